@@ -1,0 +1,273 @@
+"""What an endpoint does when it is told to fail."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tests.contract.client import rows
+from tests.contract.conftest import UNLIMITED
+from tests.sandbox import Fault, Limits, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.contract.client import Client
+    from tests.contract.conftest import Clock, StartCometly
+    from tests.sandbox.faults import Endpoint
+
+MARCH = datetime(2024, 3, 1, tzinfo=timezone.utc)
+BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+
+
+@pytest.fixture
+def client(cometly: StartCometly) -> Client:
+    client = cometly()
+    client.sandbox.space.fill(1000, MARCH, MARCH + timedelta(days=1))
+    return client
+
+
+def test_the_third_call_fails_once(client: Client) -> None:
+    client.page()
+    client.sandbox.fault(Fault("list", call=3, status=503))
+
+    assert [client.page().status_code for _ in range(4)] == [200, 200, 503, 200]
+
+
+def test_some_calls_or_all_calls_fail(client: Client) -> None:
+    client.sandbox.fault(Fault("list", call=2, times=2))
+    client.sandbox.fault(Fault("poll", times=None, status=502))
+
+    assert [client.page().status_code for _ in range(4)] == [200, 500, 500, 200]
+    assert [client.poll(1).status_code for _ in range(3)] == [502, 502, 502]
+
+    client.sandbox.clear_faults()
+    assert client.poll(1).status_code == 404
+
+
+def test_a_status_has_laravels_message_or_any_body_and_headers(client: Client) -> None:
+    client.sandbox.fault(Fault("list", status=500))
+    client.sandbox.fault(
+        Fault(
+            "list",
+            call=2,
+            status=429,
+            body=b"slow down",
+            headers={"Retry-After": "0.5", "X-RateLimit-Limit": None},
+        )
+    )
+
+    plain, special = client.page(), client.page()
+
+    assert plain.json() == {"message": "Server Error"}
+    assert "X-RateLimit-Remaining" in plain.headers
+    assert special.content == b"slow down"
+    assert special.headers["Retry-After"] == "0.5"
+    assert "X-RateLimit-Limit" not in special.headers
+
+
+def test_a_failed_call_counts_against_the_limit_but_a_429_uses_up_no_fault(
+    cometly: StartCometly, clock: Clock
+) -> None:
+    client = cometly(Options(limits=Limits(list=2)), monotonic=clock)
+    client.sandbox.fault(Fault("list", call=3, status=500))
+
+    statuses = [client.page().status_code for _ in range(3)]
+    clock.advance(60)
+
+    assert [*statuses, client.page().status_code] == [200, 200, 429, 500]
+
+
+def test_headers_alone_can_be_changed(client: Client) -> None:
+    client.sandbox.fault(
+        Fault("list", "replace", headers={"X-RateLimit-Limit": None, "X-New": "1"})
+    )
+
+    spoiled, whole = client.page(), client.page()
+
+    assert spoiled.json() == whole.json()
+    assert "X-RateLimit-Limit" not in spoiled.headers
+    assert spoiled.headers["X-New"] == "1"
+
+
+def test_a_hang_up_is_no_answer_and_no_work(client: Client) -> None:
+    client.sandbox.fault(Fault("create", "hangup"))
+
+    with pytest.raises(requests.ConnectionError):
+        client.create()
+
+    assert client.sandbox.requests[-1].status is None
+    assert client.create().json()["export_id"] == 1001
+
+
+def test_a_lost_answer_leaves_the_job_behind(client: Client) -> None:
+    client.sandbox.fault(Fault("create", "lost"))
+
+    with pytest.raises(requests.ConnectionError):
+        client.create()
+
+    assert client.poll(1001).status_code == 200
+    assert client.create().json()["export_id"] == 1002
+
+
+def test_a_slow_answer(client: Client) -> None:
+    client.sandbox.fault(Fault("list", "slow", seconds=0.3))
+
+    started = time.monotonic()
+    answer = client.page()
+
+    assert answer.status_code == 200
+    assert time.monotonic() - started >= 0.3
+
+
+def test_a_trickle(client: Client) -> None:
+    url = client.completed()
+    size = len(client.fetch(url).content)
+    client.sandbox.fault(Fault("file", "trickle", bytes_per_second=size * 3))
+
+    started = time.monotonic()
+    answer = client.fetch(url)
+
+    assert len(gzip.decompress(answer.content).splitlines()) == 1000
+    assert time.monotonic() - started > 0.2
+
+
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("content_length", [True, False])
+def test_a_connection_cut_within_the_body(
+    client: Client, *, reset: bool, content_length: bool
+) -> None:
+    url = client.completed()
+    client.sandbox.fault(
+        Fault("file", "cut", fraction=0.5, reset=reset, content_length=content_length)
+    )
+
+    with pytest.raises(BROKEN) as broken:
+        client.fetch(url)
+
+    assert ("reset by peer" in str(broken.value)) is reset
+    assert client.fetch(url).status_code == 200
+
+
+@pytest.mark.parametrize("content_length", [True, False])
+@pytest.mark.parametrize(("cut", "left"), [({"fraction": 0.1}, 0.1), ({"bytes": -8}, 1.0)])
+def test_a_truncated_body_looks_whole(
+    client: Client, cut: dict[str, Any], left: float, *, content_length: bool
+) -> None:
+    url = client.completed()
+    whole = client.fetch(url).content
+    client.sandbox.fault(Fault("file", "truncate", content_length=content_length, **cut))
+
+    answer = client.fetch(url)
+
+    assert answer.content == whole[: len(answer.content)]
+    assert len(answer.content) == pytest.approx(len(whole) * left, abs=8)
+    assert ("Content-Length" in answer.headers) is content_length
+
+
+def test_a_flipped_bit(client: Client) -> None:
+    url = client.completed()
+    whole = client.fetch(url).content
+    client.sandbox.fault(Fault("file", "flip"))
+
+    spoiled = client.fetch(url).content
+
+    difference = [one ^ other for one, other in zip(whole, spoiled, strict=True) if one != other]
+    assert difference == [1]
+
+
+def test_trailing_junk_nothing_and_something_else(client: Client) -> None:
+    url = client.completed()
+    whole = client.fetch(url).content
+    client.sandbox.fault(Fault("file", "append", body=b"junk"))
+    client.sandbox.fault(Fault("file", "empty", call=2))
+    client.sandbox.fault(Fault("file", "replace", call=3, body=b"other"))
+
+    assert [client.fetch(url).content for _ in range(4)] == [whole + b"junk", b"", b"other", whole]
+
+
+@pytest.mark.parametrize("endpoint", ["list", "create", "poll", "file"])
+def test_garbage_is_a_web_page_with_status_200(client: Client, endpoint: Endpoint) -> None:
+    export_id = client.create().json()["export_id"]
+    url = client.finished(export_id)["download_url"]
+    client.sandbox.fault(Fault(endpoint, "garbage"))
+
+    calls: dict[Endpoint, Callable[[], requests.Response]] = {
+        "list": client.page,
+        "create": client.create,
+        "poll": lambda: client.poll(export_id),
+        "file": lambda: client.fetch(url),
+    }
+    answer = calls[endpoint]()
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert answer.text.startswith("<!DOCTYPE html>")
+
+
+def test_a_json_answer_can_be_edited(client: Client) -> None:
+    client.sandbox.fault(
+        Fault("list", "edit", edit=lambda answer: answer.pop("next_cursor") and None)
+    )
+    client.sandbox.fault(Fault("create", "edit", edit=lambda answer: {**answer, "export_id": "x"}))
+    client.sandbox.fault(Fault("poll", "edit", edit=lambda _: {"status": "archived"}))
+
+    assert "next_cursor" not in client.page().json()
+    assert client.create().json()["export_id"] == "x"
+    assert client.poll(1001).json() == {"status": "archived"}
+    assert client.poll(1001).json()["status"] == "completed"
+
+
+def test_the_lines_of_a_file_can_be_edited(client: Client) -> None:
+    url = client.completed()
+    client.sandbox.fault(Fault("file", "lines", edit=lambda lines: [*lines[:2], b"null"]))
+
+    content = gzip.decompress(client.fetch(url).content)
+
+    assert [row and row["id"] for row in rows(content)] == [1000, 999, None]
+    assert len(gzip.decompress(client.fetch(url).content).splitlines()) == 1000
+
+
+def test_the_stores_errors_are_xml(client: Client) -> None:
+    url = client.completed()
+    client.sandbox.fault(Fault("file", status=403))
+    client.sandbox.fault(Fault("file", status=500, call=2))
+
+    denied, broken = client.fetch(url), client.fetch(url)
+
+    assert (denied.status_code, broken.status_code) == (403, 500)
+    assert b"<Code>AccessDenied</Code>" in denied.content
+    assert b"<Code>InternalError</Code>" in broken.content
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"endpoint": "lists"},
+        {"endpoint": "list", "kind": "explode"},
+        {"endpoint": "list", "kind": "lines", "edit": list},
+        {"endpoint": "file", "kind": "edit", "edit": dict},
+        {"endpoint": "list", "kind": "edit"},
+        {"endpoint": "list", "kind": "status", "edit": dict},
+    ],
+)
+def test_a_fault_that_can_never_strike_is_refused(fault: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no such fault"):
+        Fault(**fault)
+
+
+def test_a_slow_answer_does_not_outlive_the_sandbox(cometly: StartCometly) -> None:
+    client = cometly(Options(limits=UNLIMITED))
+    client.sandbox.fault(Fault("list", "slow", seconds=60))
+    with pytest.raises(requests.ReadTimeout):
+        client.http.get(client.sandbox.api_url + "/contacts", headers=client.headers, timeout=0.05)
+
+    started = time.monotonic()
+    client.sandbox.close()
+
+    assert time.monotonic() - started < 10

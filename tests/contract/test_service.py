@@ -1,0 +1,198 @@
+"""The sandbox itself: its log, its clock, its speed, how it stops."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.contract.conftest import UNLIMITED
+from tests.sandbox import Options, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.contract.conftest import Clock, StartCometly
+
+START = datetime(2022, 1, 1, tzinfo=timezone.utc)
+END = datetime(2025, 1, 1, tzinfo=timezone.utc)
+
+
+def test_every_answer_is_dated_by_the_sandboxs_clock(cometly: StartCometly, clock: Clock) -> None:
+    client = cometly(now=clock)
+
+    for answer in (client.page(), client.page(per_page=0), client.get("/nothing")):
+        assert parsedate_to_datetime(answer.headers["Date"]).timestamp() == clock()
+
+
+def test_the_api_does_not_report_the_zone(cometly: StartCometly) -> None:
+    client = cometly(Options(timezone="Asia/Kathmandu", queued_seconds=0.0))
+    client.sandbox.space.fill(3, START, END)
+
+    answers = [client.page(), client.create(), client.poll(1001), client.page(per_page=0)]
+
+    for answer in answers:
+        told = answer.text + str(answer.headers)
+        assert "Kathmandu" not in told
+        assert "05:45" not in told
+
+
+def test_the_log_tells_what_was_asked(cometly: StartCometly) -> None:
+    client = cometly()
+    client.sandbox.space.fill(5, START, END)
+    before = time.monotonic()
+    client.page("2022-01-01 00:00:00", "2025-01-01 00:00:00", per_page=3)
+    client.fetch(client.completed("2022-01-01 00:00:00", "2025-01-01 00:00:00"))
+
+    log = client.sandbox.requests
+
+    assert [(call.endpoint, call.method, call.status, call.rows) for call in log] == [
+        ("list", "GET", 200, 3),
+        ("create", "POST", 202, 0),
+        ("poll", "GET", 200, 0),
+        ("file", "GET", 200, 5),
+    ]
+    assert log[0].query["per_page"] == "3"
+    assert log[0].path == "/public-api/v1/contacts"
+    assert log[1].body is not None
+    assert log[1].body["end_date"] == "2025-01-01 00:00:00"
+    assert log[0].headers["authorization"] == "Bearer ck_sandbox"
+    assert "authorization" not in log[3].headers
+    assert before <= log[0].at <= log[1].at <= log[3].at <= time.monotonic()
+    assert client.sandbox.log_calls() == Counter(list=1, create=1, poll=1, file=1)
+
+    client.sandbox.clear_requests()
+    assert client.sandbox.requests == []
+
+
+def test_nothing_is_left_behind() -> None:
+    threads = threading.active_count()
+    with Sandbox(Options(limits=UNLIMITED)) as sandbox, requests.Session() as http:
+        http.get(sandbox.api_url, timeout=5)
+        address = urlsplit(sandbox.api_url)
+
+    assert threading.active_count() == threads
+    with (
+        pytest.raises(ConnectionRefusedError),
+        socket.create_connection((address.hostname, address.port)),
+    ):
+        pass
+
+
+def test_a_sandbox_stops_though_a_reader_has_stopped_reading(cometly: StartCometly) -> None:
+    client = cometly()
+    client.sandbox.space.fill(200_000, START, END)
+    url = client.completed("2022-01-01 00:00:00", "2025-01-01 00:00:00")
+    with requests.get(url, stream=True, timeout=5):
+        started = time.monotonic()
+        client.sandbox.close()
+
+    assert time.monotonic() - started < 10
+
+
+def test_a_million_contacts_are_ready_soon_and_a_page_is_quick(cometly: StartCometly) -> None:
+    client = cometly()
+    started = time.process_time()
+    client.sandbox.space.fill(1_000_000, START, END)
+    assert time.process_time() - started < 5
+
+    window = ("2022-01-01 00:00:00", "2024-06-30 00:00:00")
+    first = client.page(*window, per_page=5000)
+    deep = client.sandbox.space.ids(END - timedelta(days=300), END - timedelta(days=299))
+    started = time.process_time()
+    for _ in range(5):
+        client.page(*window, per_page=5000)
+    each = (time.process_time() - started) / 5
+
+    assert first.json()["data"][0]["id"] < 1_000_000
+    assert len(deep) == pytest.approx(1_000_000 / 1096, rel=0.2)
+    assert each < 0.1
+
+
+@pytest.mark.parametrize("shape", ["flat", "growing", "bursty", "seasonal"])
+def test_invented_contacts_are_the_same_each_time(cometly: StartCometly, shape: str) -> None:
+    answers = []
+    for seed in (7, 7, 8):
+        client = cometly()
+        client.sandbox.space.fill(500, START, END, seed, shape)  # type: ignore[arg-type]
+        answers.append(client.contacts("2022-01-01 00:00:00", "2024-12-31 23:59:59", per_page=5000))
+
+    assert answers[0] == answers[1] != answers[2]
+    assert len(answers[0]) == 500
+    times = [contact["created_at"] for contact in answers[0]]
+    assert all(newer >= older for newer, older in pairwise(times))
+
+
+@pytest.mark.parametrize(
+    ("shape", "first_half", "fullest_hour"),
+    [("flat", 0.5, 0.001), ("growing", 0.09, 0.003), ("bursty", 0.45, 0.1)],
+)
+def test_shapes(cometly: StartCometly, shape: str, first_half: float, fullest_hour: float) -> None:
+    space = cometly().sandbox.space
+    space.fill(20_000, START, END, shape=shape)  # type: ignore[arg-type]
+    middle = START + (END - START) / 2
+
+    older = len(space.ids(START, middle))
+    in_the_hour = len(space.ids(middle, middle + timedelta(hours=1)))
+
+    assert older / 20_000 == pytest.approx(first_half, abs=0.02)
+    assert in_the_hour / 20_000 == pytest.approx(fullest_hour, abs=0.005)
+
+
+def test_ids_are_given_out_once(cometly: StartCometly) -> None:
+    space = cometly().sandbox.space
+    space.add(created_at=START, id=10)
+
+    assert space.add(created_at=START) == 11
+    assert space.add(created_at=START, id=5) == 5
+    with pytest.raises(ValueError, match="a contact 10 already"):
+        space.add(created_at=END, id=10)
+    assert space.ids() == {5, 10, 11}
+
+
+def test_people_start_it_from_the_command_line() -> None:
+    command = [sys.executable, "-W", "error", "-m", "tests.sandbox", "--port", "0"]
+    options = ["--contacts", "50", "--timezone", "Asia/Tokyo", "--option", "page_cap=7"]
+    with subprocess.Popen(  # noqa: S603 - ourselves
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines = iter(process.stdout.readline, "")
+        shown = "".join(_until(lines, "Ctrl-C"))
+        config = json.loads(re.search(r"\{.*\}", shown, re.DOTALL)[0])  # type: ignore[index]
+        answer = requests.get(
+            config["api_url"] + "/contacts",
+            {"start_date": "2024-01-01 00:00:00", "end_date": "2025-01-01 00:00:00"},
+            headers={"Authorization": f"Bearer {config['api_key']}"},
+            timeout=5,
+        )
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=10)
+
+    assert config["timezone"] == "Asia/Tokyo"
+    assert len(answer.json()["data"]) == 7
+    assert "Stopped after 1 call" in rest
+    assert errors == ""
+    assert process.returncode == 0
+
+
+def _until(lines: Iterator[str], last: str) -> Iterator[str]:
+    for line in lines:
+        yield line
+        if last in line:
+            return

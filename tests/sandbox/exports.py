@@ -1,0 +1,75 @@
+"""The two calls about exports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.sandbox.answer import Answer, Refusal, json_answer
+from tests.sandbox.contact import Columns
+from tests.sandbox.pages import span
+from tests.sandbox.validation import Parameters
+from tests.sandbox.wall_time import iso_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.sandbox.jobs import Job
+    from tests.sandbox.options import Options
+    from tests.sandbox.world import World
+
+_MESSAGES = {
+    "queued": "The export is queued.",
+    "processing": "The export is being prepared.",
+}
+
+
+def answer_create(world: World, body: Mapping[str, Any]) -> Answer:
+    options = world.options
+    parameters = Parameters(body)
+    window = parameters.window()
+    tokens = parameters.flag("include_comet_tokens")
+    emails = options.export_emails and parameters.flag("include_all_emails")
+    parameters.check()
+    start, end = span(window, options)
+    _refuse_too_many(world, start, end, options)
+    job = world.jobs.create(start, end, Columns(options.created_at, tokens, emails), options)
+    message = "The export is queued. Poll its id until it is completed."
+    payload = {"export_id": job.id, "status": "queued", "message": message}
+    return json_answer(options.create_status, payload)
+
+
+def answer_poll(world: World, export_id: str) -> Answer:
+    job = world.jobs.get(int(export_id)) if export_id.isdecimal() else None
+    if job is None:
+        raise Refusal(404, "Export not found.")
+    now = world.now()
+    status = job.status(now)
+    payload: dict[str, Any] = {
+        "export_id": job.id,
+        "status": status,
+        "created_at": iso_utc(job.created),
+    }
+    if status == "completed":
+        payload |= _download(world, job, now)
+    else:
+        payload["message"] = job.failure if status == "failed" else _MESSAGES[status]
+    return json_answer(200, payload)
+
+
+def _download(world: World, job: Job, now: float) -> dict[str, Any]:
+    lifetime = world.options.url_lifetime
+    signed = world.signatures.sign(f"/exports/{job.id}.ndjson.gz", now, lifetime)
+    return {
+        "completed_at": iso_utc(job.ends),
+        "download_url": world.store_url + signed,
+        "expires_at": iso_utc(now + lifetime),
+    }
+
+
+def _refuse_too_many(world: World, start: int, end: int, options: Options) -> None:
+    most = options.max_export_contacts
+    if most is None or options.export_refusal != "422":
+        return
+    if world.space.select(start, end).count() > most:
+        message = f"The date range holds more than {most} contacts."
+        raise Refusal(422, message, errors={"end_date": [message]})

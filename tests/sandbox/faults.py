@@ -1,0 +1,218 @@
+"""What an endpoint can be told to do wrong at its n-th call."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from tests.sandbox.answer import Answer, MemoryBody, html_answer, json_answer, xml_answer
+from tests.sandbox.contact import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Endpoint = Literal["list", "create", "poll", "file"]
+Kind = Literal[
+    "status",  # this status instead of the work, with `headers` and `body`
+    "hangup",  # the connection is closed instead of the work
+    "lost",  # the work is done, then the connection is closed
+    "slow",  # the work is done, the answer comes `seconds` later
+    "trickle",  # the body comes at `bytes_per_second`
+    "cut",  # the connection breaks within the body
+    "truncate",  # the body ends early, as if that were all
+    "garbage",  # 200 with a web page, or `body`, instead of the work
+    "flip",  # one bit in the middle of the body is flipped
+    "append",  # `body` follows the body
+    "empty",  # nothing in the body
+    "replace",  # `body` in place of the body
+    "edit",  # `edit` changes the JSON answer (list, create, poll)
+    "lines",  # `edit` changes the lines of the unzipped file (file)
+]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Strikes from the `call`-th call after it was set, `times` times (None: for ever).
+
+    Only calls count that would have been answered: neither a wrong key nor a 429 uses it up.
+    """
+
+    endpoint: Endpoint
+    kind: Kind = "status"
+    call: int = 1
+    times: int | None = 1
+    status: int = 500
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    """Added to the answer; None removes one. A "replace" without `body` changes these alone."""
+    body: bytes | None = None
+    seconds: float = 0.0
+    bytes_per_second: float = 100.0
+    fraction: float = 0.5
+    """How much of the body is still sent by "cut" and "truncate" ..."""
+    bytes: int | None = None
+    """... or how many bytes; negative ones count from the end."""
+    reset: bool = True
+    """Whether "cut" resets the connection or closes it in good manners."""
+    content_length: bool = True
+    """False: the answer comes in chunks, its length unannounced."""
+    edit: Callable[[Any], Any] | None = None
+    """Answers the new value, or None when it changed the given one in place."""
+
+    def __post_init__(self) -> None:
+        """A fault that can never strike is a mistake in a test."""
+        file_only, api_only = self.kind == "lines", self.kind == "edit"
+        if (
+            self.kind not in get_args(Kind)
+            or self.endpoint not in get_args(Endpoint)
+            or (self.edit is not None) != (file_only or api_only)
+            or (file_only and self.endpoint != "file")
+            or (api_only and self.endpoint == "file")
+        ):
+            message = f"there is no such fault: {self}"
+            raise ValueError(message)
+
+    @property
+    def prevents_work(self) -> bool:
+        return self.kind in {"status", "hangup", "garbage"}
+
+    def instead_of_work(self) -> Answer:
+        """The answer of an endpoint that did nothing."""
+        if self.kind == "garbage":
+            return html_answer(200, "Just a moment...")
+        if self.endpoint == "file":
+            code = _S3_CODES.get(self.status, "InternalError")
+            return xml_answer(self.status, code, _phrase(self.status))
+        return json_answer(self.status, {"message": _phrase(self.status)})
+
+    def spoil(self, answer: Answer) -> Answer:
+        """The answer as this fault lets it out."""
+        if self.edit and answer.status not in _EDITED:
+            return answer
+        spoiled = _SPOILERS[self.kind](self, answer).with_headers(self.headers)
+        return spoiled if self.content_length else replace(spoiled, content_length=False)
+
+    def stop(self, size: int) -> int:
+        """How many bytes of a body are sent."""
+        if self.bytes is None:
+            return int(size * self.fraction)
+        return max(0, min(size, self.bytes if self.bytes >= 0 else size + self.bytes))
+
+
+_EDITED = {HTTPStatus.OK, HTTPStatus.ACCEPTED}
+_S3_CODES = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
+
+
+def _phrase(status: int) -> str:
+    return (
+        "Server Error" if status == HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus(status).phrase
+    )
+
+
+def _with_body(fault: Fault, answer: Answer) -> Answer:
+    return answer if fault.body is None else answer.with_content(fault.body)
+
+
+def _hang_up(_fault: Fault, answer: Answer) -> Answer:
+    return replace(answer, transfer=replace(answer.transfer, hang_up=True))
+
+
+def _slow(fault: Fault, answer: Answer) -> Answer:
+    return replace(answer, transfer=replace(answer.transfer, delay=fault.seconds))
+
+
+def _trickle(fault: Fault, answer: Answer) -> Answer:
+    slowly = replace(answer.transfer, bytes_per_second=fault.bytes_per_second)
+    return replace(answer, transfer=slowly)
+
+
+def _cut(fault: Fault, answer: Answer) -> Answer:
+    stop = fault.stop(answer.body.size)
+    return replace(answer, transfer=replace(answer.transfer, cut_after=stop, reset=fault.reset))
+
+
+def _truncate(fault: Fault, answer: Answer) -> Answer:
+    return answer.with_content(answer.body.read(0, fault.stop(answer.body.size)))
+
+
+def _flip(_fault: Fault, answer: Answer) -> Answer:
+    content = bytearray(answer.content)
+    if content:
+        content[len(content) // 2] ^= 1
+    return answer.with_content(bytes(content))
+
+
+def _append(fault: Fault, answer: Answer) -> Answer:
+    return answer.with_content(answer.content + (fault.body or b"junk"))
+
+
+def _empty(_fault: Fault, answer: Answer) -> Answer:
+    return replace(answer, body=MemoryBody())
+
+
+def _edit(fault: Fault, answer: Answer) -> Answer:
+    payload = json.loads(answer.content)
+    return answer.with_content(to_json(_edited(fault, payload)))
+
+
+def _lines(fault: Fault, answer: Answer) -> Answer:
+    lines = gzip.decompress(answer.content).splitlines()
+    return answer.with_content(
+        gzip.compress(b"".join(b"%s\n" % line for line in _edited(fault, lines)))
+    )
+
+
+def _edited(fault: Fault, value: Any) -> Any:  # noqa: ANN401 - JSON
+    assert fault.edit is not None
+    edited = fault.edit(value)
+    return value if edited is None else edited
+
+
+_SPOILERS: dict[str, Callable[[Fault, Answer], Answer]] = {
+    "status": _with_body,
+    "hangup": _hang_up,
+    "lost": _hang_up,
+    "slow": _slow,
+    "trickle": _trickle,
+    "cut": _cut,
+    "truncate": _truncate,
+    "garbage": _with_body,
+    "flip": _flip,
+    "append": _append,
+    "empty": _empty,
+    "replace": _with_body,
+    "edit": _edit,
+    "lines": _lines,
+}
+
+
+class FaultBook:
+    """The faults that are set, and how many calls each has seen."""
+
+    def __init__(self) -> None:
+        self._set: list[tuple[Fault, list[int]]] = []
+        self._lock = Lock()
+
+    def add(self, fault: Fault) -> None:
+        with self._lock:
+            self._set.append((fault, [0]))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._set.clear()
+
+    def next(self, endpoint: str) -> Fault | None:
+        """Count a call; of several faults that strike at it the first one set does."""
+        striking = None
+        with self._lock:
+            for fault, calls in self._set:
+                if fault.endpoint != endpoint:
+                    continue
+                calls[0] += 1
+                late = calls[0] - fault.call
+                strikes = late >= 0 and (fault.times is None or late < fault.times)
+                striking = striking or (fault if strikes else None)
+        return striking

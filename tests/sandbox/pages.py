@@ -1,0 +1,107 @@
+"""The list: a window, page by page."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+from tests.sandbox.answer import Answer, Refusal, json_answer
+from tests.sandbox.contact import Columns
+from tests.sandbox.cursor import Cursor
+from tests.sandbox.validation import Parameters, Window
+from tests.sandbox.wall_time import to_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.sandbox.contact import Contact
+    from tests.sandbox.options import Options
+    from tests.sandbox.selection import Selection
+    from tests.sandbox.wall_time import Microseconds
+    from tests.sandbox.world import World
+
+_EVER = (-(1 << 62), 1 << 62)
+
+
+class Page(NamedTuple):
+    """Contacts, newest first, and where the neighbours begin."""
+
+    contacts: list[Contact]
+    next: Cursor | None
+    previous: Cursor | None
+
+
+def answer_list(world: World, query: Mapping[str, str], url: str) -> Answer:
+    """Serve one page; `url` is the endpoint's own."""
+    options = world.options
+    window, per_page, columns = _read(query, options)
+    cursor = Cursor.decode(query.get("cursor", ""))
+    with world.space.lock:
+        start, end = _EVER if options.ignore_dates else span(window, options)
+        page = _page(world.space.select(start, end), per_page, cursor)
+    payload = _payload(page, per_page, columns, url, query)
+    return json_answer(200, payload, rows=len(page.contacts), escaped=options.unicode_escaped)
+
+
+def span(window: Window, options: Options) -> tuple[Microseconds, Microseconds]:
+    """The window's first instant, and the first one behind it."""
+    end = to_instant(window.end, options)
+    return to_instant(window.start, options), end + 1 if options.end_inclusive else end
+
+
+def _read(query: Mapping[str, str], options: Options) -> tuple[Window, int, Columns]:
+    parameters = Parameters(query)
+    window = parameters.window()
+    per_page = parameters.per_page()
+    tokens = parameters.flag("include_comet_tokens")
+    emails = options.list_emails and parameters.flag("include_all_emails")
+    custom = options.list_custom_fields and parameters.flag("include_custom_fields")
+    labelled = options.list_custom_fields and parameters.flag("use_custom_field_labels")
+    parameters.check()
+    _refuse_long_range(window, options)
+    labels = options.custom_field_labels if labelled else {}
+    numbers_as_strings = options.custom_numbers_as_strings
+    columns = Columns(options.created_at, tokens, emails, custom, numbers_as_strings, labels)
+    return window, min(per_page, options.page_cap or per_page), columns
+
+
+def _refuse_long_range(window: Window, options: Options) -> None:
+    most = options.max_list_days
+    if most is not None and (window.end - window.start).total_seconds() > most * 86400:
+        message = f"The date range must not be longer than {most:g} days."
+        raise Refusal(422, message, errors={"end_date": [message]})
+
+
+def _page(selection: Selection, per_page: int, cursor: Cursor | None) -> Page:
+    if cursor and not cursor.forward:
+        found = list(islice(selection.oldest_first(above=cursor.id), per_page + 1))
+        contacts = found[:per_page][::-1]
+        newer = contacts[:1] if len(found) > per_page else []
+        return Page(contacts, _cursor(contacts[-1:]), _cursor(newer, forward=False))
+    below = cursor.id if cursor else None
+    found = list(islice(selection.newest_first(below=below), per_page + 1))
+    contacts = found[:per_page]
+    older = contacts[-1:] if len(found) > per_page else []
+    return Page(contacts, _cursor(older), _cursor(contacts[:1] if cursor else [], forward=False))
+
+
+def _cursor(edge: list[Contact], *, forward: bool = True) -> Cursor | None:
+    return Cursor(edge[0].id, forward) if edge else None
+
+
+def _payload(
+    page: Page, per_page: int, columns: Columns, url: str, query: Mapping[str, str]
+) -> dict[str, Any]:
+    def link(cursor: Cursor | None) -> str | None:
+        return f"{url}?{urlencode({**query, 'cursor': cursor.encode()})}" if cursor else None
+
+    return {
+        "data": [columns.row(contact) for contact in page.contacts],
+        "path": url,
+        "per_page": per_page,
+        "next_cursor": page.next.encode() if page.next else None,
+        "next_page_url": link(page.next),
+        "prev_cursor": page.previous.encode() if page.previous else None,
+        "prev_page_url": link(page.previous),
+    }

@@ -1,0 +1,167 @@
+"""The contacts of one Space, added, changed and merged while it is read."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from threading import RLock
+from typing import TYPE_CHECKING, TypedDict
+
+from tests.sandbox.contact import Contact
+from tests.sandbox.selection import Run, Selection, Slice
+from tests.sandbox.shapes import Shape, creation_times
+from tests.sandbox.wall_time import SECOND, Microseconds, instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from typing_extensions import Unpack
+
+_EVER = (-(1 << 62), 1 << 62)
+
+
+class Fields(TypedDict, total=False):
+    """What a person may be known by. `comet_tokens` come newest first."""
+
+    email: str | None
+    name: str | None
+    phone: str | None
+    location: str | None
+    emails: Sequence[str]
+    comet_tokens: Sequence[str]
+    profile_fields: Mapping[int, object]
+
+
+class Space:
+    """Runs of contacts in ascending order of id; each run is in order of creation, too."""
+
+    def __init__(self, now: Callable[[], float], visible_after: Callable[[], float]) -> None:
+        self.lock = RLock()
+        self.before_change: Callable[[], None] = lambda: None
+        self._now = now
+        self._visible_after = visible_after
+        self._runs: list[Run] = []
+        self._known: dict[int, Contact] = {}
+        self._merged: set[int] = set()
+        self._hidden_until: dict[int, Microseconds] = {}
+
+    def add(
+        self,
+        *,
+        created_at: datetime,
+        id: int | None = None,  # noqa: A002 - it is the contact's `id`
+        visible_at: datetime | None = None,
+        **fields: Unpack[Fields],
+    ) -> int:
+        """Add one contact; `emails` is the primary one unless given. Answers its id."""
+        with self.lock:
+            self.before_change()
+            contact_id = self._next_id() if id is None else id
+            created = instant(created_at)
+            self._append(contact_id, created)
+            emails = [fields["email"]] if fields.get("email") else []
+            self._known[contact_id] = _changed(
+                Contact(contact_id, created),
+                {"emails": emails, **fields},  # type: ignore[typeddict-item]
+            )
+            if visible_at is not None:
+                self._hidden_until[contact_id] = instant(visible_at)
+            return contact_id
+
+    def fill(
+        self, count: int, start: datetime, end: datetime, seed: int = 0, shape: Shape = "flat"
+    ) -> range:
+        """Invent many contacts in [start, end), oldest first under new ids; answers the ids.
+
+        A second call for an earlier range plays an import: old dates under new ids.
+        """
+        times = creation_times(count, instant(start), instant(end), seed, shape)
+        with self.lock:
+            self.before_change()
+            first = self._next_id()
+            if count:
+                self._runs.append(Run(first, array("q", times), seed))
+            return range(first, first + count)
+
+    def change(self, contact_id: int, **fields: Unpack[Fields]) -> None:
+        with self.lock:
+            self.before_change()
+            self._known[contact_id] = _changed(self.contact(contact_id), fields)
+
+    def merge(self, loser_id: int, *, into: int) -> None:
+        """From now on only the winner is served, with the e-mails and tokens of both."""
+        with self.lock:
+            self.before_change()
+            loser, winner = self.contact(loser_id), self.contact(into)
+            self._known[into] = winner._replace(
+                emails=tuple(dict.fromkeys(winner.emails + loser.emails)),
+                comet_tokens=winner.comet_tokens + loser.comet_tokens,
+            )
+            self._merged.add(loser_id)
+
+    def contact(self, contact_id: int) -> Contact:
+        """The contact, visible yet or not; KeyError when there is none or it was merged away."""
+        with self.lock:
+            whole = Selection(self._slices([_EVER]), self._known, self._merged)
+            contact = whole.get(contact_id)
+        if contact is None:
+            raise KeyError(contact_id)
+        return contact
+
+    def ids(self, start: datetime | None = None, end: datetime | None = None) -> set[int]:
+        """Ids of those that would be served now, created in [start, end)."""
+        first = _EVER[0] if start is None else instant(start)
+        return self.select(first, _EVER[1] if end is None else instant(end)).ids()
+
+    def select(
+        self, start: Microseconds, end: Microseconds, *, at: float | None = None
+    ) -> Selection:
+        """Take down those created in [start, end) that are visible now, or at that time."""
+        now = int((self._now() if at is None else at) * SECOND)
+        with self.lock:
+            slices = self._slices(self._visible_spans(start, end, now))
+            hidden = {key for key, until in self._hidden_until.items() if now < until}
+            return Selection(slices, self._known.copy(), self._merged | hidden)
+
+    def _visible_spans(
+        self, start: Microseconds, end: Microseconds, now: Microseconds
+    ) -> list[tuple[Microseconds, Microseconds]]:
+        delay = int(self._visible_after() * SECOND)
+        if not delay:
+            return [(start, end)]
+        return [(start, min(end, now - delay + 1)), (max(start, now + 1), end)]
+
+    def _slices(self, spans: list[tuple[Microseconds, Microseconds]]) -> list[Slice]:
+        slices = []
+        for run in self._runs:
+            for start, end in spans:
+                low, high = bisect_left(run.created, start), bisect_left(run.created, end)
+                if low < high:
+                    slices.append(Slice(run, range(run.first_id + low, run.first_id + high)))
+        return slices
+
+    def _append(self, contact_id: int, created: Microseconds) -> None:
+        index = bisect_right(self._runs, contact_id, key=lambda run: run.first_id)
+        before = self._runs[index - 1] if index else None
+        if before and contact_id < before.first_id + len(before.created):
+            message = f"there is a contact {contact_id} already"
+            raise ValueError(message)
+        follows = before and contact_id == before.first_id + len(before.created)
+        if before and follows and created >= before.created[-1]:
+            before.created.append(created)
+        else:
+            self._runs.insert(index, Run(contact_id, array("q", [created]), seed=0))
+
+    def _next_id(self) -> int:
+        if not self._runs:
+            return 1
+        return self._runs[-1].first_id + len(self._runs[-1].created)
+
+
+def _changed(contact: Contact, fields: Fields) -> Contact:
+    changes: dict[str, object] = dict(fields)
+    for name in ("emails", "comet_tokens"):
+        if name in changes:
+            changes[name] = tuple(fields[name])
+    return contact._replace(**changes)  # type: ignore[arg-type]

@@ -1,0 +1,103 @@
+"""The files' store: S3 as far as a presigned URL shows it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from tests.sandbox.answer import Answer, PartOf, xml_answer
+from tests.sandbox.delivery import Delivery
+from tests.sandbox.wall_time import iso_utc
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from tests.sandbox.export_file import ExportFile
+    from tests.sandbox.presigned import Grant
+    from tests.sandbox.world import World
+
+_KEY = re.compile(r"/exports/(\d+)\.ndjson\.gz")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_TWO_MECHANISMS = (
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
+    "string parameter or the Authorization header should be specified"
+)
+
+
+class Store:
+    """Serves the files of completed exports on a host of its own."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
+        self.app = Starlette(routes=[Route("/{path:path}", self._serve, methods=methods)])
+
+    async def _serve(self, request: Request) -> Delivery:
+        world = self._world
+        number = world.log.arrived("file", request)
+        fault = world.faults.next("file")
+        instead = fault.instead_of_work() if fault and fault.prevents_work else None
+        answer = instead or self._answer(request)
+        answer = answer.with_headers({"Date": world.date(), "Server": "AmazonS3"})
+        answer = fault.spoil(answer) if fault else answer
+        return Delivery(
+            answer, world.closing, lambda status: world.log.answered(number, status, answer.rows)
+        )
+
+    def _answer(self, request: Request) -> Answer:
+        if "authorization" in request.headers:
+            return xml_answer(400, "InvalidArgument", _TWO_MECHANISMS)
+        signature = request.query_params.get("X-Amz-Signature")
+        if signature is None:
+            return xml_answer(403, "AccessDenied", "Access Denied")
+        file = self._file(request.url.path)
+        if file is None:
+            return xml_answer(404, "NoSuchKey", "The specified key does not exist.")
+        grant = self._world.signatures.get(signature, request.url.path)
+        if grant is None or request.method != "GET":
+            return xml_answer(403, "SignatureDoesNotMatch", "The request signature does not match.")
+        if self._world.now() >= grant.expires:
+            return self._expired(grant)
+        answer = self._whole(file)
+        return _part(answer, request.headers["range"]) if "range" in request.headers else answer
+
+    def _file(self, path: str) -> ExportFile | None:
+        key = _KEY.fullmatch(unquote(path))
+        job = self._world.jobs.get(int(key[1])) if key else None
+        return job.file.result() if job and job.file and job.file.done() else None
+
+    def _whole(self, file: ExportFile) -> Answer:
+        options = self._world.options
+        headers = {
+            "Accept-Ranges": "bytes",
+            "Content-Type": "binary/octet-stream",
+            "ETag": file.etag,
+        }
+        if options.content_encoding:
+            headers["Content-Encoding"] = "gzip"
+        return Answer(200, headers, file.body, file.rows, options.content_length)
+
+    def _expired(self, grant: Grant) -> Answer:
+        times = {"Expires": iso_utc(grant.expires), "ServerTime": iso_utc(self._world.now())}
+        return xml_answer(403, "AccessDenied", "Request has expired", **times)
+
+
+def _part(answer: Answer, wanted: str) -> Answer:
+    """What a Range header asks for; one that S3 cannot read is ignored."""
+    match = _RANGE.fullmatch(wanted.strip())
+    if match is None or match.groups() == ("", ""):
+        return answer
+    size = answer.body.size
+    first, last = match.groups()
+    start = int(first) if first else max(0, size - int(last))
+    stop = min(size, int(last) + 1) if first and last else size
+    if start >= stop:
+        unsatisfiable = xml_answer(416, "InvalidRange", "The requested range is not satisfiable")
+        return unsatisfiable.with_headers({"Content-Range": f"bytes */{size}"})
+    part = replace(answer, status=206, body=PartOf(answer.body, start, stop - start))
+    return part.with_headers({"Content-Range": f"bytes {start}-{stop - 1}/{size}"})
