@@ -1,0 +1,120 @@
+"""Requests a minute to one endpoint: never over the Space's limit, never idle below it.
+
+The limit holds in any sixty seconds, and the server counts a request somewhere between its sending
+and its answer. So a request takes a slot from when it is sent until sixty seconds after it was
+answered. Other clients of the same Space show up in the headers of each answer.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import typing as t
+from collections import deque
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_cometly.clock import Clock
+
+MINUTE = 60.0  # seconds
+
+
+class Budget:
+    """The slots of one endpoint; safe to share between threads."""
+
+    def __init__(self, limit: int, *, share: float, clock: Clock, minute: float = MINUTE) -> None:
+        """Start with the documented limit; the headers correct it.
+
+        Args:
+            limit: Requests that the Space may make in a minute.
+            share: The part of them that this tap may make, above 0 and up to 1.
+            clock: Whose monotonic time counts.
+            minute: Seconds that a limit counts for.
+        """
+        self._limit = limit
+        self._share = share
+        self._clock = clock
+        self._minute = minute
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._answered: deque[float] = deque()
+        self._left_to_all: int | None = None
+        self._left_until = 0.0
+        self._blocked_until = 0.0
+        self.requests = 0
+
+    @property
+    def limit(self) -> int:
+        """How many requests this tap may make in any minute, at least one."""
+        return max(1, int(self._limit * self._share))
+
+    def delay(self) -> float:
+        """Tell how long until a request may go.
+
+        Returns:
+            Seconds; 0 when one may go now, infinity when only an answer can make room.
+        """
+        with self._lock:
+            return self._delay(self._clock.monotonic())
+
+    def spare(self) -> int:
+        """Tell how many of its slots are free, whatever else keeps requests back."""
+        with self._lock:
+            self._forget(self._clock.monotonic())
+            return self.limit - self._in_flight - len(self._answered)
+
+    def try_take(self) -> bool:
+        """Take a slot if one is free; the request must be followed by `answered`."""
+        with self._lock:
+            if self._delay(self._clock.monotonic()) > 0:
+                return False
+            self._in_flight += 1
+            self.requests += 1
+            return True
+
+    def answered(self, headers: Mapping[str, str] | None = None) -> None:
+        """Note that a request came back, or never will.
+
+        Args:
+            headers: Of the answer, if there is one: what the server counts.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            self._in_flight -= 1
+            self._answered.append(now)
+            limit = _number((headers or {}).get("X-RateLimit-Limit"))
+            if limit:
+                self._limit = limit
+            left = _number((headers or {}).get("X-RateLimit-Remaining"))
+            if left is not None:
+                self._left_to_all = left
+                self._left_until = self._answered[0] + self._minute
+            elif self._left_to_all:
+                self._left_to_all -= 1
+
+    def block(self, seconds: float) -> None:
+        """Let nothing go for a while, as the server told."""
+        with self._lock:
+            until = self._clock.monotonic() + seconds
+            self._blocked_until = max(self._blocked_until, until)
+
+    def _forget(self, now: float) -> None:
+        while self._answered and self._answered[0] + self._minute <= now:
+            self._answered.popleft()
+
+    def _delay(self, now: float) -> float:
+        self._forget(now)
+        if now < self._blocked_until:
+            return self._blocked_until - now
+        if self._left_to_all is not None and now >= self._left_until:
+            self._left_to_all = None
+        mine = self.limit - self._in_flight - len(self._answered)
+        all_of_us = math.inf if self._left_to_all is None else self._left_to_all - self._in_flight
+        if min(mine, all_of_us) > 0:
+            return 0.0
+        return self._answered[0] + self._minute - now if self._answered else math.inf
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None

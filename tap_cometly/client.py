@@ -1,0 +1,316 @@
+"""CometlyClient: the API's three calls, with authorization, limits, retries and errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+
+from tap_cometly.budget import Budget
+from tap_cometly.decoding import GarbledError
+from tap_cometly.errors import (
+    AccessError,
+    AnswerLostError,
+    ApiError,
+    ForbiddenError,
+    NotFoundError,
+    RejectedError,
+)
+from tap_cometly.patience import Patience, wait_for
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tap_cometly.clock import Clock
+    from tap_cometly.settings import Settings
+    from tap_cometly.space_time import WallRange
+
+Endpoint = t.Literal["list", "create", "poll"]
+
+# Requests a minute per Space; source: Cometly's API documentation, v1.
+DOCUMENTED_LIMITS: dict[Endpoint, int] = {"list": 15, "create": 5, "poll": 30}
+
+_LARGEST_ANSWER = 128 * 2**20  # bytes; a page of 5,000 contacts has 1 to 10 million
+_SLOWEST_ANSWER = 5  # times the request timeout, from the first byte to the last
+_TRANSIENT = {408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+
+_T = t.TypeVar("_T")
+
+_UNSENDABLE = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+)
+
+# At DEBUG these write URLs with their query: cursors and presigned signatures.
+logging.getLogger("urllib3").setLevel(logging.INFO)
+
+
+@dataclass(frozen=True)
+class _Call(t.Generic[_T]):
+    """What to send, and how to read what comes back."""
+
+    endpoint: Endpoint
+    method: str
+    path: str
+    read: Callable[[bytes], _T]
+    query: Mapping[str, t.Any] | None = None
+    body: Mapping[str, t.Any] | None = None
+    repeatable: bool = True
+    slot_taken: bool = False
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The key. An `auth` of our own also keeps `.netrc` from replacing the header."""
+
+    def __init__(self, api_key: str) -> None:
+        self._header = f"Bearer {api_key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+class CometlyClient:
+    """Speaks HTTP with Cometly; safe to share between threads."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, logger: logging.Logger, *, agent: str
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            settings: Key, URL, timeout and share of the limits.
+            clock: For limits and pauses.
+            logger: Where waiting and retrying is told.
+            agent: The User-Agent header.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._logger = logger
+        self.budgets: dict[Endpoint, Budget] = {
+            endpoint: Budget(limit, share=settings.rate_limit_share, clock=clock)
+            for endpoint, limit in DOCUMENTED_LIMITS.items()
+        }
+        self.server_time: datetime | None = None
+        self._session = requests.Session()
+        self._session.auth = _Bearer(settings.api_key)
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32))
+        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
+        self._session.headers.update(
+            {
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "User-Agent": agent,
+            }
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def list_contacts(
+        self,
+        wall: WallRange,
+        read: Callable[[bytes], _T],
+        *,
+        per_page: int,
+        cursor: str | None = None,
+        options: Mapping[str, int],
+        slot_taken: bool = False,
+    ) -> _T:
+        """Ask for one page of the list.
+
+        Args:
+            wall: The range of creation times.
+            read: Reads the answer; a `GarbledError` makes the client ask again.
+            per_page: 1 to 5000.
+            cursor: Where the page begins; None for the first.
+            options: The `include_*` parameters.
+            slot_taken: Whether the caller has taken the budget's slot for it.
+
+        Returns:
+            What `read` made of the answer.
+
+        Raises:
+            ApiError: One of its kinds, by status.
+        """
+        query = {"start_date": wall.start, "end_date": wall.end, "per_page": per_page, **options}
+        if cursor is not None:
+            query["cursor"] = cursor
+        return self._ask(
+            _Call("list", "GET", "/contacts", read, query=query, slot_taken=slot_taken)
+        )
+
+    def create_export(
+        self, wall: WallRange, read: Callable[[bytes], _T], *, options: Mapping[str, int]
+    ) -> _T:
+        """Create an export job; the caller has taken the budget's slot.
+
+        It is not asked for again when the answer is lost: the job may exist.
+
+        Raises:
+            AnswerLostError: Nobody knows whether the job exists.
+            ApiError: One of its kinds, by status.
+        """
+        body = {"start_date": wall.start, "end_date": wall.end, **options}
+        path = "/contacts/exports"
+        call = _Call("create", "POST", path, read, body=body, repeatable=False, slot_taken=True)
+        return self._ask(call)
+
+    def read_export(self, export_id: int, read: Callable[[bytes], _T]) -> _T:
+        """Ask how an export job is doing; the caller has taken the budget's slot.
+
+        Raises:
+            NotFoundError: The API knows no such export.
+            ApiError: One of its other kinds, by status.
+        """
+        path = f"/contacts/exports/{export_id}"
+        return self._ask(_Call("poll", "GET", path, read, slot_taken=True))
+
+    def _ask(self, call: _Call[_T]) -> _T:
+        patience = Patience(self._clock, self._logger)
+        budget = self.budgets[call.endpoint]
+        slot_taken = call.slot_taken
+        while True:
+            if not slot_taken:
+                wait_for(budget, self._clock, self._logger)
+            slot_taken = False
+            headers: Mapping[str, str] | None = None
+            try:
+                with self._send(call) as response:
+                    headers = response.headers
+                    self._note_time(headers)
+                    status, content = response.status_code, self._content(response)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as failure:
+                problem = _problem(failure)
+                if not call.repeatable and not _never_sent(failure):
+                    raise _lost(problem) from None
+                patience.failed(problem)
+                continue
+            finally:
+                budget.answered(headers)
+            if status == requests.codes.too_many_requests:
+                patience.limited(headers.get("Retry-After"), budget)
+            elif status in _TRANSIENT:
+                patience.failed(f"status {status}")
+            elif status in {200, 201, 202}:
+                try:
+                    return call.read(content)
+                except GarbledError as reason:
+                    if not call.repeatable:
+                        raise _lost(str(reason)) from None
+                    patience.failed(str(reason))
+            else:
+                raise self._refusal(call, status, content)
+
+    def _send(self, call: _Call[_T]) -> requests.Response:
+        timeout = float(self._settings.request_timeout)
+        self._logger.debug("%s %s", call.method, call.path)
+        return self._session.request(
+            call.method,
+            self._settings.api_url + call.path,
+            params=call.query,
+            json=call.body,
+            timeout=(min(timeout, 30.0), timeout),
+            allow_redirects=False,
+            stream=True,
+        )
+
+    def _content(self, response: requests.Response) -> bytes:
+        deadline = self._clock.monotonic() + _SLOWEST_ANSWER * self._settings.request_timeout
+        parts, size = [], 0
+        for part in response.iter_content(2**16):
+            parts.append(part)
+            size += len(part)
+            if size > _LARGEST_ANSWER or self._clock.monotonic() > deadline:
+                msg = "the answer takes too long or is too large"
+                raise requests.exceptions.ReadTimeout(msg)
+        return b"".join(parts)
+
+    def _note_time(self, headers: Mapping[str, str]) -> None:
+        try:
+            told = parsedate_to_datetime(headers.get("Date", ""))
+        except (TypeError, ValueError, IndexError):
+            return
+        self.server_time = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
+
+    def _refusal(self, call: _Call[_T], status: int, content: bytes) -> ApiError:
+        asked = f"Cometly's API answered {call.method} {call.path} with status {status}"
+        match status:
+            case 401:
+                return AccessError(
+                    f"Cometly's API does not accept the key (status {status})",
+                    "Check the setting `api_key`.",
+                )
+            case 403:
+                return ForbiddenError(
+                    f"The key may not do this: {call.method} {call.path} (status {status})",
+                    "Check the key's rights and the Space's subscription with Cometly.",
+                )
+            case 404 if call.endpoint == "poll":
+                return NotFoundError(asked, "The export is gone; run again.")
+            case 422:
+                said = scrub(_message(content), self._settings.api_key)
+                return RejectedError(f"{asked}: {said}", "Check the settings it speaks of.")
+            case _ if 300 <= status < 400:  # noqa: PLR2004, HTTP's redirects
+                return ApiError(f"{asked}, a redirect", "Check the setting `api_url`.")
+        return ApiError(asked, "Check the setting `api_url`; if it is right, ask Cometly.")
+
+
+def _problem(failure: Exception) -> str:
+    """Name a failed exchange without quoting it, for it may quote URLs and bodies.
+
+    Raises:
+        ApiError: It is about TLS, and trying again would not help.
+    """
+    if isinstance(failure, requests.exceptions.SSLError) or "SSL" in type(failure).__name__:
+        msg = "The TLS certificate of Cometly's API could not be verified"
+        advice = "Check `api_url`, the machine's clock, and REQUESTS_CA_BUNDLE behind a proxy."
+        raise ApiError(msg, advice) from None
+    if isinstance(failure, requests.exceptions.ProxyError):
+        return "the proxy could not be used"
+    if isinstance(failure, requests.exceptions.Timeout):
+        return "no answer in time"
+    if isinstance(failure, _UNSENDABLE):
+        msg = "The request could not be made"
+        raise ApiError(msg, "Check the settings `api_url` and `api_key`.") from None
+    return "no connection" if _never_sent(failure) else "the connection broke"
+
+
+def _never_sent(failure: Exception) -> bool:
+    """Tell whether a request surely did not reach the API: no connection was made."""
+    if isinstance(failure, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(failure.args[0], "reason", None) if failure.args else None
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _lost(reason: str) -> AnswerLostError:
+    msg = f"The answer to creating an export was lost ({reason})"
+    return AnswerLostError(msg, "Run again; the bookmark is kept.")
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "no message"
+
+
+def scrub(text: str, secret: str) -> str:
+    """Make a foreign text fit for a log: short, on one line, without key, addresses or queries."""
+    text = " ".join(text.replace(secret, "***").split())
+    text = re.sub(r"[^\s@<>\"']+@[^\s@<>\"']+", "***", text)
+    text = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
+    text = re.sub(r"[A-Za-z0-9+/=_-]{25,}", "***", text)
+    return "".join(c if c.isprintable() else "?" for c in text)[:200]

@@ -1,0 +1,216 @@
+"""Windows through export jobs: the works, connected to the API, the store and the decoder."""
+
+from __future__ import annotations
+
+import typing as t
+
+import msgspec
+
+from tap_cometly import ndjson
+from tap_cometly.decoding import GarbledError
+from tap_cometly.errors import RecordError, RejectedError
+from tap_cometly.jobs import Stage
+from tap_cometly.probing import Counted, probe_of
+from tap_cometly.runner import Threads
+from tap_cometly.space_time import wall_range
+from tap_cometly.windows import Cutter, Probe, Window
+from tap_cometly.works import ExportStatus, Limits, Works
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tap_cometly.client import CometlyClient
+    from tap_cometly.clock import Clock
+    from tap_cometly.decoding import Columns, ContactDecoder
+    from tap_cometly.download import Downloader, Spool
+    from tap_cometly.jobs import Job
+    from tap_cometly.pages import Listing, Pages
+    from tap_cometly.record import Contact
+    from tap_cometly.settings import Settings
+    from tap_cometly.space_time import WallRange
+    from tap_cometly.zone_check import ZoneCheck
+
+_PAGE_SIZE = 5000  # contacts; a probe counts that many exactly
+_AHEAD = 2  # windows beyond those in the works whose sizes should be known
+
+
+class _Created(msgspec.Struct):
+    export_id: int
+
+
+class _Status(msgspec.Struct):
+    status: str
+    download_url: str | None = None
+
+
+def _reader(kind: type[msgspec.Struct]) -> Callable[[bytes], t.Any]:
+    decoder = msgspec.json.Decoder(kind)
+
+    def read(body: bytes) -> t.Any:
+        try:
+            return decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            msg = "the answer about an export makes no sense"
+            raise GarbledError(msg) from None
+
+    return read
+
+
+class ExportCalls:
+    """What the works ask for, asked of the API and the store. Its methods run in threads."""
+
+    def __init__(
+        self,
+        client: CometlyClient,
+        listing: Listing,
+        downloader: Downloader,
+        settings: Settings,
+        *,
+        options: Mapping[str, int],
+    ) -> None:
+        """Prepare to export with these `include_*` parameters."""
+        self.budgets = client.budgets
+        self._client = client
+        self._listing = listing
+        self._downloader = downloader
+        self._zone = settings.zone
+        self._options = options
+        self._read_created = _reader(_Created)
+        self._read_status = _reader(_Status)
+
+    def create(self, window: Window) -> int:
+        """Create an export, and give its id."""
+        created: _Created = self._client.create_export(
+            self._wall(window), self._read_created, options=self._options
+        )
+        return created.export_id
+
+    def poll(self, export_id: int) -> ExportStatus:
+        """Ask how an export is doing."""
+        status: _Status = self._client.read_export(export_id, self._read_status)
+        return ExportStatus(status.status, status.download_url or None)
+
+    def fetch(self, url: str) -> Spool:
+        """Download a file and verify it."""
+        return self._downloader.fetch(url)
+
+    def probe(self, window: Window) -> Probe:
+        """Read the first page of a window; a refused one holds more than can be told."""
+        try:
+            page = self._listing.ask(self._wall(window), per_page=_PAGE_SIZE, slot_taken=True)
+        except RejectedError:
+            return Probe(window, 0, more=True, ids=None)
+        return probe_of(window, page)
+
+    def is_empty(self, window: Window) -> bool:
+        """Ask the list whether a window holds no contact."""
+        return not self._listing.ask(self._wall(window), per_page=1).contacts
+
+    def _wall(self, window: Window) -> WallRange:
+        return wall_range(window.start, window.end, self._zone)
+
+
+class Exports:
+    """Reads ranges through export jobs."""
+
+    def __init__(
+        self,
+        calls: ExportCalls,
+        decoder: ContactDecoder,
+        columns: Columns,
+        pages: Pages,
+        zone_check: ZoneCheck,
+        settings: Settings,
+        clock: Clock,
+        logger: logging.Logger,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            calls: The API and the store.
+            decoder: Makes contacts of lines.
+            columns: Sees to it that exports deliver what was asked for.
+            pages: For windows that exports cannot read.
+            zone_check: Looks at creation times.
+            settings: Size, number and patience of exports.
+            clock: Of this sync.
+            logger: Where progress is told.
+        """
+        self._calls = calls
+        self._decoder = decoder
+        self._columns = columns
+        self._pages = pages
+        self._zone_check = zone_check
+        self._settings = settings
+        self._clock = clock
+        self._logger = logger
+
+    def windows(
+        self, whole: Window, known: Probe | None = None
+    ) -> Iterator[tuple[Window, Iterator[list[Contact]]]]:
+        """Read a range, oldest window first.
+
+        Args:
+            whole: The range.
+            known: What its first page has already shown.
+
+        Yields:
+            Each window with its contacts in blocks.
+
+        Raises:
+            TapError: The range cannot be read to its end by exports.
+        """
+        works = self._works(whole, known)
+        try:
+            while not works.done:
+                job = works.head()
+                if job is None:
+                    works.turn()
+                    continue
+                counted = Counted(self._blocks(works, job))
+                yield job.window, iter(counted)
+                works.taken(job, counted.contacts)
+        finally:
+            works.close()
+
+    def _works(self, whole: Window, known: Probe | None) -> Works:
+        settings = self._settings
+        target = settings.export_target_size
+        horizon = target * (settings.max_parallel_exports + _AHEAD)
+        cutter = Cutter(whole, target=target, horizon=horizon)
+        if known is not None:
+            cutter.learn(Probe(whole, known.count, known.more, known.ids))
+        limits = Limits(
+            settings.max_parallel_exports,
+            float(settings.export_timeout),
+            settings.export_threshold,
+        )
+        return Works(self._calls, cutter, Threads(self._clock), self._clock, limits, self._logger)
+
+    def _blocks(self, works: Works, job: Job) -> Iterator[list[Contact]]:
+        if job.stage is Stage.BY_PAGES:
+            self._logger.info("Reading %s through pages", job.window)
+            yield from self._pages.read(job.window)
+            return
+        try:
+            yield from self._decoded(works, job)
+        except RecordError as error:
+            self._logger.warning("%s; fetching the file again", error.what)
+            works.fetch_again(job)
+            while works.head() is None:
+                works.turn()
+            yield from self._decoded(works, job)
+
+    def _decoded(self, works: Works, job: Job) -> Iterator[list[Contact]]:
+        if job.spool is None:
+            return
+        wall = wall_range(job.window.start, job.window.end, self._settings.zone)
+        vouched = False
+        for contacts in ndjson.blocks(job.spool.file, self._decoder):
+            self._zone_check.inspect(contacts, wall)
+            if not vouched:
+                self._zone_check.vouch_elsewhere(contacts)
+                vouched = True
+            yield self._columns.fill(contacts)
+            works.turn(wait=False)

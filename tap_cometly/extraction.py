@@ -1,0 +1,169 @@
+"""Pages or exports: which way a range is read, and in which windows."""
+
+from __future__ import annotations
+
+import typing as t
+
+from singer_sdk.exceptions import AbortedSyncPausedException
+
+from tap_cometly.errors import (
+    ColumnError,
+    ExportError,
+    ForbiddenError,
+    RejectedError,
+    UnavailableError,
+)
+from tap_cometly.probing import Counted, probe_of
+from tap_cometly.settings import AUTO, EXPORT, PAGINATION
+from tap_cometly.windows import Cutter, Probe, Window
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_cometly.decoding import Page
+    from tap_cometly.exports import Exports
+    from tap_cometly.pages import Pages
+    from tap_cometly.record import Contact
+    from tap_cometly.settings import Settings
+    from tap_cometly.zone_check import ZoneCheck
+
+PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
+
+WindowBlocks: t.TypeAlias = "tuple[Window, Iterator[list[Contact]]]"
+
+
+class Extraction:
+    """Reads a range of creation times, oldest window first."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pages: Pages,
+        exports: Exports,
+        zone_check: ZoneCheck,
+        *,
+        latest_end: t.Callable[[], datetime],
+        logger: logging.Logger,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            settings: Mode and threshold.
+            pages: The one way of reading.
+            exports: The other way.
+            zone_check: Asked before any answer is trusted.
+            latest_end: Where a range may end by the API's clock, once it has answered; UTC.
+            logger: Where the way taken is told.
+        """
+        # Exports have no custom fields.
+        self._mode = PAGINATION if settings.include_custom_fields else settings.extraction_mode
+        self._threshold = settings.export_threshold
+        self._pages = pages
+        self._exports = exports
+        self._zone_check = zone_check
+        self._latest_end = latest_end
+        self._logger = logger
+
+    def windows(self, asked: Window, *, sample: int | None = None) -> Iterator[WindowBlocks]:
+        """Read a range.
+
+        Args:
+            asked: The range, by the machine's clock.
+            sample: How many contacts will do, for a test of the connection.
+
+        Yields:
+            Each window with its contacts in blocks. When the blocks have been taken to their end,
+            every contact of the window was among them.
+
+        Raises:
+            TapError: The range cannot be read to its end.
+        """
+        first = self._first_page(asked, sample)
+        whole = Window(asked.start, min(asked.end, self._latest_end()))
+        if whole.start >= whole.end:
+            return
+        self._check_zone(whole, first)
+        if sample is not None and first is not None:
+            yield whole, _sampled(first)
+            return
+        if self._mode == EXPORT:
+            yield from self._exports.windows(whole, probe_of(asked, first) if first else None)
+            return
+        held = self._held(asked, first) if first else None
+        if held is not None:
+            self._logger.info("Reading %s through pages", whole)
+            yield whole, iter(held)
+        elif self._mode == AUTO:
+            yield from self._through_exports(whole, probe_of(asked, first) if first else None)
+        else:
+            yield from self._through_pages(whole)
+
+    def _first_page(self, asked: Window, sample: int | None) -> Page | None:
+        """Ask how much there is; None when the list refuses so long a range."""
+        try:
+            return self._pages.first(asked, at_most=sample)
+        except (RejectedError, UnavailableError) as error:
+            if not asked.can_halve or (isinstance(error, RejectedError) and asked.seconds < _DAY):
+                raise
+            self._logger.warning("The list does not serve the whole range: %s", error.what)
+            return None
+
+    def _check_zone(self, whole: Window, first: Page | None) -> None:
+        contacts = first.contacts if first else []
+        if not contacts:
+            contacts = self._zone_check.look_around(whole.start, whole.end)
+        self._zone_check.vouch(contacts)
+
+    def _held(self, asked: Window, first: Page) -> list[list[Contact]] | None:
+        """Read on while the range may prove small; None when it does not."""
+        held: list[list[Contact]] = []
+        try:
+            for contacts in self._pages.read(asked, first):
+                held.append(contacts)
+                if sum(map(len, held)) > self._threshold:
+                    return None
+        except ColumnError as error:
+            if self._mode != AUTO:
+                raise
+            self._logger.info("%s", error.what)
+            return None
+        self._zone_check.vouch_elsewhere([contact for block in held for contact in block])
+        return held
+
+    def _through_exports(self, whole: Window, known: Probe | None) -> Iterator[WindowBlocks]:
+        done = whole.start
+        try:
+            for window, blocks in self._exports.windows(whole, known):
+                yield window, blocks
+                done = window.end
+        except _EXPORTS_UNUSABLE as error:
+            self._logger.warning("%s. Going on through pages", error.what)
+            yield from self._through_pages(Window(done, whole.end))
+
+    def _through_pages(self, whole: Window) -> Iterator[WindowBlocks]:
+        cutter = Cutter(whole, target=PAGE_WINDOW, horizon=PAGE_WINDOW)
+        while not cutter.done:
+            window = cutter.next_window()
+            if window is None:
+                for probe in cutter.wanted(1):
+                    page = self._pages.first(probe)
+                    self._zone_check.vouch_elsewhere(page.contacts)
+                    cutter.learn(probe_of(probe, page))
+                continue
+            counted = Counted(self._pages.read(window))
+            self._logger.info("Reading %s through pages", window)
+            yield window, iter(counted)
+            cutter.finished(window, counted.contacts)
+
+
+def _sampled(first: Page) -> Iterator[list[Contact]]:
+    """Give a page, and end the way the SDK ends a test that has seen enough."""
+    yield first.contacts
+    if first.next_cursor is not None:
+        raise AbortedSyncPausedException
+
+
+_DAY = 86_400  # seconds
+_EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)

@@ -1,0 +1,161 @@
+"""A window on its way through an export job: its stages, its failures, and when to look; pure."""
+
+from __future__ import annotations
+
+import enum
+import typing as t
+from dataclasses import dataclass, field
+
+if t.TYPE_CHECKING:
+    from tap_cometly.download import Spool
+    from tap_cometly.windows import Window
+
+TRIES = 2  # export jobs for one window
+BAD_FILES = 3  # downloads of one job's file
+REFUSED_URLS = 3  # fresh URLs for one job's file
+FAILED_IN_A_ROW = 3  # jobs, until exports are given up
+POLLS_WITHOUT_URL = 8  # of a job that says it is completed
+
+_SOONEST = 0.25  # seconds between two looks at a job
+_FIRST_LOOK = 1.0  # seconds, when nothing is known about how long jobs take
+_GROWTH_OF_SCOUT = 1.15  # of a job's age from look to look: the first job finds out for all
+_GROWTH_OF_OTHERS = 1.6
+_GROWTH_WHEN_KNOWN = 1.08
+_EARLY = 0.9  # of the expected time: jobs may have become quicker
+_FIXED_PART = 0.3  # of a job's time does not depend on its size, until we know better
+
+
+class Stage(enum.Enum):
+    """Where a window is."""
+
+    TO_CREATE = "waiting for its export to be created"
+    CREATING = "its export is being created"
+    RUNNING = "its export runs"
+    POLLING = "its export is being asked after"
+    FETCHING = "its file is being fetched"
+    READY = "its file is here"
+    BY_PAGES = "to be read through pages"
+
+
+@dataclass(eq=False)
+class Job:
+    """A window and the export jobs made for it; times are monotonic seconds.
+
+    Attributes:
+        window: What to read.
+        stage: How far it is.
+        tries: Export jobs asked for.
+        export_id: Of the last one.
+        created: When that one was created.
+        look_at: When to do the next thing about it.
+        looks_without_url: Polls that said `completed` but gave no URL.
+        refused_urls: URLs the store did not take, of the last job.
+        bad_files: Files that came broken, of the last job.
+        problem: What went wrong last.
+        spool: The file, once it is here.
+    """
+
+    window: Window
+    stage: Stage = Stage.TO_CREATE
+    tries: int = 0
+    export_id: int = 0
+    created: float = 0.0
+    look_at: float = 0.0
+    looks_without_url: int = 0
+    refused_urls: int = 0
+    bad_files: int = 0
+    problem: str = ""
+    spool: Spool | None = None
+
+    @property
+    def expected(self) -> int:
+        """How many contacts it is thought to hold."""
+        return self.window.expected or 1
+
+    def begin(self) -> None:
+        """Ask for a job, the first one or another one."""
+        self.stage = Stage.CREATING
+        self.tries += 1
+        self.looks_without_url = self.refused_urls = self.bad_files = 0
+
+    def begun(self, export_id: int, now: float) -> None:
+        """Note that the job exists."""
+        self.export_id = export_id
+        self.created = now
+        self.stage = Stage.RUNNING
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.spool is not None:
+            self.spool.close()
+            self.spool = None
+
+
+@dataclass
+class Durations:
+    """How long jobs of a given size take, learned from those that completed."""
+
+    _samples: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        """Whether any job has completed."""
+        return bool(self._samples)
+
+    def learn(self, contacts: int, seconds: float) -> None:
+        """Note how long a job of this size took."""
+        self._samples = [*self._samples[-7:], (max(contacts, 1), seconds)]
+
+    def expect(self, contacts: int) -> float | None:
+        """Say how many seconds a job of this size may take; None when nothing is known."""
+        if not self._samples:
+            return None
+        nearest, seconds = min(reversed(self._samples), key=lambda s: abs(s[0] - contacts))
+        return seconds * (_FIXED_PART + (1 - _FIXED_PART) * contacts / nearest)
+
+    def next_look(self, age: float, contacts: int, *, scout: bool) -> float:
+        """Say at which age to look at a job again.
+
+        Args:
+            age: Of the job now, seconds.
+            contacts: It is thought to hold.
+            scout: Whether it is the one that finds out how long jobs take, while nothing is known.
+
+        Returns:
+            Seconds, later than `age`.
+        """
+        expected = self.expect(contacts)
+        if expected is not None:
+            return max(expected * _EARLY, age * _GROWTH_WHEN_KNOWN, age + _SOONEST)
+        growth = _GROWTH_OF_SCOUT if scout else _GROWTH_OF_OTHERS
+        return max(_FIRST_LOOK, age * growth, age + _SOONEST)
+
+
+@dataclass
+class Streak:
+    """Failed jobs without a completed one between.
+
+    Jobs that were already running when another failed say nothing new: they do not count.
+    """
+
+    _count: int = 0
+    _last: float = float("-inf")
+
+    def failed(self, created: float, now: float) -> bool:
+        """Count a failure.
+
+        Args:
+            created: When the job was created.
+            now: When it turned out to have failed.
+
+        Returns:
+            Whether it is time to give up on exports.
+        """
+        if created >= self._last:
+            self._count += 1
+            self._last = now
+        return self._count >= FAILED_IN_A_ROW
+
+    def completed(self) -> None:
+        """Begin to count anew."""
+        self._count = 0

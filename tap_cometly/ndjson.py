@@ -1,0 +1,109 @@
+"""A gzip NDJSON file to blocks of contacts."""
+
+from __future__ import annotations
+
+import typing as t
+import zlib
+
+from isal import igzip, isal_zlib
+
+from tap_cometly.errors import FileError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_cometly.decoding import ContactDecoder
+    from tap_cometly.record import Contact
+
+_BLOCK = 64 * 2**10  # bytes; measured: neither smaller nor larger blocks are faster
+_VERIFIED_AT_ONCE = 2**20  # bytes
+_LONGEST_LINE = 8 * 2**20  # bytes; a contact has some hundred
+_IsalError = t.cast("type[Exception]", isal_zlib.error)
+_BOM = b"\xef\xbb\xbf"
+_ADVICE = "Run again; if it stays, ask Cometly's support, or set `extraction_mode: pagination`."
+
+
+class BadFileError(Exception):
+    """The file is not what an export should be; fetching it again may help."""
+
+
+def verify(file: t.BinaryIO) -> int:
+    """Unzip a whole file, and look at nothing but its frame.
+
+    Args:
+        file: Positioned anywhere; left at its start.
+
+    Returns:
+        How many lines it holds, blank ones left out roughly: a guess for sizing.
+
+    Raises:
+        BadFileError: It is no complete gzip file, or no lines of sane length.
+    """
+    lines = since_newline = 0
+    for chunk in _unzipped(file, _VERIFIED_AT_ONCE):
+        lines += chunk.count(b"\n")
+        last = chunk.rfind(b"\n")
+        since_newline = len(chunk) - last - 1 if last >= 0 else since_newline + len(chunk)
+        if since_newline > _LONGEST_LINE:
+            msg = "a line of it is longer than any contact"
+            raise BadFileError(msg)
+    file.seek(0)
+    return lines + (since_newline > 0)
+
+
+def blocks(file: t.BinaryIO, decoder: ContactDecoder) -> Iterator[list[Contact]]:
+    """Read a verified file.
+
+    Args:
+        file: Positioned anywhere.
+        decoder: Makes contacts of its lines.
+
+    Yields:
+        Its contacts in order, some hundreds at a time.
+
+    Raises:
+        RecordError: A line is no contact.
+    """
+    line = 1
+    for block in _whole_lines(_unzipped(file, _BLOCK)):
+        yield decoder.lines(block, line)
+        line += block.count(b"\n")
+
+
+def _whole_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    first = True
+    for chunk in chunks:
+        text = chunk.removeprefix(_BOM) if first else chunk
+        first = False
+        end = text.rfind(b"\n") + 1
+        if end:
+            yield rest + text[:end]
+            rest = text[end:]
+        else:
+            rest += text
+    if rest:
+        yield rest + b"\n"
+
+
+def _unzipped(file: t.BinaryIO, at_once: int) -> Iterator[bytes]:
+    file.seek(0)
+    if not file.read(1):  # gzip readers take a file of 0 bytes for a complete one
+        msg = "it has 0 bytes"
+        raise BadFileError(msg)
+    file.seek(0)
+    unzipped = igzip.IGzipFile(fileobj=file, mode="rb")  # type: ignore[no-untyped-call]
+    try:
+        while chunk := unzipped.read(at_once):
+            yield chunk
+    except (EOFError, OSError, zlib.error, _IsalError) as error:
+        msg = f"it is no whole gzip file ({type(error).__name__})"
+        raise BadFileError(msg) from None
+    finally:
+        unzipped.close()
+
+
+def bad_file(window: object, reason: str) -> FileError:
+    """Say that an export file stayed unusable."""
+    msg = f"The export file of {window} stayed unusable: {reason}"
+    return FileError(msg, _ADVICE)

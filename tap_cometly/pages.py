@@ -1,0 +1,127 @@
+"""A window through the cursor."""
+
+from __future__ import annotations
+
+import typing as t
+
+from tap_cometly.errors import ApiError, RejectedError
+from tap_cometly.space_time import wall_range
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterator, Mapping
+    from zoneinfo import ZoneInfo
+
+    from tap_cometly.client import CometlyClient
+    from tap_cometly.decoding import Columns, ContactDecoder, Page
+    from tap_cometly.record import Contact
+    from tap_cometly.space_time import WallRange
+    from tap_cometly.windows import Window
+
+LARGEST_PAGE = 5000  # contacts; source: Cometly's API documentation, v1
+_EMPTY_PAGES = 100  # in a row, each with a cursor: nothing is going to come
+
+
+class Listing:
+    """The list of contacts, a page at a time."""
+
+    def __init__(
+        self, client: CometlyClient, decoder: ContactDecoder, *, options: Mapping[str, int]
+    ) -> None:
+        """Prepare to ask for pages with these `include_*` parameters."""
+        self._client = client
+        self._decoder = decoder
+        self._options = options
+
+    def ask(
+        self, wall: WallRange, *, per_page: int, cursor: str | None = None, slot_taken: bool = False
+    ) -> Page:
+        """Ask for one page.
+
+        Raises:
+            TapError: It cannot be had, or does not hold contacts.
+        """
+        return self._client.list_contacts(
+            wall,
+            self._decoder.page,
+            per_page=per_page,
+            cursor=cursor,
+            options=self._options,
+            slot_taken=slot_taken,
+        )
+
+
+class Pages:
+    """Reads windows page by page."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        columns: Columns,
+        *,
+        zone: ZoneInfo,
+        page_size: int,
+        inspect: Callable[[list[Contact], WallRange], None],
+        logger: logging.Logger,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            listing: Where pages come from.
+            columns: Sees to it that the list delivers what was asked for.
+            zone: The Space's zone.
+            page_size: Contacts asked for in one page.
+            inspect: Raises when contacts lie outside the range that was asked for.
+            logger: Where oddities are told.
+        """
+        self._listing = listing
+        self._columns = columns
+        self._zone = zone
+        self._page_size = page_size
+        self._inspect = inspect
+        self._logger = logger
+
+    def first(self, window: Window, *, at_most: int | None = None) -> Page:
+        """Read the first page of a window: all of it, when no cursor follows."""
+        return self._page(window, None, at_most=at_most)
+
+    def read(self, window: Window, first: Page | None = None) -> Iterator[list[Contact]]:
+        """Read a window.
+
+        Args:
+            window: What to read.
+            first: Its first page, when that has already been read.
+
+        Yields:
+            The contacts of each page. After the API refuses a cursor, once, all of them again.
+
+        Raises:
+            TapError: The window cannot be read to its end.
+        """
+        try:
+            yield from self._follow(window, first or self.first(window))
+        except RejectedError:
+            self._logger.warning("The cursor was refused; reading the window from its start again")
+            yield from self._follow(window, self.first(window))
+
+    def _follow(self, window: Window, page: Page) -> Iterator[list[Contact]]:
+        seen: set[str] = set()
+        empty = 0
+        while True:
+            yield self._columns.fill(page.contacts)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+            empty = 0 if page.contacts else empty + 1
+            if cursor in seen or empty > _EMPTY_PAGES:
+                msg = "The list of contacts goes in circles: its cursor does not move on"
+                raise ApiError(msg, "Run again; if it stays, ask Cometly's support.")
+            seen.add(cursor)
+            page = self._page(window, cursor)
+
+    def _page(self, window: Window, cursor: str | None, *, at_most: int | None = None) -> Page:
+        wall = wall_range(window.start, window.end, self._zone)
+        per_page = min(self._page_size, at_most or self._page_size)
+        page = self._listing.ask(wall, per_page=per_page, cursor=cursor)
+        self._inspect(page.contacts, wall)
+        return page

@@ -1,0 +1,121 @@
+"""How long to go on asking: the pauses after failures and limits, and when to stop."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+
+import backoff
+
+from tap_cometly.errors import ApiError, UnavailableError
+from tap_cometly.space_time import utc_text
+
+if t.TYPE_CHECKING:
+    import logging
+
+    from tap_cometly.budget import Budget
+    from tap_cometly.clock import Clock
+
+PATIENCE = 300.0  # seconds of failures in a row
+LIMIT_PATIENCE = 900.0  # seconds of being told to wait in a row
+LONGEST_PAUSE = 30.0  # seconds; also the longest silence in the log
+UNSAID_WAIT = 60.0  # seconds to wait when a 429 does not say how long: a limit's whole window
+
+
+class Patience:
+    """The pauses around one request, from its first try to its last."""
+
+    def __init__(
+        self, clock: Clock, logger: logging.Logger, *, whom: str = "Cometly's API"
+    ) -> None:
+        """Start fresh: nothing has failed yet."""
+        self._whom = whom
+        self._clock = clock
+        self._logger = logger
+        self._pauses = backoff.expo(base=2, factor=0.5, max_value=LONGEST_PAUSE)
+        next(self._pauses)  # the generator's first value is for its decorator
+        self._failing_since: float | None = None
+        self._waited_for_limit = 0.0
+
+    def failed(self, reason: str) -> None:
+        """Pause after a failure that may pass.
+
+        Raises:
+            UnavailableError: It has been failing for too long.
+        """
+        now = self._clock.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= PATIENCE:
+            minutes = PATIENCE / 60
+            msg = f"{self._whom} has not answered usably for {minutes:.0f} minutes: {reason}"
+            raise UnavailableError(msg, "Run again later; the bookmark is kept.")
+        pause = backoff.full_jitter(next(self._pauses))
+        self._logger.warning("%s: %s; trying again in %.1f s", self._whom, reason, pause)
+        self._clock.sleep(pause)
+
+    def limited(self, retry_after: str | None, budget: Budget) -> None:
+        """Wait as a 429 tells, together with everybody who shares the budget.
+
+        Raises:
+            ApiError: The wait is, or in a row has been, longer than anyone would want.
+        """
+        seconds = wait_told(retry_after, self._clock.now())
+        if seconds > LIMIT_PATIENCE:
+            until = "for ever"
+            if seconds < timedelta(days=365).total_seconds():
+                until = f"until {utc_text(_later(self._clock.now(), seconds))}"
+            msg = f"Cometly's API refuses requests {until} (429)"
+            raise ApiError(msg, "Run again after that.")
+        self._waited_for_limit += seconds
+        if self._waited_for_limit > LIMIT_PATIENCE:
+            msg = "Cometly's API has been over its limit for 15 minutes in a row (429)"
+            advice = "Lower `rate_limit_share`, or stop other clients of this Space, and run again."
+            raise ApiError(msg, advice)
+        self._logger.info("Over the limit (429): waiting %.0f s as told", seconds)
+        budget.block(seconds)
+
+
+def wait_for(budget: Budget, clock: Clock, logger: logging.Logger) -> None:
+    """Wait until a budget has a free slot, and take it; never silent for long."""
+    while not budget.try_take():
+        pause = min(budget.delay(), LONGEST_PAUSE)
+        if math.isinf(budget.delay()):
+            pause = 0.05  # an answer that is under way makes room
+        if pause > 1:
+            logger.info("Waiting %.0f s for the request limit", pause)
+        clock.sleep(pause)
+
+
+def wait_told(retry_after: str | None, now: datetime) -> float:
+    """Read a `Retry-After` header.
+
+    Args:
+        retry_after: Seconds, perhaps with a fraction, or an HTTP date; anything else counts as
+            absent.
+        now: UTC, for a date.
+
+    Returns:
+        Seconds, at least 1; a whole minute when the header does not say.
+    """
+    text = (retry_after or "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        return _wait_until(text, now)
+    return max(seconds, 1.0) if seconds >= 0 else UNSAID_WAIT
+
+
+def _wait_until(text: str, now: datetime) -> float:
+    try:
+        when = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return UNSAID_WAIT
+    zoned = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    return max((zoned - now).total_seconds(), 1.0)
+
+
+def _later(now: datetime, seconds: float) -> datetime:
+    return (now + timedelta(seconds=seconds)).replace(microsecond=0)

@@ -1,0 +1,138 @@
+"""The contact's fields, in one place: the catalog's schema and the decoded type come from it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+
+if t.TYPE_CHECKING:
+    from tap_cometly.settings import Settings
+
+KEY = "id"
+REPLICATION_KEY = "created_at"
+
+Kind = t.Literal["id", "time", "text", "texts", "number", "date"]
+
+_Id = t.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Instant = t.Annotated[datetime, msgspec.Meta(tz=True)]
+
+_TYPES: dict[Kind, t.Any] = {
+    "id": _Id,
+    "time": _Instant | None,
+    "text": str | None,
+    "texts": list[str] | None,
+    "number": Decimal | None,
+    "date": date | None,
+}
+
+_SCHEMAS: dict[Kind, dict[str, t.Any]] = {
+    "id": {"type": ["integer"]},
+    "time": {"type": ["string", "null"], "format": "date-time"},
+    "text": {"type": ["string", "null"]},
+    "texts": {"type": ["array", "null"], "items": {"type": ["string"]}},
+    "number": {"type": ["number", "null"]},
+    "date": {"type": ["string", "null"], "format": "date"},
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a contact.
+
+    Attributes:
+        name: As in the API's answers, the catalog and the warehouse.
+        kind: What its values are.
+        description: For the catalog.
+        option: The setting and query parameter that asks for it; None when it always comes.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    option: str | None = None
+
+
+_CUSTOM_KINDS: tuple[tuple[Kind, range], ...] = (
+    ("text", range(1, 16)),
+    ("number", range(16, 26)),
+    ("date", range(26, 31)),
+)
+
+# Source of names, types and what asks for them: Cometly's API documentation, v1.
+FIELDS: tuple[Field, ...] = (
+    Field("id", "id", "The contact's key."),
+    Field("email", "text", "The primary e-mail address."),
+    Field("name", "text", "The primary name."),
+    Field("phone", "text", "The primary phone number."),
+    Field("location", "text", "The primary location."),
+    Field("created_at", "time", "When the contact was created, UTC."),
+    Field("comet_tokens", "texts", "The last five tokens, newest first.", "include_comet_tokens"),
+    Field("emails", "texts", "All e-mail addresses.", "include_all_emails"),
+    *(
+        Field(f"profile_field_{n}", kind, f"Custom field {n}.", "include_custom_fields")
+        for kind, numbers in _CUSTOM_KINDS
+        for n in numbers
+    ),
+)
+
+
+def fields_for(settings: Settings) -> tuple[Field, ...]:
+    """Give the fields that these settings ask for."""
+    return fields_asked(option for option in OPTIONS if getattr(settings, option))
+
+
+def fields_asked(options: t.Iterable[str]) -> tuple[Field, ...]:
+    """Give the fields that always come and those of some options."""
+    asked = {None, *options}
+    return tuple(field for field in FIELDS if field.option in asked)
+
+
+OPTIONS: tuple[str, ...] = tuple(dict.fromkeys(f.option for f in FIELDS if f.option))
+
+
+def schema_for(fields: t.Sequence[Field]) -> dict[str, t.Any]:
+    """Write the catalog's JSON schema for some fields."""
+    properties = {
+        field.name: {**_SCHEMAS[field.kind], "description": field.description} for field in fields
+    }
+    return {"type": "object", "properties": properties, "required": [KEY]}
+
+
+class Contact(msgspec.Struct):
+    """A decoded contact; `contact_type` adds the optional fields.
+
+    In `created_at`, and in the optional fields, absent is not null: an API of an older version
+    leaves out what a newer one delivers, and `UNSET` tells so.
+    """
+
+    id: _Id
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    location: str | None = None
+    created_at: _Instant | None = None
+
+
+def contact_type(fields: t.Sequence[Field], *, strict: bool) -> type[Contact]:
+    """Make the type that contacts with these fields are decoded into.
+
+    Args:
+        fields: The fields, those of `Contact` first.
+        strict: Whether an unknown field is an error.
+
+    Returns:
+        A struct with a slot for each field, in the order in which records are written.
+    """
+    optional = [
+        (field.name, _TYPES[field.kind] | msgspec.UnsetType, msgspec.UNSET)
+        for field in fields
+        if field.option
+    ]
+    made = msgspec.defstruct(
+        "Contact", optional, bases=(Contact,), forbid_unknown_fields=strict, gc=False
+    )
+    return t.cast("type[Contact]", made)

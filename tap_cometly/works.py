@@ -1,0 +1,384 @@
+"""The works: windows in export jobs, several at once, handed out oldest first.
+
+Nothing here waits or talks to anyone: work is started through a runner and comes back as an
+outcome. So the same code runs against the API in threads and against a model of it in virtual time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from collections import deque
+from functools import partial
+
+from tap_cometly.download import FileGoneError, UrlRefusedError
+from tap_cometly.errors import (
+    AnswerLostError,
+    ExportError,
+    NotFoundError,
+    RejectedError,
+)
+from tap_cometly.jobs import (
+    BAD_FILES,
+    POLLS_WITHOUT_URL,
+    REFUSED_URLS,
+    TRIES,
+    Durations,
+    Job,
+    Stage,
+    Streak,
+)
+from tap_cometly.ndjson import BadFileError, bad_file
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+    from tap_cometly.budget import Budget
+    from tap_cometly.client import Endpoint
+    from tap_cometly.clock import Clock
+    from tap_cometly.download import Spool
+    from tap_cometly.runner import Runner
+    from tap_cometly.windows import Cutter, Probe, Window
+
+_SILENCE = 25.0  # seconds without a line in the log
+_PAUSE = 5.0  # seconds before a job whose creation may have been lost is created again
+_RUNNING = {"queued", "processing"}
+
+
+class ExportStatus(t.NamedTuple):
+    """What a poll tells: the status as the API words it, and the URL when there is one."""
+
+    status: str
+    url: str | None
+
+
+class ExportApi(t.Protocol):
+    """What the works ask for; each call waits, so it is made in the background."""
+
+    @property
+    def budgets(self) -> Mapping[Endpoint, Budget]:
+        """The requests that may be made."""
+
+    def create(self, window: Window) -> int:
+        """Create an export, and give its id."""
+
+    def poll(self, export_id: int) -> ExportStatus:
+        """Ask how an export is doing."""
+
+    def fetch(self, url: str) -> Spool:
+        """Download a file and verify it."""
+
+    def probe(self, window: Window) -> Probe:
+        """Read the first page of a window."""
+
+    def is_empty(self, window: Window) -> bool:
+        """Ask the list whether a window holds no contact."""
+
+
+class Limits(t.NamedTuple):
+    """What the settings allow."""
+
+    parallel: int
+    timeout: float
+    threshold: int
+
+
+class Works:
+    """Takes windows from a cutter through export jobs to files."""
+
+    def __init__(
+        self,
+        api: ExportApi,
+        cutter: Cutter,
+        runner: Runner,
+        clock: Clock,
+        limits: Limits,
+        logger: logging.Logger,
+    ) -> None:
+        """Begin with nothing in the works."""
+        self._api = api
+        self._cutter = cutter
+        self._runner = runner
+        self._clock = clock
+        self._limits = limits
+        self._logger = logger
+        self._line: deque[Job] = deque()
+        self._durations = Durations()
+        self._streak = Streak()
+        self._refused_size: float = float("inf")
+        self._end: Exception | None = None
+        self._odd_status = False
+        self._told = clock.monotonic()
+
+    # Handing out.
+
+    @property
+    def done(self) -> bool:
+        """Whether every window has been handed out and taken."""
+        return self._cutter.done and not self._line
+
+    def head(self) -> Job | None:
+        """Give the oldest window once it can be read; None while it cannot.
+
+        Raises:
+            TapError: It never will be.
+        """
+        if self._line and self._line[0].stage in {Stage.READY, Stage.BY_PAGES}:
+            return self._line[0]
+        if self._end is not None:
+            raise self._end
+        return None
+
+    def taken(self, job: Job, contacts: int) -> None:
+        """Note that the oldest window has been read, and what it held."""
+        self._line.popleft()
+        job.close()
+        self._cutter.finished(job.window, contacts)
+
+    def fetch_again(self, job: Job) -> None:
+        """Get a window's file once more; it has been found to hold something else than contacts."""
+        job.close()
+        self._look(job, after=0.0)
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        self._runner.close()
+        for job in self._line:
+            job.close()
+
+    # Going on.
+
+    def turn(self, *, wait: bool = True) -> None:
+        """Start all that can be started, and take in what has come back.
+
+        Args:
+            wait: Whether to wait for something to come back, or until there is something to do.
+        """
+        if self._end is None:
+            self._fill_line()
+            self._probe()
+            self._create()
+            self._poll()
+        self._runner.wait(self._idle_for() if wait and self._end is None else 0.0)
+        self._break_silence()
+
+    def _fill_line(self) -> None:
+        while len(self._line) < self._limits.parallel:
+            window = self._cutter.next_window()
+            if window is None:
+                return
+            self._line.append(Job(window))
+
+    def _probe(self) -> None:
+        budget = self._api.budgets["list"]
+        if self._cutter.done or budget.delay() > 0:
+            return
+        for window in self._cutter.wanted(max(1, budget.spare() - 1)):
+            if not budget.try_take():
+                self._cutter.forget(window)
+                continue
+            self._runner.start(partial(self._api.probe, window), self._probed)
+
+    def _create(self) -> None:
+        now = self._clock.monotonic()
+        for job in itertools.islice(self._line, self._limits.parallel):
+            if job.stage is not Stage.TO_CREATE or job.look_at > now:
+                continue
+            if self._too_large(job) and self._halve(job):
+                return self._create()
+            if not self._api.budgets["create"].try_take():
+                return None
+            job.begin()
+            self._runner.start(partial(self._api.create, job.window), partial(self._created, job))
+        return None
+
+    def _poll(self) -> None:
+        now = self._clock.monotonic()
+        budget = self._api.budgets["poll"]
+        due = (job for job in self._line if job.stage is Stage.RUNNING and job.look_at <= now)
+        for job in sorted(due, key=lambda job: job.look_at):
+            finding_out = not self._durations.known and not self._is_scout(job)
+            if finding_out and budget.spare() <= budget.limit // 2:
+                continue  # leave some for when the scout is back
+            if not budget.try_take():
+                return
+            job.stage = Stage.POLLING
+            self._runner.start(partial(self._api.poll, job.export_id), partial(self._polled, job))
+
+    def _is_scout(self, job: Job) -> bool:
+        running = (j for j in self._line if j.stage in {Stage.RUNNING, Stage.POLLING})
+        return next(running, None) is job
+
+    def _idle_for(self) -> float:
+        """Say how long there is nothing to start, at most until the log would fall silent."""
+        now = self._clock.monotonic()
+        budgets = self._api.budgets
+        times = [self._told + _SILENCE - now]
+        for job in itertools.islice(self._line, self._limits.parallel):
+            if job.stage is Stage.TO_CREATE:
+                times.append(max(job.look_at - now, budgets["create"].delay()))
+            elif job.stage is Stage.RUNNING:
+                times.append(max(job.look_at - now, budgets["poll"].delay(), 0.05))
+        if not self._cutter.done and len(self._line) < self._limits.parallel:
+            times.append(budgets["list"].delay() or 1.0)
+        return max(0.0, min(times))
+
+    def _break_silence(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._told >= _SILENCE:
+            self._told = now
+            stages = ", ".join(
+                f"{j.window}: {j.stage.value}" for j in itertools.islice(self._line, 4)
+            )
+            self._logger.info("Exports in the works: %s", stages or "looking for how much there is")
+
+    # What comes back.
+
+    def _probed(self, outcome: Probe | Exception) -> None:
+        if isinstance(outcome, Exception):
+            self._stop(outcome)
+        else:
+            self._cutter.learn(outcome)
+
+    def _created(self, job: Job, outcome: int | Exception) -> None:
+        now = self._clock.monotonic()
+        match outcome:
+            case int():
+                job.begun(outcome, now)
+                self._look(job)
+            case RejectedError():
+                job.problem = outcome.what
+                self._refused_size = min(self._refused_size, job.expected)
+                if not self._halve(job):
+                    job.created = now
+                    self._failed(job, outcome.what, again=False)
+            case AnswerLostError():
+                job.created = now
+                self._failed(job, outcome.what, pause=_PAUSE)
+            case _:
+                self._stop(outcome)
+
+    def _polled(self, job: Job, outcome: ExportStatus | Exception) -> None:
+        now = self._clock.monotonic()
+        match outcome:
+            case NotFoundError():
+                self._failed(job, "the API no longer knows the export")
+            case Exception():
+                self._stop(outcome)
+            case ExportStatus(status="failed"):
+                self._failed(job, "the export failed")
+            case ExportStatus(status="completed", url=str(url)):
+                if not job.bad_files and not job.refused_urls:
+                    self._durations.learn(job.expected, now - job.created)
+                job.stage = Stage.FETCHING
+                self._runner.start(partial(self._api.fetch, url), partial(self._fetched, job))
+            case ExportStatus(status=status) if now - job.created > self._limits.timeout:
+                self._failed(job, f"the export took longer than {self._limits.timeout:.0f} s")
+            case ExportStatus(status=status):
+                self._still_running(job, status)
+
+    def _still_running(self, job: Job, status: str) -> None:
+        if status == "completed":
+            job.looks_without_url += 1
+            if job.looks_without_url >= POLLS_WITHOUT_URL:
+                self._failed(job, "the export is completed but has no file")
+                return
+        elif status not in _RUNNING and not self._odd_status:
+            self._odd_status = True
+            self._logger.warning("An export has an unknown status; waiting until its timeout")
+        self._look(job)
+
+    def _fetched(self, job: Job, outcome: Spool | Exception) -> None:
+        match outcome:
+            case UrlRefusedError():
+                job.refused_urls += 1
+                if job.refused_urls > REFUSED_URLS:
+                    self._failed(job, "the store refuses the file's URL")
+                else:
+                    self._look(job, after=2.0**job.refused_urls / 2)
+            case FileGoneError():
+                self._failed(job, "the store has no such file")
+            case BadFileError():
+                self._bad_file(job, str(outcome))
+            case Exception():
+                self._stop(outcome)
+            case _ if outcome.lines == 0:
+                job.spool = outcome
+                self._runner.start(
+                    partial(self._api.is_empty, job.window), partial(self._compared, job)
+                )
+            case _:
+                self._ready(job, outcome)
+
+    def _compared(self, job: Job, empty: bool | Exception) -> None:  # noqa: FBT001, an answer
+        if isinstance(empty, Exception):
+            self._stop(empty)
+        elif empty and job.spool is not None:
+            self._ready(job, job.spool)
+        else:
+            self._bad_file(job, "it is empty, but the list has contacts")
+
+    def _ready(self, job: Job, spool: Spool) -> None:
+        self._streak.completed()
+        job.spool = spool
+        job.stage = Stage.READY
+        self._told = self._clock.monotonic()
+        self._logger.info("Export of %s is here: about %d contacts", job.window, spool.lines)
+
+    # Failures.
+
+    def _bad_file(self, job: Job, reason: str) -> None:
+        job.close()
+        job.bad_files += 1
+        if job.bad_files < BAD_FILES:
+            self._logger.warning("The file of %s: %s; fetching it again", job.window, reason)
+            self._look(job, after=float(job.bad_files))
+        elif job.tries < TRIES:
+            self._failed(job, reason)
+        else:
+            self._stop(bad_file(job.window, reason))
+
+    def _failed(self, job: Job, problem: str, *, again: bool = True, pause: float = 0.0) -> None:
+        """Create a failed job once more, then halve its window, or leave it to pages."""
+        now = self._clock.monotonic()
+        job.close()
+        job.problem = problem
+        if self._streak.failed(job.created, now):
+            msg = f"Three exports in a row failed, the last one because {problem}"
+            advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
+            self._stop(ExportError(msg, advice).within(job.window))
+            return
+        self._logger.warning("Export of %s: %s", job.window, problem)
+        if again and job.tries < TRIES:
+            job.stage = Stage.TO_CREATE
+            job.look_at = now + pause
+        elif not self._halve(job):
+            job.stage = Stage.BY_PAGES
+
+    def _too_large(self, job: Job) -> bool:
+        return job.tries == 0 and job.expected >= self._refused_size
+
+    def _halve(self, job: Job) -> bool:
+        """Put two halves in the window's place, unless they would be too small to be worth it."""
+        if not job.window.can_halve or job.expected <= self._limits.threshold:
+            return False
+        place = self._line.index(job)
+        self._line.remove(job)
+        for half in reversed(job.window.halves()):
+            self._line.insert(place, Job(half))
+        return True
+
+    def _look(self, job: Job, after: float | None = None) -> None:
+        """Look at a job again, when it is likely to be done or after some seconds."""
+        now = self._clock.monotonic()
+        job.stage = Stage.RUNNING
+        if after is None:
+            age = self._durations.next_look(
+                now - job.created, job.expected, scout=self._is_scout(job)
+            )
+            after = min(job.created + age, job.created + self._limits.timeout + 1) - now
+        job.look_at = now + max(after, 0.0)
+
+    def _stop(self, reason: Exception) -> None:
+        self._end = self._end or reason
