@@ -1,0 +1,1 @@
+"""What tests and the demo lean on that is not Cometly: a database to load into."""
