@@ -1,0 +1,1 @@
+"""The tap at work: from a sandbox Cometly through Meltano into PostgreSQL."""

@@ -1,0 +1,85 @@
+"""Two Meltano runs into a real PostgreSQL, and whether every contact arrived.
+
+`uv run python -m tests.demo` needs no account and no database: a sandbox plays Cometly, with its
+real rate limits. All it starts is stopped at the end, and nothing is written to the checkout.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from tests.demo.checks import compare
+from tests.demo.life import LOOKBACK_DAYS, life_goes_on
+from tests.demo.project import MeltanoError, MeltanoProject
+from tests.demo.report import show, tell
+from tests.demo.run import watch
+from tests.sandbox import Options, Sandbox
+from tests.support.postgres import Postgres, PostgresError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+CONTACTS = 60_000
+COMETLY = Options(timezone="America/Los_Angeles", job_seconds=2)
+
+
+def main() -> int:
+    for how_to_stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(how_to_stop, _leave)
+    try:
+        return _demonstrate()
+    except (MeltanoError, PostgresError) as error:
+        sys.exit(str(error))
+
+
+def _demonstrate() -> int:
+    tell("Starting a sandbox Cometly and a PostgreSQL")
+    with (
+        Sandbox(COMETLY) as cometly,
+        Postgres() as warehouse,
+        MeltanoProject(_settings(cometly, warehouse)) as meltano,
+    ):
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        a_year_ago = now - timedelta(days=365)
+        cometly.space.fill(CONTACTS, a_year_ago, now, shape="growing")
+
+        tell(f"First run: a year with {CONTACTS:,} contacts")
+        with watch("first run", cometly, warehouse, meltano) as first:
+            meltano.run(start_date=a_year_ago.isoformat())
+
+        changes = life_goes_on(cometly.space)
+
+        tell(f"Second run: what is new, and the last {LOOKBACK_DAYS} days once more")
+        with watch("second run", cometly, warehouse, meltano) as second:
+            meltano.run(start_date=a_year_ago.isoformat(), lookback_days=str(LOOKBACK_DAYS))
+
+        findings = compare(cometly.space, warehouse, changes)
+    show([first, second], findings)
+    return 0 if all(finding.agrees for finding in findings) else 1
+
+
+def _settings(cometly: Sandbox, warehouse: Postgres) -> dict[str, str]:
+    return {
+        "TAP_COMETLY_API_KEY": COMETLY.api_key,
+        "TAP_COMETLY_API_URL": cometly.api_url,
+        "TAP_COMETLY_TIMEZONE": COMETLY.timezone,
+        "TAP_COMETLY_INCLUDE_ALL_EMAILS": "true",
+        "TAP_COMETLY_SETTLE_SECONDS": "1",  # the second run follows within seconds
+        "TARGET_POSTGRES_HOST": warehouse.host,
+        "TARGET_POSTGRES_PORT": str(warehouse.port),
+        "TARGET_POSTGRES_USER": warehouse.user,
+        "TARGET_POSTGRES_PASSWORD": warehouse.password,
+        "TARGET_POSTGRES_DATABASE": warehouse.database,
+    }
+
+
+def _leave(signal_number: int, _frame: FrameType | None) -> None:
+    """Leave by way of every `with`, so that nothing is left running."""
+    sys.exit(128 + signal_number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

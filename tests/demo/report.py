@@ -1,0 +1,63 @@
+"""The demo's words and tables."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.demo.checks import Finding
+    from tests.demo.run import Run
+
+CALLS = {
+    "list": "calls: list contacts",
+    "create": "calls: create an export",
+    "poll": "calls: poll an export",
+    "file": "calls: download a file",
+}
+FIRST_COLUMN = 40
+COLUMN = 22
+
+
+def tell(what_comes: str) -> None:
+    """Announce a step, above Meltano's own log."""
+    print(f"\n=== {what_comes}\n", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def show(runs: Sequence[Run], findings: Sequence[Finding]) -> None:
+    lines = ["", *_run_table(runs), "", *_finding_table(findings), "", _verdict(findings)]
+    print("\n".join(lines))  # noqa: T201
+
+
+def _run_table(runs: Sequence[Run]) -> list[str]:
+    return [
+        _line("", *(run.name for run in runs)),
+        _line("read through", *(run.way for run in runs)),
+        *(_line(words, *(run.calls[kind] for run in runs)) for kind, words in CALLS.items()),
+        _line("contacts received", *(run.contacts_received for run in runs)),
+        _line("rows written", *(run.rows_written for run in runs)),
+        _line("bookmark in Meltano's state", *(run.bookmark for run in runs)),
+    ]
+
+
+def _finding_table(findings: Sequence[Finding]) -> list[str]:
+    return [
+        _line("", "in Cometly", "in PostgreSQL"),
+        *(
+            _line(finding.what, finding.in_cometly, finding.in_postgres)
+            + ("" if finding.agrees else "  <- differs")
+            for finding in findings
+        ),
+    ]
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    agree = all(finding.agrees for finding in findings)
+    return "PostgreSQL agrees with Cometly." if agree else "PostgreSQL differs from Cometly!"
+
+
+def _line(words: str, *values: str | int) -> str:
+    texts = (f"{value:,}" if isinstance(value, int) else value for value in values)
+    return f"{words:<{FIRST_COLUMN}}" + "".join(f"{text:>{COLUMN}}" for text in texts)
