@@ -23,6 +23,7 @@ from tap_cometly.errors import (
     ForbiddenError,
     NotFoundError,
     RejectedError,
+    tls_error,
 )
 from tap_cometly.patience import Patience, wait_for
 
@@ -274,9 +275,8 @@ def _problem(failure: Exception) -> str:
         ApiError: It is about TLS, and trying again would not help.
     """
     if isinstance(failure, requests.exceptions.SSLError) or "SSL" in type(failure).__name__:
-        msg = "The TLS certificate of Cometly's API could not be verified"
-        advice = "Check `api_url`, the machine's clock, and REQUESTS_CA_BUNDLE behind a proxy."
-        raise ApiError(msg, advice) from None
+        unverified = tls_error("Cometly's API")
+        raise unverified from None
     if isinstance(failure, requests.exceptions.ProxyError):
         return "the proxy could not be used"
     if isinstance(failure, requests.exceptions.Timeout):

@@ -24,8 +24,10 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers import types
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
-    from tap_cometly.record import Contact
     from tap_cometly.tap import TapCometly
+
+
+_T = t.TypeVar("_T")
 
 
 class ContactsStream(Stream):
@@ -60,7 +62,9 @@ class ContactsStream(Stream):
                 self._tap.settings, self.fields, sync_range, self._tap.clock, self.logger
             ) as reading,
         ):
-            for window, blocks in reading.windows(asked, sample=self.ABORT_AT_RECORD_COUNT):
+            for window, blocks in _naming(
+                asked, reading.windows(asked, sample=self.ABORT_AT_RECORD_COUNT)
+            ):
                 for contacts in _naming(window, blocks):
                     self._tap.line_writer.write_lines(lane.lines(contacts))
                     counter.increment(len(contacts))
@@ -176,9 +180,10 @@ class ContactsStream(Stream):
             super().log(message, *args, level=level, **kwargs)
 
 
-def _naming(window: Window, blocks: Iterable[list[Contact]]) -> Iterator[list[Contact]]:
+def _naming(window: Window, things: Iterable[_T]) -> Iterator[_T]:
+    """Name the window in whatever goes wrong with it."""
     try:
-        yield from blocks
+        yield from things
     except TapError as error:
         raise error.within(window) from None
 

@@ -57,6 +57,7 @@ class ContactDecoder:
         self._use(strict=True)
 
     def _use(self, *, strict: bool) -> None:
+        self._strict = strict
         made = contact_type(self._fields, strict=strict)
         body = msgspec.defstruct("_Body", [("data", list[made]), ("next_cursor", str | None)])  # type: ignore[valid-type]  # made at run time
         self._lines = msgspec.json.Decoder(made)
@@ -96,7 +97,8 @@ class ContactDecoder:
                 contacts.append(self._mender.contact(parse(line, self.findings)))
             except NoContactError as reason:
                 raise line_error(number, reason) from None
-        self._use(strict=False)
+        if self._strict:
+            self._use(strict=False)
         return contacts
 
     def page(self, body: bytes) -> Page:
@@ -112,7 +114,7 @@ class ContactDecoder:
             page = None
         if page is None or _NUL in body:
             return self._page_mended(body)
-        return Page(self._finish(page.data), page.next_cursor or None)
+        return Page(self._finish(page.data), page.next_cursor)
 
     def _page_mended(self, body: bytes) -> Page:
         try:
@@ -131,8 +133,9 @@ class ContactDecoder:
             contacts = [self._mender.contact(raw) for raw in answer["data"]]
         except NoContactError as reason:
             raise page_error(reason) from None
-        self._use(strict=False)
-        return Page(self._finish(contacts), cursor or None)
+        if self._strict:
+            self._use(strict=False)
+        return Page(self._finish(contacts), cursor)
 
     def _finish(self, contacts: list[Contact]) -> list[Contact]:
         zones = {c.created_at.tzinfo for c in contacts if c.created_at is not None}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from tap_cometly.errors import OutputError
+from tap_cometly.errors import OutputError, tls_error
 from tap_cometly.ndjson import BadFileError, verify
 from tap_cometly.patience import Patience
 from tap_cometly.settings import is_loopback
@@ -126,6 +126,9 @@ class Downloader:
         while True:
             try:
                 response = self._get(url)
+            except requests.exceptions.SSLError:
+                unverified = tls_error("the file store")
+                raise unverified from None
             except requests.RequestException as failure:
                 patience.failed(f"no connection ({type(failure).__name__})")
                 continue

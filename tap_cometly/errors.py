@@ -95,3 +95,10 @@ class FileError(TapError):
 
 class ExportError(TapError):
     """An export job failed or took too long."""
+
+
+def tls_error(whom: str) -> ApiError:
+    """Say that a certificate could not be verified; nothing is ever read without that."""
+    msg = f"The TLS certificate of {whom} could not be verified"
+    advice = "Check `api_url`, the machine's clock, and REQUESTS_CA_BUNDLE behind a proxy."
+    return ApiError(msg, advice)

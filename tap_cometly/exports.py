@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import msgspec
 
 from tap_cometly import ndjson
 from tap_cometly.decoding import GarbledError
-from tap_cometly.errors import RecordError, RejectedError
+from tap_cometly.errors import RecordError, RejectedError, TapError
 from tap_cometly.jobs import Stage
 from tap_cometly.probing import Counted, probe_of
 from tap_cometly.runner import Threads
@@ -168,7 +169,7 @@ class Exports:
                 if job is None:
                     works.turn()
                     continue
-                counted = Counted(self._blocks(works, job))
+                counted = Counted(self._begun(works, job))
                 yield job.window, iter(counted)
                 works.taken(job, counted.contacts)
         finally:
@@ -187,6 +188,15 @@ class Exports:
             settings.export_threshold,
         )
         return Works(self._calls, cutter, Threads(self._clock), self._clock, limits, self._logger)
+
+    def _begun(self, works: Works, job: Job) -> Iterator[list[Contact]]:
+        """Read the first block at once: what it shows may speak against exports altogether."""
+        blocks = self._blocks(works, job)
+        try:
+            first = next(blocks, [])
+        except TapError as error:
+            raise error.within(job.window) from None
+        return itertools.chain([first], blocks)
 
     def _blocks(self, works: Works, job: Job) -> Iterator[list[Contact]]:
         if job.stage is Stage.BY_PAGES:

@@ -86,7 +86,7 @@ class Extraction:
             return
         self._check_zone(whole, first)
         if sample is not None and first is not None:
-            yield whole, _sampled(first)
+            yield whole, _sampled(self._pages.read(asked, first), first)
             return
         if self._mode == EXPORT:
             yield from self._exports.windows(whole, probe_of(asked, first) if first else None)
@@ -105,7 +105,7 @@ class Extraction:
         try:
             return self._pages.first(asked, at_most=sample)
         except (RejectedError, UnavailableError) as error:
-            if not asked.can_halve or (isinstance(error, RejectedError) and asked.seconds < _DAY):
+            if asked.seconds < _MONTH:
                 raise
             self._logger.warning("The list does not serve the whole range: %s", error.what)
             return None
@@ -148,22 +148,30 @@ class Extraction:
             window = cutter.next_window()
             if window is None:
                 for probe in cutter.wanted(1):
-                    page = self._pages.first(probe)
-                    self._zone_check.vouch_elsewhere(page.contacts)
-                    cutter.learn(probe_of(probe, page))
+                    cutter.learn(self._probe(probe))
                 continue
             counted = Counted(self._pages.read(window))
             self._logger.info("Reading %s through pages", window)
             yield window, iter(counted)
             cutter.finished(window, counted.contacts)
 
+    def _probe(self, window: Window) -> Probe:
+        try:
+            page = self._pages.first(window)
+        except RejectedError:
+            if window.seconds < _MONTH:
+                raise
+            return Probe(window, 0, more=True, ids=None)
+        self._zone_check.vouch_elsewhere(page.contacts)
+        return probe_of(window, page)
 
-def _sampled(first: Page) -> Iterator[list[Contact]]:
-    """Give a page, and end the way the SDK ends a test that has seen enough."""
-    yield first.contacts
+
+def _sampled(blocks: Iterator[list[Contact]], first: Page) -> Iterator[list[Contact]]:
+    """Give a first page, and end the way the SDK ends a test that has seen enough."""
+    yield next(blocks)
     if first.next_cursor is not None:
         raise AbortedSyncPausedException
 
 
-_DAY = 86_400  # seconds
+_MONTH = 31 * 86_400  # seconds; what a list may not be refused for being too long
 _EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)

@@ -107,7 +107,7 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
     ),
     th.Property(
         "export_target_size",
-        th.IntegerType(minimum=1_000, maximum=5_000_000),
+        th.IntegerType(minimum=1, maximum=5_000_000),
         default=250_000,
         title="Export target size",
         description="Contacts that one export aims at.",
@@ -121,7 +121,7 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
     ),
     th.Property(
         "export_timeout",
-        th.IntegerType(minimum=1, maximum=86_400),
+        th.NumberType(exclusive_minimum=0, maximum=86_400),
         default=3_600,
         title="Export timeout",
         description="Seconds that an export job may take.",
@@ -144,7 +144,7 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
     ),
     th.Property(
         "settle_seconds",
-        th.IntegerType(minimum=0, maximum=86_400),
+        th.NumberType(minimum=0, maximum=86_400),
         default=60,
         title="Settle seconds",
         description="The newest seconds are left for the next run.",
@@ -158,7 +158,7 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
     ),
     th.Property(
         "request_timeout",
-        th.IntegerType(minimum=1, maximum=600),
+        th.NumberType(exclusive_minimum=0, maximum=600),
         default=60,
         title="Request timeout",
         description="Seconds to wait for the API or the file store to send something.",
@@ -197,12 +197,12 @@ class Settings:
     export_threshold: int
     export_target_size: int
     max_parallel_exports: int
-    export_timeout: int
+    export_timeout: float
     page_size: int
     lookback_days: float
-    settle_seconds: int
+    settle_seconds: float
     rate_limit_share: float
-    request_timeout: int
+    request_timeout: float
     api_url: str
 
     @classmethod

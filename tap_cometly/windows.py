@@ -51,6 +51,10 @@ class Window:
     end: datetime
     expected: int | None = field(default=None, compare=False)
 
+    def __str__(self) -> str:
+        """Name it by its ends, as bookmarks are written."""
+        return " to ".join(end.isoformat().replace("+00:00", "Z") for end in (self.start, self.end))
+
     @property
     def seconds(self) -> int:
         """Its length."""
