@@ -10,18 +10,21 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 from typing_extensions import override
 
+from tap_cometly.batch import BatchWriter, batch_config
 from tap_cometly.bookmark import Bookmark
 from tap_cometly.errors import CatalogError, TapError
+from tap_cometly.lanes import BlockLane, Lane, RecordLane, as_record
 from tap_cometly.reading import open_reading
 from tap_cometly.record import KEY, OPTIONS, REPLICATION_KEY, fields_asked, schema_for
 from tap_cometly.sync_range import SyncRange
 from tap_cometly.windows import Window
-from tap_cometly.writer import BlockLane, RecordLane, as_record
+from tap_cometly.writer import RecordWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from singer_sdk.helpers import types
+    from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
     from tap_cometly.tap import TapCometly
@@ -53,7 +56,7 @@ class ContactsStream(Stream):
         if asked.start >= asked.end:
             self.logger.info("Nothing to read: the range begins after its end, %s", asked)
             return
-        lane = self._lane()
+        writer = self._writer()
         written = 0
         with (
             self.get_sync_timer(),
@@ -66,9 +69,10 @@ class ContactsStream(Stream):
                 asked, reading.windows(asked, sample=self.ABORT_AT_RECORD_COUNT)
             ):
                 for contacts in _naming(window, blocks):
-                    self._tap.line_writer.write_lines(lane.lines(contacts))
+                    writer.write(contacts)
                     counter.increment(len(contacts))
                     written += len(contacts)
+                writer.finish()
                 self._commit(window, bookmark)
         self._activate(written)
         yield from ()  # all messages have been written; the SDK wants a generator
@@ -127,7 +131,14 @@ class ContactsStream(Stream):
     def _full_table(self) -> bool:
         return self.replication_method == REPLICATION_FULL_TABLE
 
-    def _lane(self) -> BlockLane | RecordLane:
+    def _writer(self) -> RecordWriter | BatchWriter:
+        lane, out = self._lane(), self._tap.line_writer
+        config = batch_config(self.config.get("batch_config"))
+        if config is None or self.ABORT_AT_RECORD_COUNT is not None:
+            return RecordWriter(lane, out)
+        return BatchWriter(config, lane, out, version=self._stream_version)
+
+    def _lane(self) -> Lane:
         """Choose the fast lane unless something has to look at each record."""
         [*maps] = self.stream_maps
         as_it_is = (
@@ -156,6 +167,14 @@ class ContactsStream(Stream):
         super().apply_catalog(catalog)
 
     # What the SDK would do between the lines of the story.
+
+    @override
+    def _sync_batches(
+        self, batch_config: BatchConfig, context: types.Context | None = None
+    ) -> None:
+        """Write BATCH messages the way RECORDs are written: only the writer differs."""
+        for _ in self._sync_records(context):
+            pass
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:

@@ -15,7 +15,7 @@ from tap_cometly.probing import Counted, probe_of
 from tap_cometly.runner import Threads
 from tap_cometly.space_time import wall_range
 from tap_cometly.windows import Cutter, Probe, Window
-from tap_cometly.works import ExportStatus, Limits, Works
+from tap_cometly.works import ExportApi, ExportStatus, Limits, Works
 
 if t.TYPE_CHECKING:
     import logging
@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.jobs import Job
     from tap_cometly.pages import Listing, Pages
     from tap_cometly.record import Contact
+    from tap_cometly.runner import Runner
     from tap_cometly.settings import Settings
     from tap_cometly.space_time import WallRange
     from tap_cometly.zone_check import ZoneCheck
@@ -58,6 +59,13 @@ def _reader(kind: type[msgspec.Struct]) -> Callable[[bytes], t.Any]:
     return read
 
 
+class Source(ExportApi, t.Protocol):
+    """The API, the store, and what is in the files."""
+
+    def contacts(self, spool: Spool) -> Iterator[list[Contact]]:
+        """Decode a file, block by block; not in the background."""
+
+
 class ExportCalls:
     """What the works ask for, asked of the API and the store. Its methods run in threads."""
 
@@ -66,6 +74,7 @@ class ExportCalls:
         client: CometlyClient,
         listing: Listing,
         downloader: Downloader,
+        decoder: ContactDecoder,
         settings: Settings,
         *,
         options: Mapping[str, int],
@@ -75,6 +84,7 @@ class ExportCalls:
         self._client = client
         self._listing = listing
         self._downloader = downloader
+        self._decoder = decoder
         self._zone = settings.zone
         self._options = options
         self._read_created = _reader(_Created)
@@ -95,6 +105,10 @@ class ExportCalls:
     def fetch(self, url: str) -> Spool:
         """Download a file and verify it."""
         return self._downloader.fetch(url)
+
+    def contacts(self, spool: Spool) -> Iterator[list[Contact]]:
+        """Decode a file, block by block."""
+        return ndjson.blocks(spool.file, self._decoder)
 
     def probe(self, window: Window) -> Probe:
         """Read the first page of a window; a refused one holds more than can be told."""
@@ -117,35 +131,36 @@ class Exports:
 
     def __init__(
         self,
-        calls: ExportCalls,
-        decoder: ContactDecoder,
+        calls: Source,
         columns: Columns,
         pages: Pages,
         zone_check: ZoneCheck,
         settings: Settings,
         clock: Clock,
         logger: logging.Logger,
+        *,
+        runner: Callable[[Clock], Runner] = Threads,
     ) -> None:
         """Prepare.
 
         Args:
             calls: The API and the store.
-            decoder: Makes contacts of lines.
             columns: Sees to it that exports deliver what was asked for.
             pages: For windows that exports cannot read.
             zone_check: Looks at creation times.
             settings: Size, number and patience of exports.
             clock: Of this sync.
             logger: Where progress is told.
+            runner: Makes what runs calls in the background.
         """
         self._calls = calls
-        self._decoder = decoder
         self._columns = columns
         self._pages = pages
         self._zone_check = zone_check
         self._settings = settings
         self._clock = clock
         self._logger = logger
+        self._runner = runner
 
     def windows(
         self, whole: Window, known: Probe | None = None
@@ -187,7 +202,8 @@ class Exports:
             float(settings.export_timeout),
             settings.export_threshold,
         )
-        return Works(self._calls, cutter, Threads(self._clock), self._clock, limits, self._logger)
+        runner = self._runner(self._clock)
+        return Works(self._calls, cutter, runner, self._clock, limits, self._logger)
 
     def _begun(self, works: Works, job: Job) -> Iterator[list[Contact]]:
         """Read the first block at once: what it shows may speak against exports altogether."""
@@ -217,7 +233,7 @@ class Exports:
             return
         wall = wall_range(job.window.start, job.window.end, self._settings.zone)
         vouched = False
-        for contacts in ndjson.blocks(job.spool.file, self._decoder):
+        for contacts in self._calls.contacts(job.spool):
             self._zone_check.inspect(contacts, wall)
             if not vouched:
                 self._zone_check.vouch_elsewhere(contacts)

@@ -66,8 +66,7 @@ def open_reading(
         logger=logger,
     )
     exports = Exports(
-        ExportCalls(client, listing, downloader, settings, options=options),
-        decoder,
+        ExportCalls(client, listing, downloader, decoder, settings, options=options),
         Columns(fields, "The export"),
         pages,
         zone_check,

@@ -119,7 +119,8 @@ def _change_between(before: datetime, after: datetime, zone: ZoneInfo) -> dateti
 
 
 def _wall(instant: datetime, zone: tzinfo) -> str:
-    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    wall = instant.astimezone(zone).replace(tzinfo=None)
+    return wall.isoformat(" ", "seconds")  # strftime does not pad years everywhere
 
 
 def utc_text(instant: datetime) -> str:

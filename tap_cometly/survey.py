@@ -151,9 +151,10 @@ class _Before:
         contacts = (newest - self.floor) * _mean(page.share, self.share)
         if tile.rest and contacts <= 0:
             return Estimate(tile, 0.0, Ground.NOTHING)
-        if not tile.rest and contacts < _CREDIBLE * page.rows:
+        shared = self.density or 0.0  # those of the boundary second are on the page, too
+        if not tile.rest and contacts + shared < _CREDIBLE * page.rows:
             return Estimate(tile, page.rows + 1, Ground.CONTRADICTION)
-        return Estimate(tile, contacts, Ground.MEASURE)
+        return Estimate(tile, max(0.0, contacts), Ground.MEASURE)
 
     def after(self, known: Estimate, part: float = 1.0) -> _Before:
         """What this tile, or its older `part`, tells about what follows it."""

@@ -19,6 +19,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
+from tap_cometly.batch import batch_config
 from tap_cometly.bookmark import checked_state, read_state
 from tap_cometly.clock import Clock
 from tap_cometly.contacts import ContactsStream
@@ -51,6 +52,7 @@ class TapCometly(Tap):
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
@@ -106,9 +108,7 @@ class TapCometly(Tap):
         if raise_errors:
             if errors:
                 raise explain(errors)
-            if self._config.get("batch_config"):
-                msg = "The setting `batch_config` is not supported"
-                raise SettingsError(msg, "Leave it out; contacts are written as RECORD messages.")
+            batch_config(self._config.get("batch_config"))
             _ = self.settings
         return [str(explain(errors))] if errors else []
 

@@ -1,24 +1,20 @@
-"""Contacts to RECORD lines, in blocks; STATE after them."""
+"""Messages to standard output, in whole lines."""
 
 from __future__ import annotations
 
 import os
 import sys
 import typing as t
-from datetime import datetime, timezone
-from decimal import Decimal
 
-import msgspec
 from singer_sdk.singerlib.encoding.simple import Message, SimpleSingerWriter
 from typing_extensions import override
 
 from tap_cometly.errors import OutputError
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
-    from singer_sdk.singerlib import RecordMessage
-
+    from tap_cometly.lanes import Lane
     from tap_cometly.record import Contact
     from tap_cometly.stopping import StopSignal
 
@@ -75,51 +71,17 @@ def _detach() -> None:
         os.close(nowhere)
 
 
-class BlockLane:
-    """The fast lane: a block of contacts is encoded in one go."""
+class RecordWriter:
+    """Writes contacts as RECORD messages."""
 
-    def __init__(self, stream: str, version: int | None) -> None:
-        """Prepare for RECORDs of a stream, and of a table version when one is active."""
-        self._encoder = msgspec.json.Encoder(decimal_format="number")
-        self._before = f'{{"type":"RECORD","stream":"{stream}","record":'.encode()
-        self._after = b"" if version is None else f',"version":{version}'.encode()
+    def __init__(self, lane: Lane, out: LineWriter) -> None:
+        """Prepare to write what a lane makes of contacts."""
+        self._lane = lane
+        self._out = out
 
-    def lines(self, contacts: Sequence[Contact]) -> bytes:
-        """Give the contacts' RECORD lines."""
-        if not contacts:
-            return b""
-        extracted = datetime.now(tz=timezone.utc).isoformat().encode()
-        after = self._after + b',"time_extracted":"' + extracted + b'"}'
-        records = self._encoder.encode_lines(contacts)
-        # JSON has no raw newline, so each one stands between two records.
-        between = after + b"\n" + self._before
-        return self._before + records[:-1].replace(b"\n", between) + after + b"\n"
+    def write(self, contacts: Sequence[Contact]) -> None:
+        """Write some contacts, all in one go."""
+        self._out.write_lines(self._lane.records(contacts))
 
-
-class RecordLane:
-    """The SDK's own lane, for what needs each record: maps, selection, flattening."""
-
-    def __init__(
-        self,
-        messages: Callable[[dict[str, t.Any]], Iterable[RecordMessage]],
-        encode: Callable[[RecordMessage], str],
-    ) -> None:
-        """Prepare.
-
-        Args:
-            messages: Makes RECORD messages of a record, as the SDK does.
-            encode: Makes a line of a message.
-        """
-        self._messages = messages
-        self._encode = encode
-
-    def lines(self, contacts: Sequence[Contact]) -> bytes:
-        """Give the RECORD lines that the SDK makes of the contacts."""
-        made = (message for c in contacts for message in self._messages(as_record(c)))
-        return "".join(f"{self._encode(message)}\n" for message in made).encode()
-
-
-def as_record(contact: Contact) -> dict[str, t.Any]:
-    """Give a contact as the SDK wants it: plain values, times as text, numbers exact."""
-    record: dict[str, t.Any] = msgspec.to_builtins(contact, builtin_types=(Decimal,))
-    return record
+    def finish(self) -> None:
+        """Have everything written; it already is."""
