@@ -232,7 +232,7 @@ def _missing_id() -> t.NoReturn:
 
 
 def _printable(name: str) -> str:
-    return name[:60].encode("ascii", "backslashreplace").decode()
+    return ascii(name[:60])[1:-1]
 
 
 def line_error(number: int, reason: NoContactError) -> RecordError:

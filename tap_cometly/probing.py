@@ -30,6 +30,5 @@ class Counted:
 
 def probe_of(window: Window, page: Page) -> Probe:
     """Say what a window's first page tells about it."""
-    ids = sorted(contact.id for contact in page.contacts)
-    marks = (ids[-1], ids[len(ids) // 2], ids[0]) if ids else None
-    return Probe(window, len(ids), more=page.next_cursor is not None, ids=marks)
+    ids = [contact.id for contact in page.contacts]
+    return Probe.of(window, ids, more=page.next_cursor is not None)

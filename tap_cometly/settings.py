@@ -266,9 +266,14 @@ def _instant(
 
 
 def _api_url(url: str) -> str:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https" and bool(parts.hostname)
-    if not secure and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        msg = "The setting `api_url` is no URL"
+        raise SettingsError(msg, f"Leave it out to use {DEFAULT_API_URL}.") from None
+    secure = parts.scheme == "https" and bool(host)
+    if not secure and not (parts.scheme == "http" and is_loopback(host)):
         msg = "The setting `api_url` is neither https nor http on loopback"
         raise SettingsError(msg, f"Leave it out to use {DEFAULT_API_URL}.")
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -303,8 +308,8 @@ def _complaint(error: ValidationError) -> str:
     match error.validator:
         case "required":
             given: t.Any = error.instance
-            missing = next(key for key in wanted if key not in given)
-            return f"`{missing}` is missing (or set TAP_COMETLY_{missing.upper()})"
+            missing = (key for key in wanted if key not in given)
+            return "; ".join(f"`{n}` is missing (or set TAP_COMETLY_{n.upper()})" for n in missing)
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else [k for k in wanted if k != "null"]
             return f"`{name}` must be of type {' or '.join(kinds)}"
