@@ -203,7 +203,15 @@ class Exports:
             settings.export_threshold,
         )
         runner = self._runner(self._clock)
-        return Works(self._calls, cutter, runner, self._clock, limits, self._logger)
+        return Works(
+            self._calls,
+            cutter,
+            runner,
+            self._clock,
+            limits,
+            self._logger,
+            reserved=lambda: self._zone_check.outstanding,
+        )
 
     def _begun(self, works: Works, job: Job) -> Iterator[list[Contact]]:
         """Read the first block at once: what it shows may speak against exports altogether."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _CLOSE = 0.06  # of the aim: the edge of a tile that is so near to it will do
 _SMALL = 0.6  # of the target: a tile in which a window may end unseen
+_LIMIT = 1.9  # times the target: what a window may hold at the worst if it has to be cut unseen
 _SPILL = 0.2  # of the target: what the last windows share rather than leave to one more
 _STRETCH = 0.025  # of the target: what each of many windows may hold more for the same reason
 _SURPRISE = 1.5  # times what was foretold
@@ -33,13 +34,16 @@ class Step(NamedTuple):
     evenly: bool = False
 
 
-def steps(estimates: Sequence[Estimate], target: int, *, patient: bool) -> Iterator[Step]:
+def steps(
+    estimates: Sequence[Estimate], target: int, *, patient: bool, hurried: bool = False
+) -> Iterator[Step]:
     """All steps from the front to the end of the range; at least one.
 
     Args:
         estimates: What the tiles hold, without holes.
         target: How many contacts a window should hold.
         patient: Whether to wait for probes, or to cut as well as can be.
+        hurried: Whether to do without probes where no window can get much too large for it.
     """
     aim = _aim(estimates, target)
     held, lost = 0.0, False
@@ -50,6 +54,7 @@ def steps(estimates: Sequence[Estimate], target: int, *, patient: bool) -> Itera
         if lost:
             continue
         left = estimate.contacts
+        unseen = _LIMIT * target - held if hurried else _SMALL * target
         while held + left > aim * (1 + _CLOSE):
             if estimate.tile.seconds == 1:
                 if held and held + left - aim > aim - held:
@@ -58,7 +63,7 @@ def steps(estimates: Sequence[Estimate], target: int, *, patient: bool) -> Itera
                 break
             left -= aim - held
             held = 0.0
-            small = not patient or estimate.contacts <= _SMALL * target
+            small = not patient or estimate.contacts <= unseen
             lump = not small and _is_lump(estimate)
             yield Step(_place(estimate, left), aim, None if small else estimate, evenly=lump)
             lost = lost or lump

@@ -8,6 +8,7 @@ import sys
 import traceback
 import typing as t
 import warnings
+from copy import deepcopy
 from functools import cached_property
 from io import StringIO
 
@@ -43,7 +44,8 @@ class TapCometly(Tap):
     """Singer tap for the contacts of a Cometly Space."""
 
     name = "tap-cometly"
-    config_jsonschema: t.ClassVar[dict[str, t.Any]] = SETTINGS_SCHEMA
+    # A copy: the SDK adds its own settings to it.
+    config_jsonschema: t.ClassVar[dict[str, t.Any]] = deepcopy(SETTINGS_SCHEMA)
     capabilities: t.ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,

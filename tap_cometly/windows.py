@@ -150,11 +150,16 @@ class Cutter:
             self._held = self._held * _MEMORY + count
             self._foretold = self._foretold * _MEMORY + foretold
 
-    def next_window(self) -> Window | None:
-        """Cut the next window off the front; None as long as its end is not known."""
+    def next_window(self, *, hurried: bool = False) -> Window | None:
+        """Cut the next window off the front; None as long as its end is not known.
+
+        Args:
+            hurried: Whether probes are not to be had for a while: then a guess will do where no
+                window can get much too large for it.
+        """
         if self.done:
             return None
-        step = next(self._steps())
+        step = next(self._steps(hurried=hurried))
         if step.probe is not None:
             return None
         start, end = self._survey.start, self._survey.past_emptiness(step.at)
@@ -182,14 +187,15 @@ class Cutter:
         least, most = _LIMITS
         return min(most, max(least, self._held / self._foretold))
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self, *, hurried: bool = False) -> Iterator[Step]:
         estimates = [
             estimate
             if estimate.ground is Ground.COUNT
             else replace(estimate, contacts=estimate.contacts * self._correction)
             for estimate in self._survey.estimates()
         ]
-        return steps(estimates, self._target, patient=self._probes_since_cut < _PATIENCE)
+        patient = self._probes_since_cut < _PATIENCE
+        return steps(estimates, self._target, patient=patient, hurried=hurried)
 
     def _open_questions(
         self, at_most: int, asked: Iterable[Window]

@@ -32,7 +32,7 @@ from tap_cometly.ndjson import BadFileError, bad_file
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tap_cometly.budget import Budget
     from tap_cometly.client import Endpoint
@@ -42,6 +42,8 @@ if t.TYPE_CHECKING:
     from tap_cometly.windows import Cutter, Probe, Window
 
 _SILENCE = 25.0  # seconds without a line in the log
+_BLINK = 0.01  # seconds to wait at least, lest rounding keep the machine busy
+_LONG_WAIT = 5.0  # seconds without probes, after which a good guess is better
 _PAUSE = 5.0  # seconds before a job whose creation may have been lost is created again
 _RUNNING = {"queued", "processing"}
 
@@ -95,8 +97,21 @@ class Works:
         clock: Clock,
         limits: Limits,
         logger: logging.Logger,
+        *,
+        reserved: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Begin with nothing in the works."""
+        """Begin with nothing in the works.
+
+        Args:
+            api: What is asked.
+            cutter: Where windows come from.
+            runner: What asks, in the background.
+            clock: Of this sync.
+            limits: What the settings allow.
+            logger: Where progress is told.
+            reserved: How many requests of the list others are about to need.
+        """
+        self._reserved = reserved
         self._api = api
         self._cutter = cutter
         self._runner = runner
@@ -109,6 +124,7 @@ class Works:
         self._refused_size: float = float("inf")
         self._end: Exception | None = None
         self._odd_status = False
+        self._probing = 0
         self._told = clock.monotonic()
 
     # Handing out.
@@ -164,8 +180,12 @@ class Works:
         self._break_silence()
 
     def _fill_line(self) -> None:
-        while len(self._line) < self._limits.parallel:
-            window = self._cutter.next_window()
+        budget = self._api.budgets["list"]
+        while len(self._line) < self._limits.parallel and not self._cutter.done:
+            waits = not self._probing and (
+                budget.delay() > _LONG_WAIT or budget.spare() <= self._kept_back()
+            )
+            window = self._cutter.next_window(hurried=waits)
             if window is None:
                 return
             self._line.append(Job(window))
@@ -174,11 +194,16 @@ class Works:
         budget = self._api.budgets["list"]
         if self._cutter.done or budget.delay() > 0:
             return
-        for window in self._cutter.wanted(max(1, budget.spare() - 1)):
+        for window in self._cutter.wanted(max(0, budget.spare() - self._kept_back())):
             if not budget.try_take():
                 self._cutter.forget(window)
                 continue
+            self._probing += 1
             self._runner.start(partial(self._api.probe, window), self._probed)
+
+    def _kept_back(self) -> int:
+        """How many requests of the list are left to others, but never all of them."""
+        return min(self._reserved(), self._api.budgets["list"].limit - 1)
 
     def _create(self) -> None:
         now = self._clock.monotonic()
@@ -222,7 +247,7 @@ class Works:
                 times.append(max(job.look_at - now, budgets["poll"].delay(), 0.05))
         if not self._cutter.done and len(self._line) < self._limits.parallel:
             times.append(budgets["list"].delay() or 1.0)
-        return max(0.0, min(times))
+        return max(_BLINK, min(times))
 
     def _break_silence(self) -> None:
         now = self._clock.monotonic()
@@ -236,6 +261,7 @@ class Works:
     # What comes back.
 
     def _probed(self, outcome: Probe | Exception) -> None:
+        self._probing -= 1
         if isinstance(outcome, Exception):
             self._stop(outcome)
         else:

@@ -74,8 +74,13 @@ class ZoneCheck:
         """
         dated = sorted((c for c in contacts if c.created_at), key=_created)
         for place in (0, len(dated) // 2):
-            if dated and len(self._vouched) < _SEASONS:
+            if dated and self.outstanding > 0:
                 self.vouch(dated[place:])
+
+    @property
+    def outstanding(self) -> int:
+        """How many times of the range are still to be checked."""
+        return _SEASONS - len(self._vouched)
 
     def inspect(self, contacts: Iterable[Contact], wall: WallRange) -> None:
         """Compare creation times with the range that was asked for.
