@@ -1,0 +1,119 @@
+"""Virtual time: what would take hours takes milliseconds."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, TypeVar
+
+from typing_extensions import override
+
+from tap_cometly.clock import Clock, ClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+_TICKS = 2**20  # a second: fractions that floats add and subtract exactly
+_BREATH = 0.0005  # real seconds
+
+
+class _Time:
+    """Seconds gone by, shared by everybody who lives in them."""
+
+    def __init__(self) -> None:
+        self._ticks = 0
+        self._lock = threading.Lock()
+
+    @property
+    def elapsed(self) -> float:
+        return self._ticks / _TICKS
+
+    def advance(self, seconds: float) -> None:
+        with self._lock:
+            self._ticks += math.ceil(max(seconds, 0.0) * _TICKS)
+
+
+class FakeClock(Clock):
+    """A clock on which sleeping takes no time.
+
+    `Sandbox(options, now=clock.epoch, monotonic=clock.monotonic)` lives in the same time.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__()
+        self._start = start
+        self._time = _Time()
+
+    @override
+    def fresh(self) -> FakeClock:
+        return self.ahead(timedelta())
+
+    def ahead(self, by: timedelta) -> FakeClock:
+        """The same time as read from a clock that was set wrong."""
+        other = FakeClock(self._start + by)
+        other._time = self._time
+        return other
+
+    @override
+    def now(self) -> datetime:
+        return (self._start + timedelta(seconds=self._time.elapsed)).astimezone(timezone.utc)
+
+    def epoch(self) -> float:
+        """Seconds since 1970, for the sandbox."""
+        return self._start.timestamp() + self._time.elapsed
+
+    @override
+    def monotonic(self) -> float:
+        return self._time.elapsed
+
+    @override
+    def sleep(self, seconds: float) -> None:
+        if self.closed:
+            raise ClosedError
+        self._time.advance(seconds)
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass between two runs."""
+        self._time.advance(by.total_seconds())
+
+    def set(self, to: datetime) -> None:
+        """Let time pass until then."""
+        self.advance(to - self.now())
+
+
+class InTurn:
+    """Stands in for threads: work is done at once, waiting moves the clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._done: list[Callable[[], None]] = []
+
+    def start(self, work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> None:
+        if self._clock.closed:
+            return
+        outcome: _T | Exception
+        try:
+            outcome = work()
+        except ClosedError:
+            return
+        except Exception as error:  # noqa: BLE001, handed to whoever waits
+            outcome = error
+        self._done.append(lambda: then(outcome))
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(_BREATH)  # the sandbox may be writing a file
+        if not self._hand_on():
+            self._clock.sleep(seconds)
+
+    def close(self) -> None:
+        self._clock.close()
+        self._hand_on()
+
+    def _hand_on(self) -> bool:
+        done, self._done = self._done, []
+        for then in done:
+            then()
+        return bool(done)

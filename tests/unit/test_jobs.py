@@ -1,0 +1,139 @@
+"""A window's way through its export jobs, as data."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_cometly.download import Spool
+from tap_cometly.jobs import FAILED_IN_A_ROW, Durations, Job, Stage, Streak
+from tap_cometly.windows import Window
+
+START = datetime(2024, 1, 1, tzinfo=timezone.utc)
+WINDOW = Window(START, START + timedelta(days=1), expected=250_000)
+
+ages = st.floats(0, 7_200)
+sizes = st.integers(0, 5_000_000)
+seconds = st.floats(0.1, 3_600)
+samples = st.lists(st.tuples(sizes, seconds), max_size=12)
+
+
+def learned(pairs: list[tuple[int, float]]) -> Durations:
+    durations = Durations()
+    for contacts, took in pairs:
+        durations.learn(contacts, took)
+    return durations
+
+
+def test_another_job_for_a_window_starts_with_a_clean_slate() -> None:
+    job = Job(WINDOW)
+    job.begin()
+    job.begun(7, now=100.0)
+    job.bad_files, job.refused_urls, job.looks_without_url = 2, 3, 4
+
+    job.begin()
+
+    assert (job.tries, job.stage) == (2, Stage.CREATING)
+    assert (job.bad_files, job.refused_urls, job.looks_without_url) == (0, 0, 0)
+
+
+def test_a_window_of_unknown_size_counts_as_a_small_one() -> None:
+    assert Job(Window(WINDOW.start, WINDOW.end)).expected == 1
+    assert Job(WINDOW).expected == 250_000
+
+
+@given(pairs=samples, age=ages, contacts=sizes, scout=st.booleans())
+def test_the_next_look_is_always_later(
+    *, pairs: list[tuple[int, float]], age: float, contacts: int, scout: bool
+) -> None:
+    assert learned(pairs).next_look(age, contacts, scout=scout) > age
+
+
+@given(samples, ages, sizes)
+def test_looks_become_rarer_with_age_so_that_polls_stay_few(
+    pairs: list[tuple[int, float]], age: float, contacts: int
+) -> None:
+    durations, looks, hour = learned(pairs), 0, 3_600.0
+    now = age
+
+    while now < age + hour:
+        now = durations.next_look(now, contacts, scout=True)
+        looks += 1
+
+    assert looks < 150
+
+
+@given(st.integers(1, 5_000_000), seconds)
+def test_a_job_like_one_before_is_expected_to_take_as_long(contacts: int, took: float) -> None:
+    durations = learned([(contacts, took)])
+
+    assert durations.expect(contacts) == pytest.approx(took)
+    assert durations.next_look(0.0, contacts, scout=False) <= max(took, 0.25)
+
+
+@given(samples.filter(bool), st.integers(1, 4_000_000))
+def test_a_larger_job_is_not_expected_to_be_quicker_than_the_nearest_known_one(
+    pairs: list[tuple[int, float]], contacts: int
+) -> None:
+    durations = learned(pairs[-1:])
+
+    less, more = durations.expect(contacts), durations.expect(contacts + 1_000_000)
+
+    assert less is not None
+    assert more is not None
+    assert less < more
+
+
+def test_nothing_is_expected_before_a_job_has_completed() -> None:
+    assert not Durations().known
+    assert Durations().expect(10) is None
+    assert learned([(10, 1.0)]).known
+
+
+def test_only_the_scout_looks_often_while_nothing_is_known() -> None:
+    nothing = Durations()
+
+    assert nothing.next_look(60.0, 10, scout=True) < nothing.next_look(60.0, 10, scout=False)
+
+
+def test_exports_are_given_up_after_three_failures_in_a_row() -> None:
+    streak = Streak()
+
+    given_up = [streak.failed(created=now, now=now + 5.0) for now in (0.0, 10.0, 20.0)]
+
+    assert given_up == [False] * (FAILED_IN_A_ROW - 1) + [True]
+
+
+def test_a_completed_job_between_failures_counts_anew() -> None:
+    streak = Streak()
+    streak.failed(0.0, 1.0)
+    streak.failed(2.0, 3.0)
+
+    streak.completed()
+
+    assert not streak.failed(4.0, 5.0)
+    assert not streak.failed(6.0, 7.0)
+    assert streak.failed(8.0, 9.0)
+
+
+def test_jobs_that_ran_side_by_side_fail_as_one() -> None:
+    streak = Streak()
+
+    given_up = [streak.failed(created=float(number), now=100.0 + number) for number in range(4)]
+
+    assert given_up == [False] * 4
+
+
+def test_closing_a_job_closes_its_file_once() -> None:
+    job, spool = Job(WINDOW), Spool(BytesIO(b"x"), lines=1)
+    job.spool = spool
+
+    job.close()
+    job.close()
+
+    assert spool.file.closed
+    assert job.spool is None

@@ -1,0 +1,281 @@
+"""A contact at a time: what is mended, what is counted, and what is no contact."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_cometly.decoding import ContactDecoder
+from tap_cometly.errors import RecordError
+from tap_cometly.mending import Findings, Mender, NoContactError, parse
+from tap_cometly.record import FIELDS, Contact, contact_type
+
+LOGGER = logging.getLogger("tests.mending")
+SECRET = "canary@example.com"  # noqa: S105 - what no log may tell
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+contacts = st.dictionaries(
+    st.sampled_from([field.name for field in FIELDS if field.name != "id"]), json_values
+)
+
+
+@pytest.fixture
+def findings(caplog: pytest.LogCaptureFixture) -> Findings:
+    caplog.set_level(logging.DEBUG, LOGGER.name)
+    return Findings(LOGGER)
+
+
+def mend(findings: Findings, raw: Any) -> Any:
+    return Mender(FIELDS, contact_type(FIELDS, strict=False), findings).contact(raw)
+
+
+def mended(findings: Findings, column: str, value: Any) -> Any:
+    """The value that a column gets."""
+    return getattr(mend(findings, {"id": 1, column: value}), column)
+
+
+def told(findings: Findings, caplog: pytest.LogCaptureFixture) -> list[str]:
+    findings.summarize()
+    return caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "counted"),
+    [
+        ("a\0b", "ab", "1 values with NUL"),
+        ("a\ud800b", "a\ufffdb", "1 values with a lone surrogate"),
+        ("a\u2028b", "a\u2028b", None),
+        ("\u00e9\U0001f600", "\u00e9\U0001f600", None),
+    ],
+)
+def test_text_becomes_what_databases_take(
+    findings: Findings,
+    caplog: pytest.LogCaptureFixture,
+    text: str,
+    value: str,
+    counted: str | None,
+) -> None:
+    assert mended(findings, "name", text) == value
+    assert told(findings, caplog) == ([f"Mended values: {counted}"] if counted else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(5, "5"), (Decimal("1.50"), "1.50"), (True, "true"), (None, None)]
+)
+def test_other_scalars_become_text(findings: Findings, value: object, text: str | None) -> None:
+    assert mended(findings, "phone", value) == text
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("name", {"first": SECRET}),
+        ("emails", SECRET),
+        ("profile_field_16", SECRET),
+        ("profile_field_16", [1]),
+        ("profile_field_16", True),
+        ("profile_field_26", SECRET),
+        ("profile_field_26", 3),
+    ],
+)
+def test_a_misfit_becomes_null_and_its_column_is_named_once(
+    findings: Findings, caplog: pytest.LogCaptureFixture, column: str, value: object
+) -> None:
+    values = [mended(findings, column, value) for _ in range(3)]
+
+    assert values == [None] * 3
+    [warning] = told(findings, caplog)
+    assert column in warning
+    assert SECRET not in warning
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (3, Decimal(3)),
+        ("3.10", Decimal("3.10")),
+        (" 7 ", Decimal(7)),
+        ("12345678901234567890.123456789", Decimal("12345678901234567890.123456789")),
+        ("-1e308", Decimal("-1e308")),
+        (None, None),
+    ],
+)
+def test_numbers_are_exact(findings: Findings, value: object, number: Decimal | None) -> None:
+    assert mended(findings, "profile_field_20", value) == number
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e400", "9" * 5000])
+def test_numbers_beyond_any_range_become_null_and_are_counted(
+    findings: Findings, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    raw = parse(b'{"id": 1, "profile_field_20": %s}' % text.encode(), findings)
+
+    assert mend(findings, raw).profile_field_20 is None
+    assert told(findings, caplog) == ["Mended values: 1 numbers beyond any range"]
+
+
+@pytest.mark.parametrize(
+    ("value", "instant"),
+    [
+        ("2024-01-15T10:23:45Z", datetime(2024, 1, 15, 10, 23, 45)),  # noqa: DTZ001
+        ("2024-01-15T10:23:45", datetime(2024, 1, 15, 10, 23, 45)),  # noqa: DTZ001
+        ("2024-01-15 10:23:45", datetime(2024, 1, 15, 10, 23, 45)),  # noqa: DTZ001
+        ("2024-01-15T10:23:45.123456Z", datetime(2024, 1, 15, 10, 23, 45, 123456)),  # noqa: DTZ001
+        ("2024-01-15T12:23:45+02:00", datetime(2024, 1, 15, 10, 23, 45)),  # noqa: DTZ001
+        ("2024-01-15", datetime(2024, 1, 15)),  # noqa: DTZ001
+    ],
+)
+def test_created_at_in_any_iso_form_is_utc(
+    findings: Findings, value: str, instant: datetime
+) -> None:
+    assert mended(findings, "created_at", value) == instant.replace(tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("value", [1705314225, "soon", "", "2024-13-45", {}, True, "P1D"])
+def test_created_at_that_is_no_time_becomes_null_and_is_counted(
+    findings: Findings, caplog: pytest.LogCaptureFixture, value: object
+) -> None:
+    assert mended(findings, "created_at", value) is None
+    assert told(findings, caplog) == ["Mended values: 1 unreadable values of created_at"]
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [("2024-02-29", date(2024, 2, 29)), ("2024-02-29T23:30:00Z", date(2024, 2, 29)), (None, None)],
+)
+def test_dates(findings: Findings, value: str | None, day: date | None) -> None:
+    assert mended(findings, "profile_field_30", value) == day
+
+
+def test_lists_keep_what_is_text(findings: Findings) -> None:
+    assert mended(findings, "emails", ["a", None, 5, {"x": 1}, "b\0"]) == ["a", "5", "b"]
+
+
+@pytest.mark.parametrize("raw", [None, [1], "x", 3, [], True])
+def test_what_is_no_object_is_no_contact(findings: Findings, raw: object) -> None:
+    with pytest.raises(NoContactError, match="no JSON object"):
+        mend(findings, raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        ({}, "no id"),
+        ({"id": None}, "no integer"),
+        ({"id": "12"}, "no integer"),
+        ({"id": True}, "no integer"),
+        ({"id": 1.0}, "no integer"),
+        ({"id": 2**64}, "64 bits"),
+        ({"id": 2**63}, "64 bits"),
+    ],
+)
+def test_a_contact_has_an_integer_id_within_64_bits(
+    findings: Findings, raw: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(NoContactError, match=why):
+        mend(findings, raw)
+
+
+def test_absent_is_not_null(findings: Findings) -> None:
+    assert mend(findings, {"id": 1}).emails is msgspec.UNSET
+    assert mended(findings, "emails", None) is None
+
+
+def test_unknown_fields_are_dropped_and_named_once(
+    findings: Findings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        mend(findings, {"id": 1, "score": SECRET, "caf\u00e9\x1b[31m" + "x" * 99: 1})
+
+    warnings = told(findings, caplog)
+    assert len(warnings) == 2
+    assert all(text.isascii() and text.isprintable() for text in warnings)
+    assert SECRET not in "".join(warnings)
+
+
+@given(contacts)
+def test_any_json_object_with_an_id_becomes_a_contact_that_is_written_and_read_again(
+    raw: dict[str, Any],
+) -> None:
+    findings = Findings(LOGGER)
+    line = json.dumps({"id": 7, **raw}).encode() + b"\n"
+
+    [contact] = ContactDecoder(FIELDS, findings).lines(line, 1)
+    again = json.loads(msgspec.json.encode(contact))
+
+    assert again["id"] == 7
+    assert "\\u0000" not in json.dumps(again)
+    assert set(again) <= {field.name for field in FIELDS}
+
+
+@given(contacts)
+def test_the_quick_way_and_the_mending_one_make_the_same_contact(raw: dict[str, Any]) -> None:
+    line = json.dumps({"id": 7, **raw}).encode()
+    strict, mending = (ContactDecoder(FIELDS, Findings(LOGGER)) for _ in range(2))
+
+    [quick] = strict.lines(line + b"\n", 1)
+    slow, _ = mending.lines(line + b'\n{"id": 8, "created_at": "mend this block"}\n', 1)
+
+    assert _plain(quick) == _plain(slow)
+
+
+def _plain(contact: Contact) -> object:
+    return msgspec.to_builtins(contact, builtin_types=(Decimal, datetime, date))
+
+
+def decoded(block: bytes, findings: Findings) -> list[int]:
+    return [contact.id for contact in ContactDecoder(FIELDS, findings).lines(block, 1)]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b'{"id":1}\n{"id":2}\n',
+        b'{"id":1}\n{"id":2}',
+        b'\xef\xbb\xbf{"id":1}\r\n\r\n{"id":2}\r\n\n',
+        b'{"id":1,"name":"\xff"}\n{"id":2}\n',
+        b'{"id":9,"id":1}\n{"id":2}\n',
+        b'{"id":1,"name":"a\nb"}\n{"id":2}\n'.replace(b"\n", b"\\n", 1),
+        '{"id":1,"name":"\u2028"}\n{"id":2}\n'.encode(),
+    ],
+)
+def test_lines_are_read_as_they_are(findings: Findings, block: bytes) -> None:
+    assert decoded(block, findings) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"null", "no JSON object"),
+        (b"[1]", "no JSON object"),
+        (b'"x"', "no JSON object"),
+        (b'{"id":1}{"id":2}', "no JSON object"),
+        (b'{"id":1} {"id":2}', "no JSON object"),
+        (b'{"id":1', "no JSON object"),
+        (b'{"id":"12"}', "no integer"),
+        (b'{"name":"x"}', "no id"),
+        (b'{"id":18446744073709551616}', "64 bits"),
+    ],
+)
+def test_a_line_that_is_no_contact_is_named_by_its_number_never_by_its_content(
+    findings: Findings, line: bytes, why: str
+) -> None:
+    block = b'{"id":1,"name":"%s"}\n%s\n' % (SECRET.encode(), line)
+
+    with pytest.raises(RecordError, match=why) as failure:
+        ContactDecoder(FIELDS, findings).lines(block, 41)
+
+    assert "Line 42 " in str(failure.value)
+    assert SECRET not in str(failure.value)
