@@ -78,6 +78,8 @@ class Bookmark:
             msg = f"The bookmark is of the replication key {key!r}, not {REPLICATION_KEY!r}"
             raise StateError(msg, _ADVICE)
         self.instant = _instant(stored)
+        if self.instant is not None and stored.get(_VALUE) is None:
+            stored[_VALUE] = utc_text(self.instant)  # the SDK clears the marks it came from
 
     @property
     def columns(self) -> frozenset[str] | None:

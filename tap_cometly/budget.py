@@ -113,6 +113,8 @@ class Budget:
         all_of_us = math.inf if self._left_to_all is None else self._left_to_all - self._in_flight
         if min(mine, all_of_us) > 0:
             return 0.0
+        if mine > 0 and self._in_flight:
+            return math.inf  # the server may already have counted what is in flight
         return self._answered[0] + self._minute - now if self._answered else math.inf
 
 

@@ -210,7 +210,7 @@ class CometlyClient:
                 except GarbledError as reason:
                     if not call.repeatable:
                         raise _lost(str(reason)) from None
-                    patience.failed(str(reason))
+                    patience.garbled(str(reason))
             else:
                 raise self._refusal(call, status, content)
 

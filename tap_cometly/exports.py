@@ -12,7 +12,6 @@ from tap_cometly.decoding import GarbledError
 from tap_cometly.errors import RecordError, RejectedError, TapError
 from tap_cometly.jobs import Stage
 from tap_cometly.probing import Counted, probe_of
-from tap_cometly.runner import Threads
 from tap_cometly.space_time import wall_range
 from tap_cometly.windows import Cutter, Probe, Window
 from tap_cometly.works import ExportApi, ExportStatus, Limits, Works
@@ -119,8 +118,13 @@ class ExportCalls:
         return probe_of(window, page)
 
     def is_empty(self, window: Window) -> bool:
-        """Ask the list whether a window holds no contact."""
-        return not self._listing.ask(self._wall(window), per_page=1).contacts
+        """Ask the list whether a window holds no contact; in parts, if it refuses so long a one."""
+        try:
+            return not self._listing.ask(self._wall(window), per_page=1).contacts
+        except RejectedError:
+            if window.seconds < _MONTH:
+                raise
+            return all(map(self.is_empty, window.halves()))
 
     def _wall(self, window: Window) -> WallRange:
         return wall_range(window.start, window.end, self._zone)
@@ -131,6 +135,7 @@ class Exports:
 
     def __init__(
         self,
+        runner: Runner,
         calls: Source,
         columns: Columns,
         pages: Pages,
@@ -138,12 +143,11 @@ class Exports:
         settings: Settings,
         clock: Clock,
         logger: logging.Logger,
-        *,
-        runner: Callable[[Clock], Runner] = Threads,
     ) -> None:
         """Prepare.
 
         Args:
+            runner: What makes calls in the background.
             calls: The API and the store.
             columns: Sees to it that exports deliver what was asked for.
             pages: For windows that exports cannot read.
@@ -151,7 +155,6 @@ class Exports:
             settings: Size, number and patience of exports.
             clock: Of this sync.
             logger: Where progress is told.
-            runner: Makes what runs calls in the background.
         """
         self._calls = calls
         self._columns = columns
@@ -162,14 +165,17 @@ class Exports:
         self._logger = logger
         self._runner = runner
 
-    def windows(
-        self, whole: Window, known: Probe | None = None
-    ) -> Iterator[tuple[Window, Iterator[list[Contact]]]]:
+    def cutter(self, whole: Window) -> Cutter:
+        """Give what cuts a range into windows of the size the settings ask for."""
+        target = self._settings.export_target_size
+        ahead = self._settings.max_parallel_exports + _AHEAD
+        return Cutter(whole, target=target, horizon=target * ahead)
+
+    def windows(self, cutter: Cutter) -> Iterator[tuple[Window, Iterator[list[Contact]]]]:
         """Read a range, oldest window first.
 
         Args:
-            whole: The range.
-            known: What its first page has already shown.
+            cutter: Of the range; it may have learned something already.
 
         Yields:
             Each window with its contacts in blocks.
@@ -177,7 +183,7 @@ class Exports:
         Raises:
             TapError: The range cannot be read to its end by exports.
         """
-        works = self._works(whole, known)
+        works = self._works(cutter)
         try:
             while not works.done:
                 job = works.head()
@@ -190,23 +196,17 @@ class Exports:
         finally:
             works.close()
 
-    def _works(self, whole: Window, known: Probe | None) -> Works:
+    def _works(self, cutter: Cutter) -> Works:
         settings = self._settings
-        target = settings.export_target_size
-        horizon = target * (settings.max_parallel_exports + _AHEAD)
-        cutter = Cutter(whole, target=target, horizon=horizon)
-        if known is not None:
-            cutter.learn(Probe(whole, known.count, known.more, known.ids))
         limits = Limits(
             settings.max_parallel_exports,
             float(settings.export_timeout),
             settings.export_threshold,
         )
-        runner = self._runner(self._clock)
         return Works(
             self._calls,
             cutter,
-            runner,
+            self._runner,
             self._clock,
             limits,
             self._logger,

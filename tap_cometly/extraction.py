@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import timedelta
 
 from singer_sdk.exceptions import AbortedSyncPausedException
 
@@ -15,6 +16,7 @@ from tap_cometly.errors import (
 )
 from tap_cometly.probing import Counted, probe_of
 from tap_cometly.settings import AUTO, EXPORT, PAGINATION
+from tap_cometly.sounding import Sounding
 from tap_cometly.windows import Cutter, Probe, Window
 
 if t.TYPE_CHECKING:
@@ -26,6 +28,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.exports import Exports
     from tap_cometly.pages import Pages
     from tap_cometly.record import Contact
+    from tap_cometly.runner import Runner
     from tap_cometly.settings import Settings
     from tap_cometly.zone_check import ZoneCheck
 
@@ -43,6 +46,7 @@ class Extraction:
         pages: Pages,
         exports: Exports,
         zone_check: ZoneCheck,
+        runner: Runner,
         *,
         latest_end: t.Callable[[], datetime],
         logger: logging.Logger,
@@ -54,6 +58,7 @@ class Extraction:
             pages: The one way of reading.
             exports: The other way.
             zone_check: Asked before any answer is trusted.
+            runner: What makes calls in the background.
             latest_end: Where a range may end by the API's clock, once it has answered; UTC.
             logger: Where the way taken is told.
         """
@@ -63,8 +68,11 @@ class Extraction:
         self._pages = pages
         self._exports = exports
         self._zone_check = zone_check
+        self._runner = runner
         self._latest_end = latest_end
         self._logger = logger
+        self._refused = False
+        self._longest_served = 1  # seconds, of a window that was probed
 
     def windows(self, asked: Window, *, sample: int | None = None) -> Iterator[WindowBlocks]:
         """Read a range.
@@ -84,21 +92,20 @@ class Extraction:
         whole = Window(asked.start, min(asked.end, self._latest_end()))
         if whole.start >= whole.end:
             return
-        self._check_zone(whole, first)
         if sample is not None and first is not None:
+            self._check_zone(whole, first)
             yield whole, _sampled(self._pages.read(asked, first), first)
             return
-        if self._mode == EXPORT:
-            yield from self._exports.windows(whole, probe_of(asked, first) if first else None)
-            return
-        held = self._held(asked, first) if first else None
+        cutter = self._exports.cutter(whole)
+        sounding = self._sound(whole, first, cutter)
+        held = self._held(asked, first, sounding) if first else None
         if held is not None:
             self._logger.info("Reading %s through pages", whole)
             yield whole, iter(held)
-        elif self._mode == AUTO:
-            yield from self._through_exports(whole, probe_of(asked, first) if first else None)
-        else:
+        elif self._mode == PAGINATION:
             yield from self._through_pages(whole)
+        else:
+            yield from self._through_exports(whole, cutter, sounding)
 
     def _first_page(self, asked: Window, sample: int | None) -> Page | None:
         """Ask how much there is; None when the list refuses so long a range."""
@@ -113,12 +120,26 @@ class Extraction:
     def _check_zone(self, whole: Window, first: Page | None) -> None:
         contacts = first.contacts if first else []
         if not contacts:
-            contacts = self._zone_check.look_around(whole.start, whole.end)
+            start = whole.start if first else whole.end  # so long a range may be refused again
+            contacts = self._zone_check.look_around(start, whole.end)
         self._zone_check.vouch(contacts)
 
-    def _held(self, asked: Window, first: Page) -> list[list[Contact]] | None:
+    def _sound(self, whole: Window, first: Page | None, cutter: Cutter) -> Sounding | None:
+        """Check the zone; and find out more where the first page leaves the way of reading open."""
+        if first is not None:
+            cutter.learn(probe_of(whole, first))
+        if self._mode == PAGINATION or first is None or first.next_cursor is None:
+            self._check_zone(whole, first)
+            return None
+        return Sounding(whole, first, cutter, self._pages, self._zone_check, self._runner)
+
+    def _held(
+        self, asked: Window, first: Page, sounding: Sounding | None
+    ) -> list[list[Contact]] | None:
         """Read on while the range may prove small; None when it does not."""
         held: list[list[Contact]] = []
+        if self._mode == EXPORT or (sounding and sounding.at_least > self._threshold):
+            return None
         try:
             for contacts in self._pages.read(asked, first):
                 held.append(contacts)
@@ -132,13 +153,19 @@ class Extraction:
         self._zone_check.vouch_elsewhere([contact for block in held for contact in block])
         return held
 
-    def _through_exports(self, whole: Window, known: Probe | None) -> Iterator[WindowBlocks]:
+    def _through_exports(
+        self, whole: Window, cutter: Cutter, sounding: Sounding | None
+    ) -> Iterator[WindowBlocks]:
         done = whole.start
         try:
-            for window, blocks in self._exports.windows(whole, known):
+            for window, blocks in self._exports.windows(cutter):
+                if sounding is not None:
+                    sounding.seasons.result()
                 yield window, blocks
                 done = window.end
         except _EXPORTS_UNUSABLE as error:
+            if self._mode == EXPORT:
+                raise
             self._logger.warning("%s. Going on through pages", error.what)
             yield from self._through_pages(Window(done, whole.end))
 
@@ -150,10 +177,13 @@ class Extraction:
                 for probe in cutter.wanted(1):
                     cutter.learn(self._probe(probe))
                 continue
-            counted = Counted(self._pages.read(window))
-            self._logger.info("Reading %s through pages", window)
-            yield window, iter(counted)
-            cutter.finished(window, counted.contacts)
+            held = 0
+            for part in _parts(window, at_most=self._longest_served if self._refused else None):
+                counted = Counted(self._pages.read(part))
+                self._logger.info("Reading %s through pages", part)
+                yield part, iter(counted)
+                held += counted.contacts
+            cutter.finished(window, held)
 
     def _probe(self, window: Window) -> Probe:
         try:
@@ -161,9 +191,21 @@ class Extraction:
         except RejectedError:
             if window.seconds < _MONTH:
                 raise
+            self._refused = True
             return Probe(window, 0, more=True, ids=None)
+        self._longest_served = max(self._longest_served, window.seconds)
         self._zone_check.vouch_elsewhere(page.contacts)
         return probe_of(window, page)
+
+
+def _parts(window: Window, *, at_most: int | None) -> Iterator[Window]:
+    """Split a window that the list would refuse for its length; neighbours share a second."""
+    start = window.start
+    while at_most is not None and (window.end - start).total_seconds() > at_most:
+        end = start + timedelta(seconds=at_most)
+        yield Window(start, end)
+        start = end
+    yield Window(start, window.end)
 
 
 def _sampled(blocks: Iterator[list[Contact]], first: Page) -> Iterator[list[Contact]]:

@@ -18,9 +18,9 @@ POLLS_WITHOUT_URL = 8  # of a job that says it is completed
 
 _SOONEST = 0.25  # seconds between two looks at a job
 _FIRST_LOOK = 1.0  # seconds, when nothing is known about how long jobs take
-_GROWTH_OF_SCOUT = 1.15  # of a job's age from look to look: the first job finds out for all
-_GROWTH_OF_OTHERS = 1.6
-_GROWTH_WHEN_KNOWN = 1.08
+_GROWTH_OF_SCOUT = 1.06  # of a job's age from look to look: the first job finds out for all
+_GROWTH_OF_OTHERS = 2.5
+_GROWTH_WHEN_KNOWN = 1.06
 _EARLY = 0.9  # of the expected time: jobs may have become quicker
 _FIXED_PART = 0.3  # of a job's time does not depend on its size, until we know better
 
@@ -48,6 +48,7 @@ class Job:
         export_id: Of the last one.
         created: When that one was created.
         look_at: When to do the next thing about it.
+        looked_at: When it was last seen running.
         looks_without_url: Polls that said `completed` but gave no URL.
         refused_urls: URLs the store did not take, of the last job.
         bad_files: Files that came broken, of the last job.
@@ -61,6 +62,7 @@ class Job:
     export_id: int = 0
     created: float = 0.0
     look_at: float = 0.0
+    looked_at: float = 0.0
     looks_without_url: int = 0
     refused_urls: int = 0
     bad_files: int = 0
@@ -81,7 +83,7 @@ class Job:
     def begun(self, export_id: int, now: float) -> None:
         """Note that the job exists."""
         self.export_id = export_id
-        self.created = now
+        self.created = self.looked_at = now
         self.stage = Stage.RUNNING
 
     def close(self) -> None:
@@ -101,6 +103,12 @@ class Durations:
     def known(self) -> bool:
         """Whether any job has completed."""
         return bool(self._samples)
+
+    def learn_from(self, job: Job, now: float) -> None:
+        """Note that a job has completed, some time between the last look at it and this one."""
+        age = now - job.created
+        still_running = max(job.looked_at - job.created, age * _EARLY)
+        self.learn(job.expected, (still_running + age) / 2)
 
     def learn(self, contacts: int, seconds: float) -> None:
         """Note how long a job of this size took."""
@@ -128,7 +136,7 @@ class Durations:
         if expected is not None:
             return max(expected * _EARLY, age * _GROWTH_WHEN_KNOWN, age + _SOONEST)
         growth = _GROWTH_OF_SCOUT if scout else _GROWTH_OF_OTHERS
-        return max(_FIRST_LOOK, age * growth, age + _SOONEST)
+        return max(age * growth, age + _FIRST_LOOK)
 
 
 @dataclass

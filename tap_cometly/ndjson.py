@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 import zlib
 
 from isal import igzip, isal_zlib
 
-from tap_cometly.errors import FileError
+from tap_cometly.errors import FileError, RecordError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +65,17 @@ def blocks(file: t.BinaryIO, decoder: ContactDecoder) -> Iterator[list[Contact]]
     Raises:
         RecordError: A line is no contact.
     """
-    line = 1
-    for block in _whole_lines(_unzipped(file, _BLOCK)):
-        yield decoder.lines(block, line)
-        line += block.count(b"\n")
+    for number, block in enumerate(_whole_lines(_unzipped(file, _BLOCK))):
+        try:
+            contacts = decoder.lines(block, 1)
+        except RecordError:  # it names a line, and now counting them is worth its time
+            contacts = decoder.lines(block, 1 + _lines_before(file, number))
+        yield contacts
+
+
+def _lines_before(file: t.BinaryIO, number: int) -> int:
+    before = itertools.islice(_whole_lines(_unzipped(file, _BLOCK)), number)
+    return sum(block.count(b"\n") for block in before)
 
 
 def _whole_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 
 PATIENCE = 300.0  # seconds of failures in a row
 LIMIT_PATIENCE = 900.0  # seconds of being told to wait in a row
+GARBLED_TRIES = 6
 LONGEST_PAUSE = 30.0  # seconds; also the longest silence in the log
 UNSAID_WAIT = 60.0  # seconds to wait when a 429 does not say how long: a limit's whole window
 
@@ -38,6 +39,7 @@ class Patience:
         next(self._pauses)  # the generator's first value is for its decorator
         self._failing_since: float | None = None
         self._waited_for_limit = 0.0
+        self._garbled = 0
 
     def failed(self, reason: str) -> None:
         """Pause after a failure that may pass.
@@ -55,6 +57,18 @@ class Patience:
         pause = backoff.full_jitter(next(self._pauses))
         self._logger.warning("%s: %s; trying again in %.1f s", self._whom, reason, pause)
         self._clock.sleep(pause)
+
+    def garbled(self, reason: str) -> None:
+        """Pause after an answer that made no sense; an outage it is not, so not for long.
+
+        Raises:
+            ApiError: It happened too often.
+        """
+        self._garbled += 1
+        if self._garbled >= GARBLED_TRIES:
+            msg = f"{self._whom} answered senselessly {GARBLED_TRIES} times in a row: {reason}"
+            raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
+        self.failed(reason)
 
     def limited(self, retry_after: str | None, budget: Budget) -> None:
         """Wait as a 429 tells, together with everybody who shares the budget.

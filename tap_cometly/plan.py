@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _CLOSE = 0.06  # of the aim: the edge of a tile that is so near to it will do
 _SMALL = 0.6  # of the target: a tile in which a window may end unseen
-_LIMIT = 1.9  # times the target: what a window may hold at the worst if it has to be cut unseen
+_LIMIT = 1.95  # times the target: what a window may hold at the worst if it has to be cut unseen
 _SPILL = 0.2  # of the target: what the last windows share rather than leave to one more
 _STRETCH = 0.025  # of the target: what each of many windows may hold more for the same reason
 _SURPRISE = 1.5  # times what was foretold
@@ -61,9 +61,13 @@ def steps(
                     yield Step(estimate.tile.start, held)
                     held = 0.0
                 break
+            small = not patient or estimate.contacts <= unseen
+            if hurried and not small and held >= 0.9 * aim:
+                yield Step(estimate.tile.start, held)  # rather a smaller window than none for now
+                held, unseen = 0.0, _LIMIT * target
+                continue
             left -= aim - held
             held = 0.0
-            small = not patient or estimate.contacts <= unseen
             lump = not small and _is_lump(estimate)
             yield Step(_place(estimate, left), aim, None if small else estimate, evenly=lump)
             lost = lost or lump

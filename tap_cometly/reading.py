@@ -13,6 +13,7 @@ from tap_cometly.exports import ExportCalls, Exports
 from tap_cometly.extraction import Extraction
 from tap_cometly.mending import Findings
 from tap_cometly.pages import Listing, Pages
+from tap_cometly.runner import Threads
 from tap_cometly.sync_range import CLOCK_TOLERANCE
 from tap_cometly.zone_check import ZoneCheck
 
@@ -65,7 +66,9 @@ def open_reading(
         inspect=zone_check.inspect,
         logger=logger,
     )
+    runner = Threads(clock)
     exports = Exports(
+        runner,
         ExportCalls(client, listing, downloader, decoder, settings, options=options),
         Columns(fields, "The export"),
         pages,
@@ -80,11 +83,12 @@ def open_reading(
             pages,
             exports,
             zone_check,
+            runner,
             latest_end=lambda: sync_range.end(earlier_clock(client, clock, logger)),
             logger=logger,
         )
     finally:
-        clock.close()
+        runner.close()
         client.close()
         downloader.close()
         findings.summarize()

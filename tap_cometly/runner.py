@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.clock import Clock
 
 _T = t.TypeVar("_T")
+_A_WHILE = 1.0  # seconds
 _GRACE = 0.3  # seconds in all that threads may take to notice the end
 
 
@@ -28,6 +29,32 @@ class Runner(t.Protocol):
 
     def close(self) -> None:
         """Give up what is under way."""
+
+
+class Errand(t.Generic[_T]):
+    """Some work in the background whose result is asked for later."""
+
+    def __init__(self, runner: Runner, work: Callable[[], _T]) -> None:
+        """Begin the work."""
+        self._runner = runner
+        self._outcomes: list[_T | Exception] = []
+        runner.start(work, self._outcomes.append)
+
+    def result(self) -> _T:
+        """Wait until it is done.
+
+        Returns:
+            Its result.
+
+        Raises:
+            Exception: Its error.
+        """
+        while not self._outcomes:
+            self._runner.wait(_A_WHILE)
+        outcome = self._outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 class Threads:
@@ -45,6 +72,8 @@ class Threads:
 
     def start(self, work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> None:
         """Begin some work in a thread that does not keep the process alive."""
+        if self._clock.closed:
+            return
 
         def run() -> None:
             outcome: _T | Exception
@@ -58,8 +87,8 @@ class Threads:
 
         self._threads = {thread for thread in self._threads if thread.is_alive()}
         thread = threading.Thread(target=run, daemon=True, name="tap-cometly")
-        self._threads.add(thread)
         thread.start()
+        self._threads.add(thread)  # only now: a signal may end all this at any line
 
     def wait(self, seconds: float) -> None:
         """Hand on everything that has been done, or the first that gets done in time."""
@@ -76,8 +105,9 @@ class Threads:
             then()
 
     def close(self) -> None:
-        """Wake what sleeps, and wait a moment for threads to end."""
+        """Wake what sleeps, wait a moment for threads to end, and hand on what they brought."""
         self._clock.close()
         until = self._clock.monotonic() + _GRACE
         for thread in self._threads:
             thread.join(max(0.0, until - self._clock.monotonic()))
+        self.wait(0.0)

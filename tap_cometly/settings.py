@@ -309,7 +309,7 @@ def _complaint(error: ValidationError) -> str:
         case "required":
             given: t.Any = error.instance
             missing = (key for key in wanted if key not in given)
-            return "; ".join(f"`{n}` is missing (or set TAP_COMETLY_{n.upper()})" for n in missing)
+            return "; ".join(f"`{name}` is missing ({_variable(name)})" for name in missing)
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else [k for k in wanted if k != "null"]
             return f"`{name}` must be of type {' or '.join(kinds)}"
@@ -322,3 +322,7 @@ def _complaint(error: ValidationError) -> str:
             return f"`{name}` must not be empty"
         case _:
             return f"`{name}` does not fit its description"
+
+
+def _variable(name: str) -> str:
+    return f"in Meltano, or with `--config=ENV`: TAP_COMETLY_{name.upper()}"

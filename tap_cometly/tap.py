@@ -21,9 +21,10 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_cometly.batch import batch_config
-from tap_cometly.bookmark import checked_state, read_state
+from tap_cometly.bookmark import Bookmark, checked_state, read_state
 from tap_cometly.clock import Clock
 from tap_cometly.contacts import ContactsStream
+from tap_cometly.environment import settings_from_environment
 from tap_cometly.errors import CatalogError, SettingsError, TapError
 from tap_cometly.settings import SETTINGS_SCHEMA, Settings, explain
 from tap_cometly.stopping import Stopped, StopSignal
@@ -94,7 +95,10 @@ class TapCometly(Tap):
         Raises:
             StateError: It cannot be understood.
         """
-        super().load_state(checked_state(state))
+        checked = checked_state(state)
+        # Before the SDK echoes the state: one that cannot be used must not go on to the target.
+        Bookmark(checked.get("bookmarks", {}).get(ContactsStream.name, {}))
+        super().load_state(checked)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -113,6 +117,12 @@ class TapCometly(Tap):
             batch_config(self._config.get("batch_config"))
             _ = self.settings
         return [str(explain(errors))] if errors else []
+
+    @property
+    @override
+    def _env_var_config(self) -> dict[str, t.Any]:
+        self.append_builtin_config(self.config_jsonschema)
+        return settings_from_environment(self.config_jsonschema, self._env_var_prefix)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -202,7 +212,8 @@ def _ends_well(logger: logging.Logger) -> Iterator[None]:
 
 def _checked_catalog(text: str) -> str:
     try:
-        Catalog.from_dict(json.loads(text))
+        catalog = json.loads(text)
+        Catalog.from_dict({"streams": catalog["streams"]})
     except (ValueError, LookupError, TypeError, AttributeError):
         msg = "The catalog file holds no Singer catalog"
         raise CatalogError(msg, "Pass what `tap-cometly --discover` prints.") from None

@@ -123,7 +123,7 @@ class Works:
         self._streak = Streak()
         self._refused_size: float = float("inf")
         self._end: Exception | None = None
-        self._odd_status = False
+        self._odd_status = self._closed = False
         self._probing = 0
         self._told = clock.monotonic()
 
@@ -158,8 +158,8 @@ class Works:
         self._look(job, after=0.0)
 
     def close(self) -> None:
-        """Give up what is under way."""
-        self._runner.close()
+        """Let go of all files, also of those that are still to come."""
+        self._closed = True
         for job in self._line:
             job.close()
 
@@ -296,7 +296,8 @@ class Works:
                 self._failed(job, "the export failed")
             case ExportStatus(status="completed", url=str(url)):
                 if not job.bad_files and not job.refused_urls:
-                    self._durations.learn(job.expected, now - job.created)
+                    self._durations.learn_from(job, now)
+                    self._look_anew()
                 job.stage = Stage.FETCHING
                 self._runner.start(partial(self._api.fetch, url), partial(self._fetched, job))
             case ExportStatus(status=status) if now - job.created > self._limits.timeout:
@@ -310,9 +311,10 @@ class Works:
             if job.looks_without_url >= POLLS_WITHOUT_URL:
                 self._failed(job, "the export is completed but has no file")
                 return
-        elif status not in _RUNNING and not self._odd_status:
+        elif (status not in _RUNNING or job.looks_without_url) and not self._odd_status:
             self._odd_status = True
-            self._logger.warning("An export has an unknown status; waiting until its timeout")
+            self._logger.warning("An export's status makes no sense; waiting until its timeout")
+        job.looked_at = self._clock.monotonic()
         self._look(job)
 
     def _fetched(self, job: Job, outcome: Spool | Exception) -> None:
@@ -329,6 +331,8 @@ class Works:
                 self._bad_file(job, str(outcome))
             case Exception():
                 self._stop(outcome)
+            case _ if self._closed:
+                outcome.close()
             case _ if outcome.lines == 0:
                 job.spool = outcome
                 self._runner.start(
@@ -394,6 +398,14 @@ class Works:
         for half in reversed(job.window.halves()):
             self._line.insert(place, Job(half))
         return True
+
+    def _look_anew(self) -> None:
+        """Look earlier at jobs that are running, where what is now known says so."""
+        for job in self._line:
+            if job.stage is Stage.RUNNING and not job.bad_files and not job.refused_urls:
+                planned = job.look_at
+                self._look(job)
+                job.look_at = min(job.look_at, planned)
 
     def _look(self, job: Job, after: float | None = None) -> None:
         """Look at a job again, when it is likely to be done or after some seconds."""

@@ -16,7 +16,7 @@ from tap_cometly.space_time import SECOND, UTC, WallRange, repeated, utc_text, w
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
     from tap_cometly.pages import Listing
@@ -80,20 +80,19 @@ class ZoneCheck:
     @property
     def outstanding(self) -> int:
         """How many times of the range are still to be checked."""
-        return _SEASONS - len(self._vouched)
+        return max(0, _SEASONS - len(self._vouched))
 
-    def inspect(self, contacts: Iterable[Contact], wall: WallRange) -> None:
+    def inspect(self, contacts: Sequence[Contact], wall: WallRange) -> None:
         """Compare creation times with the range that was asked for.
 
         Raises:
             ZoneError: One lies outside.
         """
-        dated = [c for c in contacts if c.created_at is not None]
-        if not dated:
+        times = [c.created_at for c in contacts if c.created_at is not None]
+        if not times or (wall.holds(min(times)) and wall.holds(max(times))):
             return
-        for contact in (min(dated, key=_created), max(dated, key=_created)):
-            if not wall.holds(_created(contact)):
-                raise self._error(contact)
+        outside = (c for c in contacts if c.created_at and not wall.holds(c.created_at))
+        raise self._error(next(outside))
 
     def look_around(self, start: datetime, end: datetime) -> list[Contact]:
         """Give the newest contacts of a range and a day around it, for a range that looks empty."""
