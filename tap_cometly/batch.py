@@ -17,6 +17,7 @@ from isal import igzip
 from singer_sdk.helpers._batch import BatchConfig, SDKBatchMessage
 
 from tap_cometly.errors import OutputError, SettingsError
+from tap_cometly.writer import AT_ONCE
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,7 +112,7 @@ class BatchWriter:
         """Add some contacts to the files; full ones are sent on."""
         while contacts:
             fullest = max((file.rows for file in self._files.values()), default=0)
-            room = self._config.batch_size - fullest
+            room = min(self._config.batch_size - fullest, AT_ONCE)
             for rows in self._lane.rows(contacts[:room]):
                 self._add(rows)
             contacts = contacts[room:]
@@ -123,7 +124,9 @@ class BatchWriter:
 
     def _add(self, rows: Rows) -> None:
         try:
-            file = self._files.setdefault(rows.stream, _File(self._config))
+            if rows.stream not in self._files:
+                self._files[rows.stream] = _File(self._config)
+            file = self._files[rows.stream]
             file.add(rows)
         except OSError as error:
             raise _unwritable(error) from None

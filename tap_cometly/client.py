@@ -25,7 +25,7 @@ from tap_cometly.errors import (
     RejectedError,
     tls_error,
 )
-from tap_cometly.patience import Patience, wait_for
+from tap_cometly.patience import Outage, Patience, wait_for
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,6 +102,7 @@ class CometlyClient:
             for endpoint, limit in DOCUMENTED_LIMITS.items()
         }
         self.server_time: datetime | None = None
+        self._outage = Outage()
         self._session = requests.Session()
         self._session.auth = _Bearer(settings.api_key)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -179,7 +180,7 @@ class CometlyClient:
         return self._ask(_Call("poll", "GET", path, read, slot_taken=True))
 
     def _ask(self, call: _Call[_T]) -> _T:
-        patience = Patience(self._clock, self._logger)
+        patience = Patience(self._clock, self._logger, outage=self._outage)
         budget = self.budgets[call.endpoint]
         slot_taken = call.slot_taken
         while True:
@@ -190,7 +191,7 @@ class CometlyClient:
             try:
                 with self._send(call) as response:
                     headers = response.headers
-                    self._note_time(headers)
+                    self._note_sign_of_life(response)
                     status, content = response.status_code, self._content(response)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as failure:
                 problem = _problem(failure)
@@ -238,9 +239,11 @@ class CometlyClient:
                 raise requests.exceptions.ReadTimeout(msg)
         return b"".join(parts)
 
-    def _note_time(self, headers: Mapping[str, str]) -> None:
+    def _note_sign_of_life(self, response: requests.Response) -> None:
+        if response.status_code not in _TRANSIENT:
+            self._outage.over()
         try:
-            told = parsedate_to_datetime(headers.get("Date", ""))
+            told = parsedate_to_datetime(response.headers.get("Date", ""))
         except (TypeError, ValueError, IndexError):
             return
         self.server_time = told if told.tzinfo else told.replace(tzinfo=timezone.utc)

@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.zone_check import ZoneCheck
 
 _PAGE_SIZE = 5000  # contacts; a probe counts that many exactly
+_MONTH = 31 * 86_400  # seconds; what a list may not be refused for being too long
 _AHEAD = 2  # windows beyond those in the works whose sizes should be known
 
 
@@ -223,25 +224,30 @@ class Exports:
         return itertools.chain([first], blocks)
 
     def _blocks(self, works: Works, job: Job) -> Iterator[list[Contact]]:
-        if job.stage is Stage.BY_PAGES:
-            self._logger.info("Reading %s through pages", job.window)
-            yield from self._pages.read(job.window)
-            return
         try:
-            yield from self._decoded(works, job)
+            yield from self._read(works, job)
         except RecordError as error:
+            if job.stage is Stage.BY_PAGES:
+                raise
             self._logger.warning("%s; fetching the file again", error.what)
             works.fetch_again(job)
             while works.head() is None:
                 works.turn()
-            yield from self._decoded(works, job)
+            yield from self._read(works, job)
 
-    def _decoded(self, works: Works, job: Job) -> Iterator[list[Contact]]:
+    def _read(self, works: Works, job: Job) -> Iterator[list[Contact]]:
+        if job.stage is Stage.BY_PAGES:
+            self._logger.info("Reading %s through pages", job.window)
+            return self._pages.read(job.window)
         if job.spool is None:
-            return
+            msg = "a file that is said to be here is not"
+            raise RuntimeError(msg)
+        return self._decoded(works, job, job.spool)
+
+    def _decoded(self, works: Works, job: Job, spool: Spool) -> Iterator[list[Contact]]:
         wall = wall_range(job.window.start, job.window.end, self._settings.zone)
         vouched = False
-        for contacts in self._calls.contacts(job.spool):
+        for contacts in self._calls.contacts(spool):
             self._zone_check.inspect(contacts, wall)
             if not vouched:
                 self._zone_check.vouch_elsewhere(contacts)

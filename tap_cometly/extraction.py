@@ -120,8 +120,7 @@ class Extraction:
     def _check_zone(self, whole: Window, first: Page | None) -> None:
         contacts = first.contacts if first else []
         if not contacts:
-            start = whole.start if first else whole.end  # so long a range may be refused again
-            contacts = self._zone_check.look_around(start, whole.end)
+            contacts = self._zone_check.look_around(whole.start, whole.end)
         self._zone_check.vouch(contacts)
 
     def _sound(self, whole: Window, first: Page | None, cutter: Cutter) -> Sounding | None:

@@ -54,6 +54,7 @@ class Job:
         bad_files: Files that came broken, of the last job.
         problem: What went wrong last.
         spool: The file, once it is here.
+        begun_to_read: Whether its reader waits for this very window, whatever becomes of it.
     """
 
     window: Window
@@ -68,6 +69,7 @@ class Job:
     bad_files: int = 0
     problem: str = ""
     spool: Spool | None = None
+    begun_to_read: bool = False
 
     @property
     def expected(self) -> int:

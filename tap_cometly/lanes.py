@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 
 import msgspec
+from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.singerlib.json import serialize_json
 
 if t.TYPE_CHECKING:
@@ -17,6 +18,9 @@ if t.TYPE_CHECKING:
     from tap_cometly.record import Contact
 
 _VERSION_COLUMN = "_sdc_table_version"  # without it, a target counts a BATCH's rows as old
+
+# What expressions in stream maps raise beside what the SDK expects, e.g. for `md5(None)`.
+_EXPRESSION_FAILED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class Rows(t.NamedTuple):
@@ -56,8 +60,8 @@ class BlockLane:
         after = self._after + b',"time_extracted":"' + extracted + b'"}'
         lines = self._encoder.encode_lines(contacts)
         # JSON has no raw newline, so each one stands between two records.
-        between = after + b"\n" + self._before
-        return self._before + lines[:-1].replace(b"\n", between) + after + b"\n"
+        records = lines[:-1].replace(b"\n", after + b"\n" + self._before)
+        return b"".join((self._before, records, after, b"\n"))
 
     def rows(self, contacts: Sequence[Contact]) -> Iterator[Rows]:
         """Give the contacts as plain lines."""
@@ -101,7 +105,11 @@ class RecordLane:
 
     def _made(self, contacts: Sequence[Contact]) -> Iterator[RecordMessage]:
         for contact in contacts:
-            yield from self._messages(as_record(contact))
+            try:
+                made = list(self._messages(as_record(contact)))
+            except _EXPRESSION_FAILED:  # its text may quote the record
+                raise MapExpressionError from None
+            yield from made
 
 
 def as_record(contact: Contact) -> dict[str, t.Any]:

@@ -21,6 +21,7 @@ _VERIFIED_AT_ONCE = 2**20  # bytes
 _LONGEST_LINE = 8 * 2**20  # bytes; a contact has some hundred
 _IsalError = t.cast("type[Exception]", isal_zlib.error)
 _BOM = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n" + _BOM
 _ADVICE = "Run again; if it stays, ask Cometly's support, or set `extraction_mode: pagination`."
 
 
@@ -35,21 +36,23 @@ def verify(file: t.BinaryIO) -> int:
         file: Positioned anywhere; left at its start.
 
     Returns:
-        How many lines it holds, blank ones left out roughly: a guess for sizing.
+        About how many lines it holds; 0 if there is nothing on them.
 
     Raises:
         BadFileError: It is no complete gzip file, or no lines of sane length.
     """
     lines = since_newline = 0
+    blank = True
     for chunk in _unzipped(file, _VERIFIED_AT_ONCE):
         lines += chunk.count(b"\n")
+        blank = blank and not chunk.strip(_BLANK)
         last = chunk.rfind(b"\n")
         since_newline = len(chunk) - last - 1 if last >= 0 else since_newline + len(chunk)
         if since_newline > _LONGEST_LINE:
             msg = "a line of it is longer than any contact"
             raise BadFileError(msg)
     file.seek(0)
-    return lines + (since_newline > 0)
+    return 0 if blank else lines + (since_newline > 0)
 
 
 def blocks(file: t.BinaryIO, decoder: ContactDecoder) -> Iterator[list[Contact]]:

@@ -25,14 +25,44 @@ LONGEST_PAUSE = 30.0  # seconds; also the longest silence in the log
 UNSAID_WAIT = 60.0  # seconds to wait when a 429 does not say how long: a limit's whole window
 
 
+class Outage:
+    """Failures of one service in a row, whichever requests they happened to."""
+
+    def __init__(self) -> None:
+        """Start with a service that works."""
+        self._began: float | None = None
+        self._last = 0.0
+
+    def over(self) -> None:
+        """Note that the service has answered."""
+        self._began = None
+
+    def began(self, now: float) -> float:
+        """Note a failure, and tell when the first one of its row was.
+
+        Args:
+            now: Monotonic seconds. After a long silence nobody knows what was in between.
+        """
+        if self._began is None or now - self._last > 2 * LONGEST_PAUSE:
+            self._began = now
+        self._last = now
+        return self._began
+
+
 class Patience:
     """The pauses around one request, from its first try to its last."""
 
     def __init__(
-        self, clock: Clock, logger: logging.Logger, *, whom: str = "Cometly's API"
+        self,
+        clock: Clock,
+        logger: logging.Logger,
+        *,
+        whom: str = "Cometly's API",
+        outage: Outage | None = None,
     ) -> None:
-        """Start fresh: nothing has failed yet."""
+        """Start fresh, save for an outage that is going on: what it has lasted counts."""
         self._whom = whom
+        self._outage = outage or Outage()
         self._clock = clock
         self._logger = logger
         self._pauses = backoff.expo(base=2, factor=0.5, max_value=LONGEST_PAUSE)
@@ -49,7 +79,8 @@ class Patience:
         """
         now = self._clock.monotonic()
         if self._failing_since is None:
-            self._failing_since = now
+            self._failing_since = self._outage.began(now)
+        self._outage.began(now)
         if now - self._failing_since >= PATIENCE:
             minutes = PATIENCE / 60
             msg = f"{self._whom} has not answered usably for {minutes:.0f} minutes: {reason}"

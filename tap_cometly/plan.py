@@ -62,7 +62,7 @@ def steps(
                     held = 0.0
                 break
             small = not patient or estimate.contacts <= unseen
-            if hurried and not small and held >= 0.9 * aim:
+            if hurried and not small and held >= _SMALL * aim:
                 yield Step(estimate.tile.start, held)  # rather a smaller window than none for now
                 held, unseen = 0.0, _LIMIT * target
                 continue

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
+from decimal import Decimal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,6 +23,7 @@ if t.TYPE_CHECKING:
     from jsonschema import ValidationError
 
 AUTO, PAGINATION, EXPORT = "auto", "pagination", "export"
+_EARLIEST = datetime(1000, 1, 1, tzinfo=timezone.utc)  # leaves room to look around in every zone
 DEFAULT_API_URL = "https://app.cometly.com/public-api/v1"
 
 SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
@@ -229,15 +231,20 @@ class Settings:
             advice = "Exports have no custom fields: set `extraction_mode` to auto or pagination."
             raise SettingsError(msg, advice)
         checked: dict[str, t.Any] = {
-            "start": start,
+            "start": max(start, _EARLIEST),
             "end": end,
             "zone": zone,
             "api_url": _api_url(config["api_url"]),
         }
         plain: dict[str, t.Any] = {
-            name: config[name] for name in cls.__dataclass_fields__ if name not in checked
+            name: _plain(config[name]) for name in cls.__dataclass_fields__ if name not in checked
         }
         return cls(**plain, **checked)
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Undo what the SDK makes of a fraction in a file: nothing else here counts in decimals."""
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _zone(name: str) -> ZoneInfo:

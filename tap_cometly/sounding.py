@@ -38,7 +38,13 @@ class Sounding:
     """
 
     def __init__(
-        self, whole: Window, first: Page, cutter: Cutter, pages: Pages, zone_check: ZoneCheck, runner: Runner
+        self,
+        whole: Window,
+        first: Page,
+        cutter: Cutter,
+        pages: Pages,
+        zone_check: ZoneCheck,
+        runner: Runner,
     ) -> None:
         """Find out.
 
@@ -55,8 +61,7 @@ class Sounding:
         """
         check = Errand(runner, partial(zone_check.vouch, first.contacts))
         errands = {
-            window: Errand(runner, partial(_first_page, pages, window))
-            for window in _parts(whole)
+            window: Errand(runner, partial(_first_page, pages, window)) for window in _parts(whole)
         }
         check.result()
         found = {window: errand.result() for window, errand in errands.items()}
@@ -73,7 +78,8 @@ class Sounding:
 
 
 def _parts(whole: Window) -> Iterator[Window]:
-    for start, end in pairwise(whole.start + timedelta(seconds=int(whole.seconds * place)) for place in _PLACES):
+    seconds = (int(whole.seconds * place) for place in _PLACES)
+    for start, end in pairwise(whole.start + timedelta(seconds=second) for second in seconds):
         if start < end:
             yield Window(start, end)
 

@@ -155,6 +155,7 @@ class Works:
     def fetch_again(self, job: Job) -> None:
         """Get a window's file once more; it has been found to hold something else than contacts."""
         job.close()
+        job.begun_to_read = True
         self._look(job, after=0.0)
 
     def close(self) -> None:
@@ -180,15 +181,19 @@ class Works:
         self._break_silence()
 
     def _fill_line(self) -> None:
-        budget = self._api.budgets["list"]
         while len(self._line) < self._limits.parallel and not self._cutter.done:
-            waits = not self._probing and (
-                budget.delay() > _LONG_WAIT or budget.spare() <= self._kept_back()
-            )
-            window = self._cutter.next_window(hurried=waits)
+            window = self._cutter.next_window(hurried=self._is_idle())
             if window is None:
                 return
             self._line.append(Job(window))
+
+    def _is_idle(self) -> bool:
+        """Whether an export could be created, but the probes to cut it by have to wait."""
+        probes, exports = self._api.budgets["list"], self._api.budgets["create"]
+        to_create = sum(job.stage is Stage.TO_CREATE for job in self._line)
+        if self._probing or exports.delay() > 0 or exports.spare() <= to_create:
+            return False
+        return probes.delay() > _LONG_WAIT or probes.spare() <= self._kept_back()
 
     def _probe(self) -> None:
         budget = self._api.budgets["list"]
@@ -391,7 +396,9 @@ class Works:
 
     def _halve(self, job: Job) -> bool:
         """Put two halves in the window's place, unless they would be too small to be worth it."""
-        if not job.window.can_halve or job.expected <= self._limits.threshold:
+        if job.begun_to_read or not job.window.can_halve:
+            return False
+        if job.expected <= self._limits.threshold:
             return False
         place = self._line.index(job)
         self._line.remove(job)

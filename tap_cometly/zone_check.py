@@ -7,10 +7,11 @@ zone it comes back.
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from datetime import datetime, timedelta
 
-from tap_cometly.errors import ZoneError
+from tap_cometly.errors import RejectedError, ZoneError
 from tap_cometly.pages import LARGEST_PAGE
 from tap_cometly.space_time import SECOND, UTC, WallRange, repeated, utc_text, wall_range
 
@@ -51,8 +52,8 @@ class ZoneCheck:
             ZoneError: The API does not find them at the time they were created.
         """
         usable = [c for c in contacts if c.created_at is not None]
-        plain = [c for c in usable if c.created_at and not repeated(c.created_at, self._zone)]
-        tried = (plain or usable)[:_TRIES]
+        plain = (c for c in usable if not repeated(_created(c), self._zone))
+        tried = list(itertools.islice(plain, _TRIES)) or usable[:_TRIES]
         if not tried:
             self._warn(bool(contacts))
             return
@@ -72,6 +73,8 @@ class ZoneCheck:
         Raises:
             ZoneError: The API does not find them at the time they were created.
         """
+        if not self.outstanding:
+            return
         dated = sorted((c for c in contacts if c.created_at), key=_created)
         for place in (0, len(dated) // 2):
             if dated and self.outstanding > 0:
@@ -97,7 +100,11 @@ class ZoneCheck:
     def look_around(self, start: datetime, end: datetime) -> list[Contact]:
         """Give the newest contacts of a range and a day around it, for a range that looks empty."""
         wall = wall_range(start - LOOK_AROUND, end + LOOK_AROUND, self._zone)
-        return self._listing.ask(wall, per_page=_TRIES).contacts
+        try:
+            return self._listing.ask(wall, per_page=_TRIES).contacts
+        except RejectedError:  # too long a range for this list; the newest are at its end
+            wall = wall_range(end - LOOK_AROUND, end + LOOK_AROUND, self._zone)
+            return self._listing.ask(wall, per_page=_TRIES).contacts
 
     def _warn(self, any_contact: bool) -> None:  # noqa: FBT001, a fact, not a switch
         if not self._warned:

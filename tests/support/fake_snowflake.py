@@ -105,6 +105,8 @@ class UserStage:
         self._load(cursor, sql)
         select = _of_records(f"{sql['select']} from {_STAGED} {sql['latest']}")
         self._execute(cursor, f"create or replace table {_SELECTED} as {select}")
+        # Fakesnow plays MERGE with a table of its own, and asserts that a schema is in use.
+        cursor._conn._schema = cursor._conn._schema or "PUBLIC"
         self._execute(cursor, f"{sql['into']}{_SELECTED}{sql['rest']}")
 
     def _copy(self, cursor: Any, sql: re.Match[str]) -> None:

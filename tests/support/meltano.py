@@ -27,7 +27,7 @@ ENVIRONMENT = "prod"
 CHECKOUT = Path(__file__).parents[2]
 SECONDS_TO_STOP = 10
 
-_LAST_LINES = 40
+_LAST_LINES = 60
 
 
 class MeltanoError(RuntimeError):
@@ -38,33 +38,35 @@ class MeltanoProject:
     """Nothing of it is left after the `with` block but uv's cache of downloads."""
 
     def __init__(
-        self,
-        settings: Mapping[str, str],
-        *,
-        plugins: Mapping[str, Any] | None = None,
-        quiet: bool = False,
+        self, settings: Mapping[str, str], *additions: Mapping[str, Any], quiet: bool = False
     ) -> None:
         """Prepare.
 
         Args:
             settings: The plugins' settings, as the environment variables Meltano reads.
-            plugins: Further ones, as under `plugins` in a `meltano.yml`.
+            additions: To the project's `meltano.yml`.
             quiet: Whether Meltano's log is kept for errors instead of shown.
         """
-        self._environment = _environment_without_plugins() | dict(settings)
-        self._plugins = plugins or {}
+        self._additions = additions
         self._quiet = quiet
         self._directory = TemporaryDirectory(prefix="tap-cometly-meltano-")
+        self.folder = Path(self._directory.name)
+        self._environment = {
+            **_environment_without_plugins(),
+            "MELTANO_ENVIRONMENT": ENVIRONMENT,
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            **settings,
+        }
 
     def __enter__(self) -> Self:
         definition = yaml.safe_load((CHECKOUT / "meltano.yml").read_text(encoding="utf-8"))
-        plugins: dict[str, list[dict[str, Any]]] = definition["plugins"]
-        plugins["extractors"][0]["pip_url"] = f"-e {shlex.quote(str(CHECKOUT))}"
-        for kind, more in self._plugins.items():
-            plugins.setdefault(kind, []).extend(more)
-        Path(self._directory.name, "meltano.yml").write_text(
+        definition["plugins"]["extractors"][0]["pip_url"] = f"-e {shlex.quote(str(CHECKOUT))}"
+        for addition in self._additions:
+            definition = merge(definition, addition)
+        (self.folder / "meltano.yml").write_text(
             yaml.safe_dump(definition, sort_keys=False), encoding="utf-8"
         )
+        self.install("meltano", MELTANO)
         return self
 
     def __exit__(
@@ -75,32 +77,34 @@ class MeltanoProject:
     ) -> None:
         self._directory.cleanup()
 
-    @property
-    def folder(self) -> Path:
-        return Path(self._directory.name)
+    def install(self, program: str, package: str) -> None:
+        """Have scripts find a program, in an environment of its own that uv keeps."""
+        start = [uv(), "tool", "run", "--python", sys.executable, "--from", package, program]
+        path = self.folder / "bin" / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\nexec {shlex.join(start)} "$@"\n', encoding="utf-8")
+        path.chmod(0o700)
 
-    def run(
-        self,
-        *blocks: str,
-        settings: Mapping[str, str] | None = None,
-        options: tuple[str, ...] = (),
-    ) -> str:
+    def run(self, *blocks: str, settings: Mapping[str, str] | None = None) -> str:
         """Run extractors into loaders, as a scheduler would; answers the log if it is kept."""
-        return self._meltano("run", *options, *blocks, settings=settings or {})[1]
+        return self._finish(["meltano", "run", *blocks], settings or {})[1]
 
-    def bookmark(self, extractor: str, loader: str, suffix: str = "") -> str:
+    def script(self, text: str, settings: Mapping[str, str] | None = None) -> str:
+        """Run a shell script in the project; answers what it printed."""
+        return self._finish(["bash", "-c", text], settings or {})[0]
+
+    def bookmark(self, pipeline: str) -> str:
         """Where Meltano would have the next run go on."""
-        state_id = ":".join(filter(None, [ENVIRONMENT, f"{extractor}-to-{loader}", suffix]))
-        silent = {"MELTANO_CLI_LOG_LEVEL": "error"}
-        state = json.loads(self._meltano("state", "get", state_id, settings=silent)[0])
+        get = ["meltano", "state", "get", f"{ENVIRONMENT}:{pipeline}"]
+        state = json.loads(self._finish(get, {"MELTANO_CLI_LOG_LEVEL": "error"})[0])
         return str(state["singer_state"]["bookmarks"]["contacts"]["replication_key_value"])
 
-    def _meltano(self, *arguments: str, settings: Mapping[str, str]) -> tuple[str, str]:
-        meltano = [uv(), "tool", "run", "--python", sys.executable, "--from", MELTANO, "meltano"]
+    def _finish(self, command: list[str], settings: Mapping[str, str]) -> tuple[str, str]:
+        environment = {**self._environment, **settings}
         process = subprocess.Popen(  # noqa: S603
-            [*meltano, f"--environment={ENVIRONMENT}", *arguments],
-            cwd=self._directory.name,
-            env=self._environment | dict(settings),
+            [shutil.which(command[0], path=environment["PATH"]) or command[0], *command[1:]],
+            cwd=self.folder,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if self._quiet else None,
             text=True,
@@ -112,9 +116,17 @@ class MeltanoProject:
             _stop(process)
         if process.returncode != 0:
             last = "\n".join((log or "").splitlines()[-_LAST_LINES:])
-            message = f"`meltano {arguments[0]}` failed with exit code {process.returncode}\n{last}"
+            what = shlex.join(command[:2])
+            message = f"`{what}` failed with exit code {process.returncode}\n{last}"
             raise MeltanoError(message.strip())
         return output, log or ""
+
+
+def merge(one: Any, other: Any) -> Any:
+    """Put two parts of a `meltano.yml` together: mappings key by key, lists one behind the other."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{k: merge(one[k], v) if k in one else v for k, v in other.items()}}
+    return [*one, *other] if isinstance(one, list) else other
 
 
 def uv() -> str:

@@ -132,8 +132,13 @@ def _personal(run: Run) -> Iterator[str]:
     for record in run.records[:_RECORDS_LOOKED_FOR]:
         for value in record.values():
             for text in value if isinstance(value, list) else [value]:
-                if isinstance(text, str) and len(text) >= _SHORTEST_CANARY and text[0] != "2":
+                if isinstance(text, str) and len(text) >= _SHORTEST_CANARY and not _is_date(text):
                     yield text
+
+
+def _is_date(text: str) -> bool:
+    """Any log is full of dates."""
+    return text[:4].isdigit()
 
 
 def is_polite(run: Run, sandbox: Sandbox, limits: Limits, *, extra_posts: int = 1) -> None:

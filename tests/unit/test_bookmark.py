@@ -141,7 +141,7 @@ def test_a_commit_is_read_back_and_unknown_keys_survive(
     again = Bookmark(json.loads(json.dumps(stored)))
 
     assert again.instant == end
-    assert again.columns == {"id", "email"}
+    assert again.columns == frozenset({"id", "email"})
     assert before.items() <= stored.items()
     assert stored["replication_key"] == "created_at"
 

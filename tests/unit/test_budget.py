@@ -222,7 +222,8 @@ def test_a_limit_of_zero_is_a_mistake_of_the_server() -> None:
 
 
 def test_threads_share_the_slots() -> None:
-    budget, taken = budget_of(50, Clock()), []
+    budget = budget_of(50, Clock())
+    taken: list[bool] = []
     start = threading.Barrier(8)
 
     def hurry() -> None:

@@ -15,6 +15,7 @@ from tap_cometly.patience import (
     LIMIT_PATIENCE,
     LONGEST_PAUSE,
     PATIENCE,
+    Outage,
     Patience,
     wait_for,
     wait_told,
@@ -58,18 +59,48 @@ def test_no_header_is_too_odd_to_be_read(text: str) -> None:
 
 def test_failures_are_borne_for_five_minutes_with_pauses_that_grow() -> None:
     clock = FakeClock(NOON)
-    patience, pauses = Patience(clock, LOGGER), []
+    patience = Patience(clock, LOGGER)
+    pauses: list[float] = []
 
-    with pytest.raises(UnavailableError, match="for 5 minutes: status 503"):
+    def fail_for_ever() -> None:
         while True:
             before = clock.monotonic()
             patience.failed("status 503")
             pauses.append(clock.monotonic() - before)
 
+    with pytest.raises(UnavailableError, match="for 5 minutes: status 503"):
+        fail_for_ever()
+
     assert PATIENCE <= sum(pauses) <= PATIENCE + LONGEST_PAUSE + 1
     assert max(pauses[:2]) <= 1.01  # a short outage costs little
     assert max(pauses) <= LONGEST_PAUSE + 0.01
     assert len(pauses) < 100  # no storm
+
+
+def test_an_outage_lasts_from_request_to_request() -> None:
+    clock, outage = FakeClock(NOON), Outage()
+    first = Patience(clock, LOGGER, outage=outage)
+    while clock.monotonic() < PATIENCE:
+        first.failed("status 503")
+
+    with pytest.raises(UnavailableError):
+        Patience(clock, LOGGER, outage=outage).failed("status 503")
+
+
+@pytest.mark.parametrize("quiet", [0, 3600], ids=["an answer between", "an hour's silence"])
+def test_an_outage_is_over_after_an_answer_or_a_long_silence(quiet: int) -> None:
+    clock, outage = FakeClock(NOON), Outage()
+    first = Patience(clock, LOGGER, outage=outage)
+    while clock.monotonic() < PATIENCE:
+        first.failed("status 503")
+    clock.sleep(quiet)
+    if not quiet:
+        outage.over()
+    before = clock.monotonic()
+
+    Patience(clock, LOGGER, outage=outage).failed("status 503")
+
+    assert clock.monotonic() > before  # it pauses, to try again
 
 
 def test_pauses_are_spread_so_that_clients_do_not_come_back_together() -> None:
@@ -88,10 +119,13 @@ def test_being_told_to_wait_is_borne_for_fifteen_minutes_in_a_row() -> None:
     budget = Budget(15, share=1.0, clock=clock)
     patience = Patience(clock, LOGGER)
 
-    with pytest.raises(ApiError, match="15 minutes in a row"):
+    def wait_for_ever() -> None:
         while True:
             patience.limited("60", budget)
             clock.sleep(budget.delay())
+
+    with pytest.raises(ApiError, match="15 minutes in a row"):
+        wait_for_ever()
 
     assert clock.monotonic() == pytest.approx(LIMIT_PATIENCE, abs=0.01)
 

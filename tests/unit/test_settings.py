@@ -66,7 +66,7 @@ def test_defaults_lie_within_their_own_bounds(name: str) -> None:
 @pytest.mark.parametrize("name", NUMERIC)
 def test_bounds_themselves_are_allowed_and_nothing_beyond_them(name: str) -> None:
     schema = PROPERTIES[name]
-    lowest = schema.get("minimum", schema.get("exclusiveMinimum"))
+    lowest = schema["minimum"] if "minimum" in schema else schema["exclusiveMinimum"]
     below = lowest if "exclusiveMinimum" in schema else lowest - 1
 
     assert complaint(**{name: schema["maximum"]}) == ""

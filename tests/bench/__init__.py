@@ -1,0 +1,1 @@
+"""How fast the tap would be on Spaces of any size, in virtual time."""

@@ -1,0 +1,52 @@
+"""The recipes of the README, as they are written there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import yaml
+
+from tests.support.meltano import CHECKOUT, merge
+
+_SECTION = re.compile(r"^## Recipes\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe's code, by language."""
+
+    blocks: dict[str, list[str]]
+
+    def only(self, language: str) -> str:
+        """The one block in that language."""
+        [block] = self.blocks[language]
+        return block
+
+    @property
+    def yaml(self) -> dict[str, Any]:
+        """Its additions to `meltano.yml`, all together."""
+        return reduce(merge, map(yaml.safe_load, self.blocks["yaml"]))
+
+
+def recipes() -> dict[str, Recipe]:
+    """All of them, by title."""
+    section = _SECTION.search((CHECKOUT / "README.md").read_text("utf-8"))
+    assert section, "the README has no recipes"
+    _, *parts = re.split(r"^### ", section[1], flags=re.MULTILINE)
+    titled = (part.split("\n", 1) for part in parts)
+    return {title: Recipe(_blocks(text)) for title, text in titled}
+
+
+def recipe(title: str) -> Recipe:
+    return recipes()[title]
+
+
+def _blocks(text: str) -> dict[str, list[str]]:
+    blocks: dict[str, list[str]] = {}
+    for language, code in _BLOCK.findall(text):
+        blocks.setdefault(language, []).append(code)
+    return blocks

@@ -1,0 +1,269 @@
+"""Settings as a user meets them: one line that names the wrong one; a catalog without any."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sandbox import Options
+from tests.support.properties import PLENTY, check
+from tests.support.running import SCRIPT, launch, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.sandbox.fixture import StartSandbox
+
+CANARY = "ck_canary_7f3a9"
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
+QUICK = Options(api_key=CANARY, limits=PLENTY)
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+AN_HOUR = timedelta(hours=1)
+MODES = ["auto", "pagination", "export"]
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"api_key": None}, "`api_key` is missing", "TAP_COMETLY_API_KEY"),
+    ({"api_key": ""}, "`api_key` must not be empty", "--about"),
+    ({"api_key": 12345}, "`api_key` must be of type string", "--about"),
+    ({"api_key": [CANARY]}, "`api_key` must be of type string", "--about"),
+    ({"api_key": {"key": CANARY}}, "`api_key` must be of type string", "--about"),
+    ({"start_date": None}, "`start_date` is missing", "TAP_COMETLY_START_DATE"),
+    ({"start_date": "soon"}, "`start_date` is no date", "2024-01-31"),
+    ({"start_date": 20240101}, "`start_date` must be of type string", "--about"),
+    ({"end_date": "2024-02-30"}, "`end_date` is no date", "2024-01-31"),
+    ({"end_date": "2023-01-01"}, "`start_date` is not before `end_date`", "earlier `start_date`"),
+    ({"timezone": "Mars/Olympus"}, "`timezone` names no known zone", "America/Los_Angeles"),
+    ({"timezone": ""}, "`timezone` names no known zone", "IANA"),
+    ({"page_size": 0}, "`page_size` must be at least 1", "--about"),
+    ({"page_size": 5001}, "`page_size` must be at most 5000", "--about"),
+    ({"page_size": "many"}, "`page_size` must be of type integer", "--about"),
+    ({"export_threshold": 50_001}, "`export_threshold` must be at most 50000", "--about"),
+    ({"export_target_size": 0}, "`export_target_size` must be at least 1", "--about"),
+    ({"max_parallel_exports": 21}, "`max_parallel_exports` must be at most 20", "--about"),
+    ({"export_timeout": 0}, "`export_timeout` must be above 0", "--about"),
+    ({"lookback_days": -1}, "`lookback_days` must be at least 0", "--about"),
+    ({"settle_seconds": -1}, "`settle_seconds` must be at least 0", "--about"),
+    ({"rate_limit_share": 0}, "`rate_limit_share` must be above 0", "--about"),
+    ({"rate_limit_share": 1.5}, "`rate_limit_share` must be at most 1", "--about"),
+    ({"request_timeout": 0}, "`request_timeout` must be above 0", "--about"),
+    ({"extraction_mode": "fast"}, "`extraction_mode` must be one of auto, pagination", "--about"),
+    ({"api_url": "http://app.cometly.com"}, "`api_url` is neither https nor http on", "Leave it"),
+    ({"api_url": "https://u:p@app.cometly.com"}, "`api_url` holds more than", "`api_key`"),
+    (
+        {"extraction_mode": "export", "include_custom_fields": True},
+        "`extraction_mode: export` contradicts `include_custom_fields`",
+        "auto or pagination",
+    ),
+    ({"stream_maps": "contacts"}, "`stream_maps` must be of type object", "--about"),
+    ({"api_key": 12345, "page_size": 0}, "`api_key`", "`page_size`"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "what", "advice"), WRONG, ids=lambda value: str(value)[:60])
+def test_a_bad_setting_is_one_line_that_names_it_and_what_to_do(
+    sandbox: StartSandbox, wrong: dict[str, Any], what: str, advice: str
+) -> None:
+    cometly = sandbox(QUICK)
+
+    run = sync(cometly, wrong)
+
+    assert (run.exit, run.raw) == (1, b"")
+    [error] = run.errors
+    assert what in error
+    assert advice in error
+    assert CANARY not in run.log
+    assert "12345" not in run.log
+    assert "Traceback" not in run.log
+    assert cometly.requests == []
+
+
+def test_a_bad_setting_is_one_line_of_the_program_too(sandbox: StartSandbox) -> None:
+    run = launch(sandbox(QUICK), {"api_key": 12345, "start_date": "soon"})
+
+    assert (run.exit, run.raw) == (1, b"")
+    assert len(run.errors) == 1
+    assert run.log.splitlines()[-1].endswith(run.errors[0])
+    assert "12345" not in run.log
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "null", f'"{CANARY}"', f'{{"api_key": "{CANARY}",}}', "\xff"],
+    ids=["empty", "cut", "null", "text", "comma", "no UTF-8"],
+)
+def test_a_configuration_that_is_no_json_object_is_one_line(content: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_bytes(content.encode("latin-1"))
+
+    done = run_script("--config", str(config))
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "ERROR" in line
+    assert "one JSON object" in line
+    assert CANARY not in done.stderr
+
+
+def test_settings_come_from_the_environment_too(sandbox: StartSandbox) -> None:
+    cometly = sandbox(QUICK)
+    ids = cometly.space.fill(3, NOW - 2 * AN_HOUR, NOW - AN_HOUR)
+    env = {
+        "TAP_COMETLY_API_KEY": CANARY,
+        "TAP_COMETLY_START_DATE": "2024-01-01",
+        "TAP_COMETLY_PAGE_SIZE": "2",
+        "TAP_COMETLY_LOOKBACK_DAYS": "0.5",
+        "TAP_COMETLY_INCLUDE_ALL_EMAILS": "false",
+        "TAP_COMETLY_STREAM_MAPS": "{}",
+    }
+
+    done = run_script("--config=ENV", env={**env, "TAP_COMETLY_API_URL": cometly.api_url})
+
+    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert {m["record"]["id"] for m in messages if m["type"] == "RECORD"} == set(ids)
+    assert cometly.requests[0].query["per_page"] == "2"
+    assert CANARY not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("PAGE_SIZE", CANARY, "`page_size` must be of type integer"),
+        ("PAGE_SIZE", "0", "`page_size` must be at least 1"),
+        ("LOOKBACK_DAYS", "-0.5", "`lookback_days` must be at least 0"),
+        ("INCLUDE_ALL_EMAILS", "maybe", "`include_all_emails` must be of type boolean"),
+        ("STREAM_MAPS", f'{{"{CANARY}', "`stream_maps` must be of type object"),
+        ("START_DATE", "", "`start_date` is no date"),
+    ],
+)
+def test_a_bad_setting_of_the_environment_is_one_line_too(name: str, value: str, what: str) -> None:
+    good = {"TAP_COMETLY_API_KEY": CANARY, "TAP_COMETLY_START_DATE": "2024-01-01"}
+
+    done = run_script("--config=ENV", env={**good, f"TAP_COMETLY_{name}": value})
+
+    assert done.returncode == 1
+    [error] = [line for line in done.stderr.splitlines() if "| ERROR" in line]
+    assert what in error
+    assert CANARY not in done.stderr
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("start", ["0001-01-02", "0001-01-02T00:00:00Z", "1900-01-01"])
+def test_a_start_of_long_ago_means_everything(sandbox: StartSandbox, start: str, zone: str) -> None:
+    cometly = sandbox(replace(QUICK, timezone=zone))
+    ids = cometly.space.fill(3, NOW - 2 * AN_HOUR, NOW - AN_HOUR)
+
+    run = sync(cometly, {"start_date": start, "timezone": zone})
+
+    assert (run.exit, run.ids) == (0, set(ids)), run.log
+    check(run, cometly)
+
+
+def test_every_number_may_be_a_fraction_where_seconds_and_days_are(sandbox: StartSandbox) -> None:
+    cometly = sandbox(QUICK)
+    ids = cometly.space.fill(3, NOW - 2 * AN_HOUR, NOW - AN_HOUR)
+    fractions = {
+        "export_timeout": 1800.5,
+        "lookback_days": 0.5,
+        "settle_seconds": 0.25,
+        "rate_limit_share": 0.75,
+        "request_timeout": 9.5,
+    }
+    state = {"bookmarks": {"contacts": {"replication_key_value": NOW.isoformat()}}}
+
+    runs = [sync(cometly, {**fractions, "extraction_mode": mode}, state) for mode in MODES]
+
+    assert [run.exit for run in runs] == [0, 0, 0]
+    assert [run.ids for run in runs] == [set(ids)] * 3
+
+
+def test_null_stands_for_the_default(sandbox: StartSandbox, tmp_path: Path) -> None:
+    cometly = sandbox(QUICK)
+    nulls = {"timezone": None, "page_size": None, "end_date": None, "stream_maps": None}
+    given = {"api_key": CANARY, "start_date": "2024-01-01", "api_url": cometly.api_url}
+    (tmp_path / "config.json").write_text(json.dumps({**given, **nulls}), "utf-8")
+
+    done = run_script("--config", str(tmp_path / "config.json"))
+
+    assert done.returncode == 0, done.stderr
+    assert cometly.requests[0].query["per_page"] == "5000"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_space_without_contacts_ends_with_a_schema_and_a_state(
+    sandbox: StartSandbox, mode: str
+) -> None:
+    cometly = sandbox(QUICK)
+
+    run = sync(cometly, {"extraction_mode": mode})
+
+    assert (run.exit, [line["type"] for line in run.lines]) == (0, ["SCHEMA", "STATE"])
+    check(run, cometly)
+
+
+@pytest.mark.parametrize("state", [None, "2030-01-01T00:00:00Z"])
+def test_a_start_in_the_future_reads_nothing(sandbox: StartSandbox, state: str | None) -> None:
+    cometly = sandbox(QUICK)
+    before = state and {"bookmarks": {"contacts": {"replication_key_value": state}}}
+
+    run = sync(cometly, {"start_date": "2099-01-01"}, before or None)
+
+    assert run.exit == 0
+    assert run.records == []
+    assert run.bookmark == state
+    assert cometly.requests == []
+
+
+def run_script(
+    *args: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The console script, with no way to reach anybody but this machine."""
+    bare = {"PATH": "/usr/bin:/bin", "HTTPS_PROXY": "http://127.0.0.1:9", "TZ": "Asia/Tokyo"}
+    return subprocess.run(  # noqa: S603 - our own script
+        [str(SCRIPT), *args],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**bare, **(env or {})},
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("catalog", None),
+        (
+            "catalog_all_columns",
+            {
+                "include_comet_tokens": True,
+                "include_all_emails": True,
+                "include_custom_fields": True,
+            },
+        ),
+    ],
+)
+def test_the_catalog_is_the_one_of_the_snapshot_without_key_and_network(
+    name: str, config: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config), "utf-8")
+
+    done = run_script("--discover", *([] if config is None else ["--config", str(path)]))
+
+    assert done.returncode == 0, done.stderr
+    snapshot = (SNAPSHOTS / f"{name}.json").read_text("utf-8")
+    assert json.loads(done.stdout) == json.loads(snapshot)
+
+
+def test_asking_for_help_needs_no_settings() -> None:
+    answers = [run_script(option) for option in ("--help", "--version", "--about")]
+
+    assert [done.returncode for done in answers] == [0, 0, 0]
+    assert [done.stderr for done in answers] == ["", "", ""]
