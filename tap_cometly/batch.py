@@ -7,6 +7,7 @@ a RECORD beside a BATCH in one stream.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import typing as t
@@ -25,6 +26,10 @@ if t.TYPE_CHECKING:
     from tap_cometly.lanes import Lane, Rows
     from tap_cometly.record import Contact
     from tap_cometly.writer import LineWriter
+
+# At DEBUG they tell signed requests, session token included.
+for _talkative in ("aiobotocore", "botocore", "s3fs"):
+    logging.getLogger(_talkative).setLevel(logging.INFO)
 
 _EXTENSIONS = {None: ".jsonl", "none": ".jsonl", "gzip": ".jsonl.gz"}
 

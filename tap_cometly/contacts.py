@@ -65,9 +65,9 @@ class ContactsStream(Stream):
                 self._tap.settings, self.fields, sync_range, self._tap.clock, self.logger
             ) as reading,
         ):
-            for window, blocks in _naming(
-                asked, reading.windows(asked, sample=self.ABORT_AT_RECORD_COUNT)
-            ):
+            sample = self.ABORT_AT_RECORD_COUNT
+            windows = reading.sample(asked, sample) if sample else reading.windows(asked)
+            for window, blocks in _naming(asked, windows):
                 for contacts in _naming(window, blocks):
                     writer.write(contacts)
                     counter.increment(len(contacts))
@@ -147,10 +147,15 @@ class ContactsStream(Stream):
             and not maps[0].flattening_enabled
             and maps[0].stream_alias == self.name
         )
-        whole = all(self.mask[("properties", field.name)] for field in self.fields)
-        if as_it_is and whole and self.effective_schema["properties"] == self.schema["properties"]:
+        columns = self.effective_schema["properties"]
+        left_out = [
+            field.name
+            for field in self.fields
+            if field.name not in columns or not self.mask[("properties", field.name)]
+        ]
+        if as_it_is and not left_out and columns == self.schema["properties"]:
             return BlockLane(self.name, self._stream_version)
-        return RecordLane(self._generate_record_messages, self._tap.line_writer.format_message)
+        return RecordLane(maps, left_out, self._stream_version)
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:

@@ -20,12 +20,12 @@ from tap_cometly.mending import (
     page_error,
     parse,
 )
-from tap_cometly.record import Contact, Field, contact_type
+from tap_cometly.record import FIELDS, Contact, Field, contact_type
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError)
+_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _NUL = re.compile(rb"\\u0000")  # measured: twice as fast as `in`
 _MORE_ON_THE_LINE = re.compile(rb"\}[^\n]")
 
@@ -209,8 +209,14 @@ def _has_nul(text: bytes) -> bool:
     return b"\\" in text and _NUL.search(text) is not None
 
 
+def delivered_options(contacts: Sequence[Contact]) -> list[str]:
+    """Name the options of which some contacts have a column."""
+    given = (f.option for f in FIELDS if f.option and _has(contacts, f.name))
+    return list(dict.fromkeys(given))
+
+
 def _has(contacts: Iterable[Contact], name: str) -> bool:
-    return any(getattr(contact, name) is not msgspec.UNSET for contact in contacts)
+    return any(getattr(contact, name, msgspec.UNSET) is not msgspec.UNSET for contact in contacts)
 
 
 def _and(names: Iterable[str]) -> str:

@@ -52,7 +52,7 @@ def _reader(kind: type[msgspec.Struct]) -> Callable[[bytes], t.Any]:
     def read(body: bytes) -> t.Any:
         try:
             return decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             msg = "the answer about an export makes no sense"
             raise GarbledError(msg) from None
 

@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
 
     from tap_cometly.decoding import Page
     from tap_cometly.exports import Exports
+    from tap_cometly.first_contact import FirstContact
     from tap_cometly.pages import Pages
     from tap_cometly.record import Contact
     from tap_cometly.runner import Runner
@@ -47,6 +48,7 @@ class Extraction:
         exports: Exports,
         zone_check: ZoneCheck,
         runner: Runner,
+        first_contact: FirstContact,
         *,
         latest_end: t.Callable[[], datetime],
         logger: logging.Logger,
@@ -59,6 +61,7 @@ class Extraction:
             exports: The other way.
             zone_check: Asked before any answer is trusted.
             runner: What makes calls in the background.
+            first_contact: Tells what a test of the connection shows.
             latest_end: Where a range may end by the API's clock, once it has answered; UTC.
             logger: Where the way taken is told.
         """
@@ -69,17 +72,37 @@ class Extraction:
         self._exports = exports
         self._zone_check = zone_check
         self._runner = runner
+        self._first_contact = first_contact
         self._latest_end = latest_end
         self._logger = logger
         self._refused = False
         self._longest_served = 1  # seconds, of a window that was probed
 
-    def windows(self, asked: Window, *, sample: int | None = None) -> Iterator[WindowBlocks]:
+    def sample(self, asked: Window, at_most: int) -> Iterator[WindowBlocks]:
+        """Read the beginning of a range's first page, to test the connection.
+
+        Args:
+            asked: The range, by the machine's clock.
+            at_most: How many contacts will do.
+
+        Yields:
+            The range with these contacts; it ends the SDK's way unless they are all there are.
+
+        Raises:
+            TapError: A setting has to be changed.
+        """
+        first = self._pages.first(asked, at_most=at_most)
+        whole = Window(asked.start, min(asked.end, self._latest_end()))
+        if whole.start < whole.end:
+            self._zone_check.vouch_newest(whole, first.contacts)
+            self._first_contact.tell(whole, first)
+            yield whole, _sampled(self._pages.read(asked, first), first)
+
+    def windows(self, asked: Window) -> Iterator[WindowBlocks]:
         """Read a range.
 
         Args:
             asked: The range, by the machine's clock.
-            sample: How many contacts will do, for a test of the connection.
 
         Yields:
             Each window with its contacts in blocks. When the blocks have been taken to their end,
@@ -88,13 +111,9 @@ class Extraction:
         Raises:
             TapError: The range cannot be read to its end.
         """
-        first = self._first_page(asked, sample)
+        first = self._first_page(asked)
         whole = Window(asked.start, min(asked.end, self._latest_end()))
         if whole.start >= whole.end:
-            return
-        if sample is not None and first is not None:
-            self._check_zone(whole, first)
-            yield whole, _sampled(self._pages.read(asked, first), first)
             return
         cutter = self._exports.cutter(whole)
         sounding = self._sound(whole, first, cutter)
@@ -107,28 +126,22 @@ class Extraction:
         else:
             yield from self._through_exports(whole, cutter, sounding)
 
-    def _first_page(self, asked: Window, sample: int | None) -> Page | None:
+    def _first_page(self, asked: Window) -> Page | None:
         """Ask how much there is; None when the list refuses so long a range."""
         try:
-            return self._pages.first(asked, at_most=sample)
+            return self._pages.first(asked)
         except (RejectedError, UnavailableError) as error:
             if asked.seconds < _MONTH:
                 raise
             self._logger.warning("The list does not serve the whole range: %s", error.what)
             return None
 
-    def _check_zone(self, whole: Window, first: Page | None) -> None:
-        contacts = first.contacts if first else []
-        if not contacts:
-            contacts = self._zone_check.look_around(whole.start, whole.end)
-        self._zone_check.vouch(contacts)
-
     def _sound(self, whole: Window, first: Page | None, cutter: Cutter) -> Sounding | None:
         """Check the zone; and find out more where the first page leaves the way of reading open."""
         if first is not None:
             cutter.learn(probe_of(whole, first))
         if self._mode == PAGINATION or first is None or first.next_cursor is None:
-            self._check_zone(whole, first)
+            self._zone_check.vouch_newest(whole, first.contacts if first else [])
             return None
         return Sounding(whole, first, cutter, self._pages, self._zone_check, self._runner)
 

@@ -11,9 +11,9 @@ from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.singerlib.json import serialize_json
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from singer_sdk.singerlib import RecordMessage
+    from singer_sdk.mapper import StreamMap
 
     from tap_cometly.record import Contact
 
@@ -21,6 +21,9 @@ _VERSION_COLUMN = "_sdc_table_version"  # without it, a target counts a BATCH's 
 
 # What expressions in stream maps raise beside what the SDK expects, e.g. for `md5(None)`.
 _EXPRESSION_FAILED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_NOT_ENCODED = (msgspec.MsgspecError, OverflowError, TypeError, ValueError)
 
 
 class Rows(t.NamedTuple):
@@ -46,7 +49,6 @@ class BlockLane:
 
     def __init__(self, stream: str, version: int | None) -> None:
         """Prepare for records of a stream, and of a table version when one is active."""
-        self._encoder = msgspec.json.Encoder(decimal_format="number")
         self._stream = stream
         self._before = f'{{"type":"RECORD","stream":"{stream}","record":'.encode()
         self._after = b"" if version is None else f',"version":{version}'.encode()
@@ -58,58 +60,77 @@ class BlockLane:
             return b""
         extracted = datetime.now(tz=timezone.utc).isoformat().encode()
         after = self._after + b',"time_extracted":"' + extracted + b'"}'
-        lines = self._encoder.encode_lines(contacts)
+        lines = _ENCODER.encode_lines(contacts)
         # JSON has no raw newline, so each one stands between two records.
         records = lines[:-1].replace(b"\n", after + b"\n" + self._before)
         return b"".join((self._before, records, after, b"\n"))
 
     def rows(self, contacts: Sequence[Contact]) -> Iterator[Rows]:
         """Give the contacts as plain lines."""
-        lines = self._encoder.encode_lines(contacts)
+        lines = _ENCODER.encode_lines(contacts)
         if self._column:
             lines = lines.replace(b"}\n", self._column + b"}\n")
         yield Rows(self._stream, lines, len(contacts))
 
 
 class RecordLane:
-    """The SDK's own lane, for what needs each record: maps, selection, flattening."""
+    """The lane for what needs each record: the SDK's maps, with flattening, and selection."""
 
     def __init__(
-        self,
-        messages: Callable[[dict[str, t.Any]], Iterable[RecordMessage]],
-        encode: Callable[[RecordMessage], str],
+        self, maps: Sequence[StreamMap], left_out: Collection[str], version: int | None
     ) -> None:
         """Prepare.
 
         Args:
-            messages: Makes RECORD messages of a record, as the SDK does.
-            encode: Makes a line of a message.
+            maps: Make a record of a record, each for a stream of its own.
+            left_out: Columns that the catalog does not have or select.
+            version: The table version when one is active.
         """
-        self._messages = messages
-        self._encode = encode
+        self._maps = maps
+        self._left_out = left_out
+        self._version = version
 
     def records(self, contacts: Sequence[Contact]) -> bytes:
-        """Give the RECORD messages that the SDK makes of the contacts."""
-        return "".join(f"{self._encode(message)}\n" for message in self._made(contacts)).encode()
+        """Give the RECORD messages that the SDK would make of the contacts."""
+        message: dict[str, t.Any] = {"type": "RECORD", "stream": None, "record": None}
+        if self._version is not None:
+            message["version"] = self._version
+        message["time_extracted"] = datetime.now(tz=timezone.utc).isoformat()
+        lines = []
+        for message["stream"], message["record"] in self._made(contacts):
+            lines.append(_line(message))
+        return b"".join(lines)
 
     def rows(self, contacts: Sequence[Contact]) -> Iterator[Rows]:
         """Give the records in those messages as plain lines, stream by stream."""
-        lines: dict[str, list[str]] = {}
-        for message in self._made(contacts):
-            record = message.record
-            if message.version is not None:
-                record = {**record, _VERSION_COLUMN: message.version}
-            lines.setdefault(message.stream, []).append(serialize_json(record) + "\n")
+        lines: dict[str, list[bytes]] = {}
+        for stream, record in self._made(contacts):
+            row = record
+            if self._version is not None:
+                row = {**record, _VERSION_COLUMN: self._version}
+            lines.setdefault(stream, []).append(_line(row))
         for stream, own in lines.items():
-            yield Rows(stream, "".join(own).encode(), len(own))
+            yield Rows(stream, b"".join(own), len(own))
 
-    def _made(self, contacts: Sequence[Contact]) -> Iterator[RecordMessage]:
+    def _made(self, contacts: Sequence[Contact]) -> Iterator[tuple[str, dict[str, t.Any]]]:
         for contact in contacts:
-            try:
-                made = list(self._messages(as_record(contact)))
-            except _EXPRESSION_FAILED:  # its text may quote the record
-                raise MapExpressionError from None
-            yield from made
+            record = as_record(contact)
+            for name in self._left_out:
+                record.pop(name, None)
+            for stream_map in self._maps:
+                try:
+                    made = stream_map.transform(record)
+                except _EXPRESSION_FAILED:  # its text may quote the record
+                    raise MapExpressionError from None
+                if made is not None:
+                    yield stream_map.stream_alias, made
+
+
+def _line(content: dict[str, t.Any]) -> bytes:
+    try:
+        return _ENCODER.encode(content) + b"\n"
+    except _NOT_ENCODED:  # a map may make anything; the SDK writes more kinds of values
+        return f"{serialize_json(content)}\n".encode()
 
 
 def as_record(contact: Contact) -> dict[str, t.Any]:

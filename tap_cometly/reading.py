@@ -11,8 +11,10 @@ from tap_cometly.decoding import Columns, ContactDecoder
 from tap_cometly.download import Downloader
 from tap_cometly.exports import ExportCalls, Exports
 from tap_cometly.extraction import Extraction
+from tap_cometly.first_contact import FirstContact
 from tap_cometly.mending import Findings
 from tap_cometly.pages import Listing, Pages
+from tap_cometly.record import FIELDS, OPTIONS
 from tap_cometly.runner import Threads
 from tap_cometly.sync_range import CLOCK_TOLERANCE
 from tap_cometly.zone_check import ZoneCheck
@@ -84,6 +86,14 @@ def open_reading(
             exports,
             zone_check,
             runner,
+            FirstContact(
+                Listing(
+                    client, ContactDecoder(FIELDS, findings), options=dict.fromkeys(OPTIONS, 1)
+                ),
+                zone_check,
+                settings.zone,
+                logger,
+            ),
             latest_end=lambda: sync_range.end(earlier_clock(client, clock, logger)),
             logger=logger,
         )

@@ -59,7 +59,7 @@ class Sounding:
         Raises:
             TapError: The zone is not the Space's, or the list cannot be asked.
         """
-        check = Errand(runner, partial(zone_check.vouch, first.contacts))
+        check = Errand(runner, partial(zone_check.vouch_newest, whole, first.contacts))
         errands = {
             window: Errand(runner, partial(_first_page, pages, window)) for window in _parts(whole)
         }

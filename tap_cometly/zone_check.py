@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 
     from tap_cometly.pages import Listing
     from tap_cometly.record import Contact
+    from tap_cometly.windows import Window
 
 LOOK_AROUND = timedelta(hours=26)  # the wall times of two zones differ by no more
 _SAME_SEASON = timedelta(days=7)
@@ -41,6 +42,18 @@ class ZoneCheck:
         self._logger = logger
         self._vouched: list[datetime] = []
         self._warned = False
+
+    def vouch_newest(self, whole: Window, contacts: Sequence[Contact]) -> None:
+        """Check the zone with the newest contacts of a range, or others from around it.
+
+        Args:
+            whole: The range.
+            contacts: On its first page; a range that looks empty may do so in the wrong zone only.
+
+        Raises:
+            ZoneError: The API does not find them at the time they were created.
+        """
+        self.vouch(contacts or self.look_around(whole.start, whole.end))
 
     def vouch(self, contacts: Sequence[Contact]) -> None:
         """Check the zone with the first of some contacts that can be used.
@@ -79,6 +92,11 @@ class ZoneCheck:
         for place in (0, len(dated) // 2):
             if dated and self.outstanding > 0:
                 self.vouch(dated[place:])
+
+    @property
+    def passed(self) -> bool:
+        """Whether the zone was found right at some time."""
+        return bool(self._vouched)
 
     @property
     def outstanding(self) -> int:

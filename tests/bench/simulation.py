@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tap_cometly.decoding import Columns
 from tap_cometly.exports import Exports
 from tap_cometly.extraction import Extraction
+from tap_cometly.first_contact import FirstContact
 from tap_cometly.pages import Pages
 from tap_cometly.settings import SETTINGS_SCHEMA, Settings
 from tap_cometly.zone_check import ZoneCheck
@@ -121,5 +122,12 @@ def _extraction(cometly: Cometly, settings: Settings) -> Extraction:
     clock = cometly.clock
     exports = Exports(clock, cometly, columns, pages, zone_check, settings, clock, _logger)
     return Extraction(
-        settings, pages, exports, zone_check, clock, latest_end=clock.now, logger=_logger
+        settings,
+        pages,
+        exports,
+        zone_check,
+        clock,
+        FirstContact(listing, zone_check, settings.zone, _logger),
+        latest_end=clock.now,
+        logger=_logger,
     )

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -51,6 +52,7 @@ class MeltanoProject:
         self._quiet = quiet
         self._directory = TemporaryDirectory(prefix="tap-cometly-meltano-")
         self.folder = Path(self._directory.name)
+        self._definition = self.folder / "meltano.yml"
         self._environment = {
             **_environment_without_plugins(),
             "MELTANO_ENVIRONMENT": ENVIRONMENT,
@@ -61,12 +63,8 @@ class MeltanoProject:
     def __enter__(self) -> Self:
         definition = yaml.safe_load((CHECKOUT / "meltano.yml").read_text(encoding="utf-8"))
         definition["plugins"]["extractors"][0]["pip_url"] = f"-e {shlex.quote(str(CHECKOUT))}"
-        for addition in self._additions:
-            definition = merge(definition, addition)
-        (self.folder / "meltano.yml").write_text(
-            yaml.safe_dump(definition, sort_keys=False), encoding="utf-8"
-        )
-        self.install("meltano", MELTANO)
+        self._write(reduce(merge, self._additions, definition))
+        self.install(MELTANO)
         return self
 
     def __exit__(
@@ -77,13 +75,22 @@ class MeltanoProject:
     ) -> None:
         self._directory.cleanup()
 
-    def install(self, program: str, package: str) -> None:
-        """Have scripts find a program, in an environment of its own that uv keeps."""
-        start = [uv(), "tool", "run", "--python", sys.executable, "--from", package, program]
-        path = self.folder / "bin" / program
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f'#!/bin/sh\nexec {shlex.join(start)} "$@"\n', encoding="utf-8")
-        path.chmod(0o700)
+    def install(self, meltano: str) -> None:
+        """Choose the Meltano that runs here."""
+        put_on_path(self.folder / "bin", "meltano", meltano)
+
+    @contextlib.contextmanager
+    def also(self, addition: Mapping[str, Any]) -> Iterator[None]:
+        """For a while, have more in `meltano.yml`."""
+        before = yaml.safe_load(self._definition.read_text(encoding="utf-8"))
+        self._write(merge(before, addition))
+        try:
+            yield
+        finally:
+            self._write(before)
+
+    def _write(self, definition: dict[str, Any]) -> None:
+        self._definition.write_text(yaml.safe_dump(definition, sort_keys=False), encoding="utf-8")
 
     def run(self, *blocks: str, settings: Mapping[str, str] | None = None) -> str:
         """Run extractors into loaders, as a scheduler would; answers the log if it is kept."""
@@ -127,6 +134,15 @@ def merge(one: Any, other: Any) -> Any:
     if isinstance(one, dict) and isinstance(other, dict):
         return {**one, **{k: merge(one[k], v) if k in one else v for k, v in other.items()}}
     return [*one, *other] if isinstance(one, list) else other
+
+
+def put_on_path(folder: Path, program: str, package: str) -> None:
+    """Have a folder of programs run one in an environment of its own, which uv keeps."""
+    start = [uv(), "tool", "run", "--python", sys.executable, "--from", package, program]
+    folder.mkdir(exist_ok=True)
+    path = folder / program
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(start)} "$@"\n', encoding="utf-8")
+    path.chmod(0o700)
 
 
 def uv() -> str:

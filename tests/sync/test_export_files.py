@@ -6,12 +6,10 @@ import gzip
 import json
 import subprocess
 import sys
-import tempfile
 import time
 import zlib
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +23,8 @@ from tests.support.running import SCRIPT, arguments, config_for, environment, sy
 from tests.sync.conftest import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from tests.sandbox import Sandbox
     from tests.sandbox.fixture import StartSandbox
@@ -111,16 +110,19 @@ def test_a_file_the_store_does_not_have_is_created_again(one_file: Cometly) -> N
     heals(export(one_file), sandbox, jobs=2, downloads=2)
 
 
-def test_a_target_that_reads_nothing_for_long_does_not_matter(sandbox: StartSandbox) -> None:
+def test_a_target_that_reads_nothing_for_long_does_not_matter(
+    sandbox: StartSandbox, tmp_path: Path
+) -> None:
     cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0, url_lifetime=1.0))
     ids = cometly.space.fill(5_000, FIRST, LAST)
 
-    with _started(cometly) as process:
+    with _started(cometly, tmp_path) as process:
         out = process.stdout
         assert out
         head = out.readline()
         time.sleep(2.0)  # the pipe is full, and every URL has expired
-        lines = [json.loads(line) for line in (head + out.read()).splitlines()]
+        raw, _ = process.communicate()
+        lines = [json.loads(line) for line in (head + raw).splitlines()]
 
     assert process.returncode == 0
     assert {line["record"]["id"] for line in lines if line["type"] == "RECORD"} == set(ids)
@@ -321,14 +323,14 @@ def long_line(size: int) -> bytes:
     "body", [lambda: zeros(10), lambda: long_line(64 * MB)], ids=["10 GB of zeros", "64 MB line"]
 )
 def test_an_enormous_file_is_an_error_and_takes_no_memory(
-    sandbox: StartSandbox, body: Callable[[], bytes]
+    sandbox: StartSandbox, tmp_path: Path, body: Callable[[], bytes]
 ) -> None:
     cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
     cometly.space.fill(CONTACTS, FIRST, LAST)
-    usual = _memory(cometly, expected=0)
+    usual = _memory(cometly, tmp_path, expected=0)
     cometly.fault(Fault("file", "replace", times=None, body=body()))
 
-    peak = _memory(cometly, expected=1)
+    peak = _memory(cometly, tmp_path, expected=1)
 
     assert peak < usual + 30 * MB
 
@@ -341,46 +343,37 @@ sys.exit(code)
 """  # in a small process: the memory of the one that forks counts, too
 
 
-def _memory(cometly: Sandbox, expected: int) -> int:
+def _memory(cometly: Sandbox, folder: Path, expected: int) -> int:
     """The most memory that a run had, in bytes."""
-    with _started(cometly, sys.executable, "-c", _MEASURED) as process:
+    with _started(cometly, folder, sys.executable, "-c", _MEASURED) as process:
         _, log = process.communicate()
     assert process.returncode == expected
+    assert list((folder / "spool").iterdir()) == []
     return int(log.split()[-1]) * 1024
 
 
-def test_a_full_disk_is_an_error_that_names_the_directory(sandbox: StartSandbox) -> None:
+def test_a_full_disk_is_an_error_that_names_the_directory(
+    sandbox: StartSandbox, tmp_path: Path
+) -> None:
     cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
     cometly.space.fill(CONTACTS, FIRST, LAST)
 
-    with _started(cometly, "sh", "-c", 'ulimit -f 1; exec "$@"', "sh") as process:
+    with _started(cometly, tmp_path, "sh", "-c", 'ulimit -f 1; exec "$@"', "sh") as process:
         out, log = process.communicate()
 
     [error] = [line for line in log.decode().splitlines() if "| ERROR" in line]
     assert process.returncode == 1
-    assert "cannot be stored in" in error
+    assert f"cannot be stored in {tmp_path / 'spool'}" in error
     assert "TMPDIR" in error
     assert b"RECORD" not in out
     assert "Traceback" not in log.decode()
 
 
-@pytest.fixture(autouse=True)
-def _folder() -> Iterator[None]:
-    with tempfile.TemporaryDirectory() as name:
-        _FOLDERS.append(Path(name))
-        yield
-        assert list((Path(name) / "spool").glob("*")) == []
-        _FOLDERS.pop()
-
-
-_FOLDERS: list[Path] = []
-
-
-def _started(cometly: Sandbox, *wrapper: str) -> subprocess.Popen[bytes]:
+def _started(cometly: Sandbox, folder: Path, *wrapper: str) -> subprocess.Popen[bytes]:
     config = config_for(cometly, {**EXPORT, "end_date": NOW.isoformat()})
     return subprocess.Popen(  # noqa: S603, our own script
-        [*wrapper, str(SCRIPT), *arguments(_FOLDERS[-1], config)],
-        env=environment(_FOLDERS[-1]),
+        [*wrapper, str(SCRIPT), *arguments(folder, config)],
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -1,0 +1,58 @@
+"""`--test`: what a first look at a Space shows, told in words."""
+
+from __future__ import annotations
+
+import typing as t
+
+from tap_cometly.decoding import delivered_options
+from tap_cometly.space_time import utc_text, wall_range
+
+if t.TYPE_CHECKING:
+    import logging
+    from zoneinfo import ZoneInfo
+
+    from tap_cometly.decoding import Page
+    from tap_cometly.pages import Listing
+    from tap_cometly.windows import Window
+    from tap_cometly.zone_check import ZoneCheck
+
+
+class FirstContact:
+    """Tells what works, how recent the newest contact is, and which columns can be had."""
+
+    def __init__(
+        self, everything: Listing, zone_check: ZoneCheck, zone: ZoneInfo, logger: logging.Logger
+    ) -> None:
+        """Prepare.
+
+        Args:
+            everything: The list, asked for all columns there are.
+            zone_check: That has checked the zone.
+            zone: The one in the settings.
+            logger: Where it is told.
+        """
+        self._everything = everything
+        self._zone_check = zone_check
+        self._zone = zone
+        self._logger = logger
+
+    def tell(self, whole: Window, first: Page) -> None:
+        """Tell what the first page, and one more call, show.
+
+        Args:
+            whole: The range the page is of.
+            first: The page; the key has worked for it.
+        """
+        self._logger.info("The key works")
+        if self._zone_check.passed:
+            self._logger.info("The Space's time zone agrees with `timezone`: %s", self._zone.key)
+        if not first.contacts:
+            self._logger.info("No contact was created in %s", whole)
+            return
+        created = first.contacts[0].created_at
+        newest = "when, this Space's API does not tell" if created is None else utc_text(created)
+        self._logger.info("The newest contact was created: %s", newest)
+        wall = wall_range(whole.start, whole.end, self._zone)
+        page = self._everything.ask(wall, per_page=1)
+        given = ", ".join(delivered_options(page.contacts)) or "none"
+        self._logger.info("Columns on request that this Space's list delivers: %s", given)
