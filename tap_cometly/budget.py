@@ -21,7 +21,12 @@ MINUTE = 60.0  # seconds
 
 
 class Budget:
-    """The slots of one endpoint; safe to share between threads."""
+    """The slots of one endpoint; safe to share between threads.
+
+    Attributes:
+        requests: How many have been made.
+        waited: Seconds for which whoever needed a slot had to wait.
+    """
 
     def __init__(self, limit: int, *, share: float, clock: Clock, minute: float = MINUTE) -> None:
         """Start with the documented limit; the headers correct it.
@@ -43,6 +48,7 @@ class Budget:
         self._left_until = 0.0
         self._blocked_until = 0.0
         self.requests = 0
+        self.waited = 0.0
 
     @property
     def limit(self) -> int:

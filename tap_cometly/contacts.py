@@ -16,6 +16,7 @@ from tap_cometly.errors import CatalogError, TapError
 from tap_cometly.lanes import BlockLane, Lane, RecordLane, as_record
 from tap_cometly.reading import open_reading
 from tap_cometly.record import KEY, OPTIONS, REPLICATION_KEY, fields_asked, schema_for
+from tap_cometly.space_time import utc_text
 from tap_cometly.sync_range import SyncRange
 from tap_cometly.windows import Window
 from tap_cometly.writer import RecordWriter
@@ -74,6 +75,7 @@ class ContactsStream(Stream):
                     written += len(contacts)
                 writer.finish()
                 self._commit(window, bookmark)
+            self.logger.info("Done: %d contacts. %s. %s", written, reading.took(), _where(bookmark))
         self._activate(written)
         yield from ()  # all messages have been written; the SDK wants a generator
 
@@ -202,6 +204,11 @@ class ContactsStream(Stream):
         """Log a message, unless it is the SDK's own line about an error the tap reports itself."""
         if level < logging.ERROR:
             super().log(message, *args, level=level, **kwargs)
+
+
+def _where(bookmark: Bookmark | None) -> str:
+    instant = bookmark.instant if bookmark else None
+    return f"Bookmark: {utc_text(instant)}" if instant else "No bookmark"
 
 
 def _naming(window: Window, things: Iterable[_T]) -> Iterator[_T]:

@@ -51,6 +51,7 @@ class Extraction:
         first_contact: FirstContact,
         *,
         latest_end: t.Callable[[], datetime],
+        took: t.Callable[[], str] = str,
         logger: logging.Logger,
     ) -> None:
         """Prepare.
@@ -63,6 +64,7 @@ class Extraction:
             runner: What makes calls in the background.
             first_contact: Tells what a test of the connection shows.
             latest_end: Where a range may end by the API's clock, once it has answered; UTC.
+            took: Tells what reading has taken, in words.
             logger: Where the way taken is told.
         """
         # Exports have no custom fields.
@@ -74,6 +76,7 @@ class Extraction:
         self._runner = runner
         self._first_contact = first_contact
         self._latest_end = latest_end
+        self.took = took
         self._logger = logger
         self._refused = False
         self._longest_served = 1  # seconds, of a window that was probed

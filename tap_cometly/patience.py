@@ -132,6 +132,7 @@ def wait_for(budget: Budget, clock: Clock, logger: logging.Logger) -> None:
         if pause > 1:
             logger.info("Waiting %.0f s for the request limit", pause)
         clock.sleep(pause)
+        budget.waited += pause
 
 
 def wait_told(retry_after: str | None, now: datetime) -> float:

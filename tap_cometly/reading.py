@@ -38,7 +38,7 @@ def open_reading(
     clock: Clock,
     logger: logging.Logger,
 ) -> Iterator[Extraction]:
-    """Connect the rooms, and tell at the end what reading took.
+    """Connect the rooms for a sync, and clear up after it.
 
     Args:
         settings: Of this run.
@@ -95,6 +95,7 @@ def open_reading(
                 logger,
             ),
             latest_end=lambda: sync_range.end(earlier_clock(client, clock, logger)),
+            took=lambda: _took(client),
             logger=logger,
         )
     finally:
@@ -102,8 +103,12 @@ def open_reading(
         client.close()
         downloader.close()
         findings.summarize()
-        calls = (f"{kind} {budget.requests}" for kind, budget in client.budgets.items())
-        logger.info("API calls: %s", ", ".join(calls))
+
+
+def _took(client: CometlyClient) -> str:
+    calls = ", ".join(f"{kind} {budget.requests}" for kind, budget in client.budgets.items())
+    waited = sum(budget.waited for budget in client.budgets.values())
+    return f"API calls: {calls}; {waited:.0f} s of waiting for limits"
 
 
 def earlier_clock(client: CometlyClient, clock: Clock, logger: logging.Logger) -> datetime:

@@ -177,7 +177,10 @@ class Works:
             self._probe()
             self._create()
             self._poll()
+        began, limited = self._clock.monotonic(), self._is_limited()
         self._runner.wait(self._idle_for() if wait and self._end is None else 0.0)
+        if limited:
+            self._api.budgets["create"].waited += self._clock.monotonic() - began
         self._break_silence()
 
     def _fill_line(self) -> None:
@@ -186,6 +189,12 @@ class Works:
             if window is None:
                 return
             self._line.append(Job(window))
+
+    def _is_limited(self) -> bool:
+        """Whether an export waits for nothing but the limit."""
+        now = self._clock.monotonic()
+        due = (job.stage is Stage.TO_CREATE and job.look_at <= now for job in self._line)
+        return any(due) and self._api.budgets["create"].delay() > 0
 
     def _is_idle(self) -> bool:
         """Whether an export could be created, but the probes to cut it by have to wait."""
