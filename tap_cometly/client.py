@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,16 +14,8 @@ import urllib3
 
 from tap_cometly.budget import Budget
 from tap_cometly.decoding import GarbledError
-from tap_cometly.errors import (
-    AccessError,
-    AnswerLostError,
-    ApiError,
-    ForbiddenError,
-    NotFoundError,
-    RejectedError,
-    tls_error,
-)
 from tap_cometly.patience import Outage, Patience, wait_for
+from tap_cometly.refusals import answer_lost, never_sent, problem_with, refusal
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,12 +34,6 @@ _SLOWEST_ANSWER = 5  # times the request timeout, from the first byte to the las
 _TRANSIENT = {408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 
 _T = t.TypeVar("_T")
-
-_UNSENDABLE = (
-    requests.exceptions.InvalidHeader,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-)
 
 # At DEBUG these write URLs with their query: cursors and presigned signatures.
 logging.getLogger("urllib3").setLevel(logging.INFO)
@@ -194,9 +178,9 @@ class CometlyClient:
                     self._note_sign_of_life(response)
                     status, content = response.status_code, self._content(response)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as failure:
-                problem = _problem(failure)
-                if not call.repeatable and not _never_sent(failure):
-                    raise _lost(problem) from None
+                problem = problem_with(failure)
+                if not call.repeatable and not never_sent(failure):
+                    raise answer_lost(problem) from None
                 patience.failed(problem)
                 continue
             finally:
@@ -210,10 +194,10 @@ class CometlyClient:
                     return call.read(content)
                 except GarbledError as reason:
                     if not call.repeatable:
-                        raise _lost(str(reason)) from None
+                        raise answer_lost(str(reason)) from None
                     patience.garbled(str(reason))
             else:
-                raise self._refusal(call, status, content)
+                raise refusal(call.method, call.path, status, content, self._settings.api_key)
 
     def _send(self, call: _Call[_T]) -> requests.Response:
         timeout = float(self._settings.request_timeout)
@@ -247,73 +231,3 @@ class CometlyClient:
         except (TypeError, ValueError, IndexError):
             return
         self.server_time = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
-
-    def _refusal(self, call: _Call[_T], status: int, content: bytes) -> ApiError:
-        asked = f"Cometly's API answered {call.method} {call.path} with status {status}"
-        match status:
-            case 401:
-                return AccessError(
-                    f"Cometly's API does not accept the key (status {status})",
-                    "Check the setting `api_key`.",
-                )
-            case 403:
-                return ForbiddenError(
-                    f"The key may not do this: {call.method} {call.path} (status {status})",
-                    "Check the key's rights and the Space's subscription with Cometly.",
-                )
-            case 404 if call.endpoint == "poll":
-                return NotFoundError(asked, "The export is gone; run again.")
-            case 422:
-                said = scrub(_message(content), self._settings.api_key)
-                return RejectedError(f"{asked}: {said}", "Check the settings it speaks of.")
-            case _ if 300 <= status < 400:  # noqa: PLR2004, HTTP's redirects
-                return ApiError(f"{asked}, a redirect", "Check the setting `api_url`.")
-        return ApiError(asked, "Check the setting `api_url`; if it is right, ask Cometly.")
-
-
-def _problem(failure: Exception) -> str:
-    """Name a failed exchange without quoting it, for it may quote URLs and bodies.
-
-    Raises:
-        ApiError: It is about TLS, and trying again would not help.
-    """
-    if isinstance(failure, requests.exceptions.SSLError) or "SSL" in type(failure).__name__:
-        unverified = tls_error("Cometly's API")
-        raise unverified from None
-    if isinstance(failure, requests.exceptions.ProxyError):
-        return "the proxy could not be used"
-    if isinstance(failure, requests.exceptions.Timeout):
-        return "no answer in time"
-    if isinstance(failure, _UNSENDABLE):
-        msg = "The request could not be made"
-        raise ApiError(msg, "Check the settings `api_url` and `api_key`.") from None
-    return "no connection" if _never_sent(failure) else "the connection broke"
-
-
-def _never_sent(failure: Exception) -> bool:
-    """Tell whether a request surely did not reach the API: no connection was made."""
-    if isinstance(failure, requests.exceptions.ConnectTimeout):
-        return True
-    reason = getattr(failure.args[0], "reason", None) if failure.args else None
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
-
-
-def _lost(reason: str) -> AnswerLostError:
-    msg = f"The answer to creating an export was lost ({reason})"
-    return AnswerLostError(msg, "Run again; the bookmark is kept.")
-
-
-def _message(content: bytes) -> str:
-    try:
-        return str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return "no message"
-
-
-def scrub(text: str, secret: str) -> str:
-    """Make a foreign text fit for a log: short, on one line, without key, addresses or queries."""
-    text = " ".join(text.replace(secret, "***").split())
-    text = re.sub(r"[^\s@<>\"']+@[^\s@<>\"']+", "***", text)
-    text = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
-    text = re.sub(r"[A-Za-z0-9+/=_-]{25,}", "***", text)
-    return "".join(c if c.isprintable() else "?" for c in text)[:200]

@@ -11,10 +11,11 @@ from tap_cometly import ndjson
 from tap_cometly.decoding import GarbledError
 from tap_cometly.errors import RecordError, RejectedError, TapError
 from tap_cometly.jobs import Stage
+from tap_cometly.line import Limits
 from tap_cometly.probing import Counted, probe_of
 from tap_cometly.space_time import wall_range
 from tap_cometly.windows import Cutter, Probe, Window
-from tap_cometly.works import ExportApi, ExportStatus, Limits, Works
+from tap_cometly.works import ExportApi, ExportStatus, Works
 
 if t.TYPE_CHECKING:
     import logging

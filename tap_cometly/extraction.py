@@ -15,7 +15,7 @@ from tap_cometly.errors import (
     UnavailableError,
 )
 from tap_cometly.probing import Counted, probe_of
-from tap_cometly.settings import AUTO, EXPORT, PAGINATION
+from tap_cometly.settings_schema import AUTO, EXPORT, PAGINATION
 from tap_cometly.sounding import Sounding
 from tap_cometly.windows import Cutter, Probe, Window
 

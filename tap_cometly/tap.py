@@ -26,7 +26,8 @@ from tap_cometly.clock import Clock
 from tap_cometly.contacts import ContactsStream
 from tap_cometly.environment import settings_from_environment
 from tap_cometly.errors import CatalogError, SettingsError, TapError
-from tap_cometly.settings import SETTINGS_SCHEMA, Settings, explain
+from tap_cometly.settings import Settings, explain
+from tap_cometly.settings_schema import SETTINGS_SCHEMA
 from tap_cometly.stopping import Stopped, StopSignal
 from tap_cometly.writer import LineWriter
 

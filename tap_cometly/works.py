@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import itertools
 import typing as t
-from collections import deque
 from functools import partial
 
 from tap_cometly.download import FileGoneError, UrlRefusedError
 from tap_cometly.errors import (
     AnswerLostError,
-    ExportError,
     NotFoundError,
     RejectedError,
 )
 from tap_cometly.jobs import (
-    BAD_FILES,
     POLLS_WITHOUT_URL,
     REFUSED_URLS,
-    TRIES,
-    Durations,
     Job,
     Stage,
-    Streak,
 )
-from tap_cometly.ndjson import BadFileError, bad_file
+from tap_cometly.line import Limits, Line
+from tap_cometly.ndjson import BadFileError
 
 if t.TYPE_CHECKING:
     import logging
@@ -78,14 +73,6 @@ class ExportApi(t.Protocol):
         """Ask the list whether a window holds no contact."""
 
 
-class Limits(t.NamedTuple):
-    """What the settings allow."""
-
-    parallel: int
-    timeout: float
-    threshold: int
-
-
 class Works:
     """Takes windows from a cutter through export jobs to files."""
 
@@ -118,11 +105,7 @@ class Works:
         self._clock = clock
         self._limits = limits
         self._logger = logger
-        self._line: deque[Job] = deque()
-        self._durations = Durations()
-        self._streak = Streak()
-        self._refused_size: float = float("inf")
-        self._end: Exception | None = None
+        self._line = Line(limits, clock, logger)
         self._odd_status = self._closed = False
         self._probing = 0
         self._told = clock.monotonic()
@@ -140,23 +123,21 @@ class Works:
         Raises:
             TapError: It never will be.
         """
-        if self._line and self._line[0].stage in {Stage.READY, Stage.BY_PAGES}:
-            return self._line[0]
-        if self._end is not None:
-            raise self._end
-        return None
+        job = self._line.head()
+        if job is None and self._line.end is not None:
+            raise self._line.end
+        return job
 
     def taken(self, job: Job, contacts: int) -> None:
         """Note that the oldest window has been read, and what it held."""
-        self._line.popleft()
-        job.close()
+        self._line.leave()
         self._cutter.finished(job.window, contacts)
 
     def fetch_again(self, job: Job) -> None:
         """Get a window's file once more; it has been found to hold something else than contacts."""
         job.close()
         job.begun_to_read = True
-        self._look(job, after=0.0)
+        self._line.look(job, after=0.0)
 
     def close(self) -> None:
         """Let go of all files, also of those that are still to come."""
@@ -172,23 +153,23 @@ class Works:
         Args:
             wait: Whether to wait for something to come back, or until there is something to do.
         """
-        if self._end is None:
+        if self._line.end is None:
             self._fill_line()
             self._probe()
             self._create()
             self._poll()
         began, limited = self._clock.monotonic(), self._is_limited()
-        self._runner.wait(self._idle_for() if wait and self._end is None else 0.0)
+        self._runner.wait(self._idle_for() if wait and self._line.end is None else 0.0)
         if limited:
             self._api.budgets["create"].waited += self._clock.monotonic() - began
         self._break_silence()
 
     def _fill_line(self) -> None:
-        while len(self._line) < self._limits.parallel and not self._cutter.done:
+        while self._line.has_room and not self._cutter.done:
             window = self._cutter.next_window(hurried=self._is_idle())
             if window is None:
                 return
-            self._line.append(Job(window))
+            self._line.add(window)
 
     def _is_limited(self) -> bool:
         """Whether an export waits for nothing but the limit."""
@@ -221,10 +202,10 @@ class Works:
 
     def _create(self) -> None:
         now = self._clock.monotonic()
-        for job in itertools.islice(self._line, self._limits.parallel):
+        for job in self._line.in_turn():
             if job.stage is not Stage.TO_CREATE or job.look_at > now:
                 continue
-            if self._too_large(job) and self._halve(job):
+            if self._line.too_large(job) and self._line.halve(job):
                 return self._create()
             if not self._api.budgets["create"].try_take():
                 return None
@@ -237,7 +218,7 @@ class Works:
         budget = self._api.budgets["poll"]
         due = (job for job in self._line if job.stage is Stage.RUNNING and job.look_at <= now)
         for job in sorted(due, key=lambda job: job.look_at):
-            finding_out = not self._durations.known and not self._is_scout(job)
+            finding_out = not self._line.durations.known and not self._line.is_scout(job)
             if finding_out and budget.spare() <= budget.limit // 2:
                 continue  # leave some for when the scout is back
             if not budget.try_take():
@@ -245,21 +226,17 @@ class Works:
             job.stage = Stage.POLLING
             self._runner.start(partial(self._api.poll, job.export_id), partial(self._polled, job))
 
-    def _is_scout(self, job: Job) -> bool:
-        running = (j for j in self._line if j.stage in {Stage.RUNNING, Stage.POLLING})
-        return next(running, None) is job
-
     def _idle_for(self) -> float:
         """Say how long there is nothing to start, at most until the log would fall silent."""
         now = self._clock.monotonic()
         budgets = self._api.budgets
         times = [self._told + _SILENCE - now]
-        for job in itertools.islice(self._line, self._limits.parallel):
+        for job in self._line.in_turn():
             if job.stage is Stage.TO_CREATE:
                 times.append(max(job.look_at - now, budgets["create"].delay()))
             elif job.stage is Stage.RUNNING:
                 times.append(max(job.look_at - now, budgets["poll"].delay(), 0.05))
-        if not self._cutter.done and len(self._line) < self._limits.parallel:
+        if not self._cutter.done and self._line.has_room:
             times.append(budgets["list"].delay() or 1.0)
         return max(_BLINK, min(times))
 
@@ -277,7 +254,7 @@ class Works:
     def _probed(self, outcome: Probe | Exception) -> None:
         self._probing -= 1
         if isinstance(outcome, Exception):
-            self._stop(outcome)
+            self._line.stop(outcome)
         else:
             self._cutter.learn(outcome)
 
@@ -286,36 +263,32 @@ class Works:
         match outcome:
             case int():
                 job.begun(outcome, now)
-                self._look(job)
+                self._line.look(job)
             case RejectedError():
-                job.problem = outcome.what
-                self._refused_size = min(self._refused_size, job.expected)
-                if not self._halve(job):
-                    job.created = now
-                    self._failed(job, outcome.what, again=False)
+                self._line.refused(job, outcome.what)
             case AnswerLostError():
                 job.created = now
-                self._failed(job, outcome.what, pause=_PAUSE)
+                self._line.failed(job, outcome.what, pause=_PAUSE)
             case _:
-                self._stop(outcome)
+                self._line.stop(outcome)
 
     def _polled(self, job: Job, outcome: ExportStatus | Exception) -> None:
         now = self._clock.monotonic()
         match outcome:
             case NotFoundError():
-                self._failed(job, "the API no longer knows the export")
+                self._line.failed(job, "the API no longer knows the export")
             case Exception():
-                self._stop(outcome)
+                self._line.stop(outcome)
             case ExportStatus(status="failed"):
-                self._failed(job, "the export failed")
+                self._line.failed(job, "the export failed")
             case ExportStatus(status="completed", url=str(url)):
                 if not job.bad_files and not job.refused_urls:
-                    self._durations.learn_from(job, now)
-                    self._look_anew()
+                    self._line.durations.learn_from(job, now)
+                    self._line.look_anew()
                 job.stage = Stage.FETCHING
                 self._runner.start(partial(self._api.fetch, url), partial(self._fetched, job))
             case ExportStatus(status=status) if now - job.created > self._limits.timeout:
-                self._failed(job, f"the export took longer than {self._limits.timeout:.0f} s")
+                self._line.failed(job, f"the export took longer than {self._limits.timeout:.0f} s")
             case ExportStatus(status=status):
                 self._still_running(job, status)
 
@@ -323,28 +296,28 @@ class Works:
         if status == "completed":
             job.looks_without_url += 1
             if job.looks_without_url >= POLLS_WITHOUT_URL:
-                self._failed(job, "the export is completed but has no file")
+                self._line.failed(job, "the export is completed but has no file")
                 return
         elif (status not in _RUNNING or job.looks_without_url) and not self._odd_status:
             self._odd_status = True
             self._logger.warning("An export's status makes no sense; waiting until its timeout")
         job.looked_at = self._clock.monotonic()
-        self._look(job)
+        self._line.look(job)
 
     def _fetched(self, job: Job, outcome: Spool | Exception) -> None:
         match outcome:
             case UrlRefusedError():
                 job.refused_urls += 1
                 if job.refused_urls > REFUSED_URLS:
-                    self._failed(job, "the store refuses the file's URL")
+                    self._line.failed(job, "the store refuses the file's URL")
                 else:
-                    self._look(job, after=2.0**job.refused_urls / 2)
+                    self._line.look(job, after=2.0**job.refused_urls / 2)
             case FileGoneError():
-                self._failed(job, "the store has no such file")
+                self._line.failed(job, "the store has no such file")
             case BadFileError():
-                self._bad_file(job, str(outcome))
+                self._line.spoiled(job, str(outcome))
             case Exception():
-                self._stop(outcome)
+                self._line.stop(outcome)
             case _ if self._closed:
                 outcome.close()
             case _ if outcome.lines == 0:
@@ -353,86 +326,12 @@ class Works:
                     partial(self._api.is_empty, job.window), partial(self._compared, job)
                 )
             case _:
-                self._ready(job, outcome)
+                self._line.ready(job, outcome)
 
     def _compared(self, job: Job, empty: bool | Exception) -> None:  # noqa: FBT001, an answer
         if isinstance(empty, Exception):
-            self._stop(empty)
+            self._line.stop(empty)
         elif empty and job.spool is not None:
-            self._ready(job, job.spool)
+            self._line.ready(job, job.spool)
         else:
-            self._bad_file(job, "it is empty, but the list has contacts")
-
-    def _ready(self, job: Job, spool: Spool) -> None:
-        self._streak.completed()
-        job.spool = spool
-        job.stage = Stage.READY
-        self._told = self._clock.monotonic()
-        self._logger.info("Export of %s is here: about %d contacts", job.window, spool.lines)
-
-    # Failures.
-
-    def _bad_file(self, job: Job, reason: str) -> None:
-        job.close()
-        job.bad_files += 1
-        if job.bad_files < BAD_FILES:
-            self._logger.warning("The file of %s: %s; fetching it again", job.window, reason)
-            self._look(job, after=float(job.bad_files))
-        elif job.tries < TRIES:
-            self._failed(job, reason)
-        else:
-            self._stop(bad_file(job.window, reason))
-
-    def _failed(self, job: Job, problem: str, *, again: bool = True, pause: float = 0.0) -> None:
-        """Create a failed job once more, then halve its window, or leave it to pages."""
-        now = self._clock.monotonic()
-        job.close()
-        job.problem = problem
-        if self._streak.failed(job.created, now):
-            msg = f"Three exports in a row failed, the last one because {problem}"
-            advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
-            self._stop(ExportError(msg, advice).within(job.window))
-            return
-        self._logger.warning("Export of %s: %s", job.window, problem)
-        if again and job.tries < TRIES:
-            job.stage = Stage.TO_CREATE
-            job.look_at = now + pause
-        elif not self._halve(job):
-            job.stage = Stage.BY_PAGES
-
-    def _too_large(self, job: Job) -> bool:
-        return job.tries == 0 and job.expected >= self._refused_size
-
-    def _halve(self, job: Job) -> bool:
-        """Put two halves in the window's place, unless they would be too small to be worth it."""
-        if job.begun_to_read or not job.window.can_halve:
-            return False
-        if job.expected <= self._limits.threshold:
-            return False
-        place = self._line.index(job)
-        self._line.remove(job)
-        for half in reversed(job.window.halves()):
-            self._line.insert(place, Job(half))
-        return True
-
-    def _look_anew(self) -> None:
-        """Look earlier at jobs that are running, where what is now known says so."""
-        for job in self._line:
-            if job.stage is Stage.RUNNING and not job.bad_files and not job.refused_urls:
-                planned = job.look_at
-                self._look(job)
-                job.look_at = min(job.look_at, planned)
-
-    def _look(self, job: Job, after: float | None = None) -> None:
-        """Look at a job again, when it is likely to be done or after some seconds."""
-        now = self._clock.monotonic()
-        job.stage = Stage.RUNNING
-        if after is None:
-            age = self._durations.next_look(
-                now - job.created, job.expected, scout=self._is_scout(job)
-            )
-            after = min(job.created + age, job.created + self._limits.timeout + 1) - now
-        job.look_at = now + max(after, 0.0)
-
-    def _stop(self, reason: Exception) -> None:
-        self._end = self._end or reason
+            self._line.spoiled(job, "it is empty, but the list has contacts")

@@ -8,7 +8,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from tap_cometly.settings import SETTINGS_SCHEMA
+from tap_cometly.settings_schema import SETTINGS_SCHEMA
 from tap_cometly.tap import TapCometly
 
 README = Path(__file__).parents[1] / "README.md"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tap_cometly.settings import SETTINGS_SCHEMA
+from tap_cometly.settings_schema import SETTINGS_SCHEMA
 from tests.readme import about
 
 PROJECT = yaml.safe_load((Path(__file__).parents[1] / "meltano.yml").read_text("utf-8"))
@@ -40,7 +40,7 @@ def test_every_setting_is_offered_and_no_other() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_only_objects_are_offered_in_parts(part: str) -> None:
-    assert "object" in PROPERTIES[part.split(".")[0]]["type"]
+    assert "object" in PROPERTIES[part.split(".", maxsplit=1)[0]]["type"]
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_cometly.settings import SETTINGS_SCHEMA
+from tap_cometly.settings_schema import SETTINGS_SCHEMA
 from tests.readme import BEGIN, END, README, rewritten
 
 

@@ -13,7 +13,8 @@ from tap_cometly.exports import Exports
 from tap_cometly.extraction import Extraction
 from tap_cometly.first_contact import FirstContact
 from tap_cometly.pages import Pages
-from tap_cometly.settings import SETTINGS_SCHEMA, Settings
+from tap_cometly.settings import Settings
+from tap_cometly.settings_schema import SETTINGS_SCHEMA
 from tap_cometly.zone_check import ZoneCheck
 from tests.bench.model import Cometly, ModelListing, job_time
 from tests.bench.sizing import EPOCH, contacts_in, whole

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from singer_sdk.plugin_base import JSONSchemaValidator
 
 from tap_cometly.errors import SettingsError
-from tap_cometly.settings import DEFAULT_API_URL, SETTINGS_SCHEMA, Settings, explain, is_loopback
+from tap_cometly.settings import Settings, explain, is_loopback
+from tap_cometly.settings_schema import DEFAULT_API_URL, SETTINGS_SCHEMA
 from tap_cometly.space_time import utc_text
 
 PROPERTIES: dict[str, dict[str, Any]] = SETTINGS_SCHEMA["properties"]
