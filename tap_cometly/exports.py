@@ -5,131 +5,30 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-import msgspec
-
-from tap_cometly import ndjson
-from tap_cometly.decoding import GarbledError
-from tap_cometly.errors import RecordError, RejectedError, TapError
+from tap_cometly.errors import RecordError, TapError
 from tap_cometly.jobs import Stage
 from tap_cometly.line import Limits
-from tap_cometly.probing import Counted, probe_of
+from tap_cometly.probing import Counted
 from tap_cometly.space_time import wall_range
-from tap_cometly.windows import Cutter, Probe, Window
-from tap_cometly.works import ExportApi, ExportStatus, Works
+from tap_cometly.windows import Cutter, Window
+from tap_cometly.works import Works
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
-    from tap_cometly.client import CometlyClient
     from tap_cometly.clock import Clock
-    from tap_cometly.decoding import Columns, ContactDecoder
-    from tap_cometly.download import Downloader, Spool
+    from tap_cometly.decoding import Columns
+    from tap_cometly.download import Spool
+    from tap_cometly.export_calls import Source
     from tap_cometly.jobs import Job
-    from tap_cometly.pages import Listing, Pages
+    from tap_cometly.pages import Pages
     from tap_cometly.record import Contact
     from tap_cometly.runner import Runner
     from tap_cometly.settings import Settings
-    from tap_cometly.space_time import WallRange
     from tap_cometly.zone_check import ZoneCheck
 
-_PAGE_SIZE = 5000  # contacts; a probe counts that many exactly
-_MONTH = 31 * 86_400  # seconds; what a list may not be refused for being too long
 _AHEAD = 2  # windows beyond those in the works whose sizes should be known
-
-
-class _Created(msgspec.Struct):
-    export_id: int
-
-
-class _Status(msgspec.Struct):
-    status: str
-    download_url: str | None = None
-
-
-def _reader(kind: type[msgspec.Struct]) -> Callable[[bytes], t.Any]:
-    decoder = msgspec.json.Decoder(kind)
-
-    def read(body: bytes) -> t.Any:
-        try:
-            return decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            msg = "the answer about an export makes no sense"
-            raise GarbledError(msg) from None
-
-    return read
-
-
-class Source(ExportApi, t.Protocol):
-    """The API, the store, and what is in the files."""
-
-    def contacts(self, spool: Spool) -> Iterator[list[Contact]]:
-        """Decode a file, block by block; not in the background."""
-
-
-class ExportCalls:
-    """What the works ask for, asked of the API and the store. Its methods run in threads."""
-
-    def __init__(
-        self,
-        client: CometlyClient,
-        listing: Listing,
-        downloader: Downloader,
-        decoder: ContactDecoder,
-        settings: Settings,
-        *,
-        options: Mapping[str, int],
-    ) -> None:
-        """Prepare to export with these `include_*` parameters."""
-        self.budgets = client.budgets
-        self._client = client
-        self._listing = listing
-        self._downloader = downloader
-        self._decoder = decoder
-        self._zone = settings.zone
-        self._options = options
-        self._read_created = _reader(_Created)
-        self._read_status = _reader(_Status)
-
-    def create(self, window: Window) -> int:
-        """Create an export, and give its id."""
-        created: _Created = self._client.create_export(
-            self._wall(window), self._read_created, options=self._options
-        )
-        return created.export_id
-
-    def poll(self, export_id: int) -> ExportStatus:
-        """Ask how an export is doing."""
-        status: _Status = self._client.read_export(export_id, self._read_status)
-        return ExportStatus(status.status, status.download_url or None)
-
-    def fetch(self, url: str) -> Spool:
-        """Download a file and verify it."""
-        return self._downloader.fetch(url)
-
-    def contacts(self, spool: Spool) -> Iterator[list[Contact]]:
-        """Decode a file, block by block."""
-        return ndjson.blocks(spool.file, self._decoder)
-
-    def probe(self, window: Window) -> Probe:
-        """Read the first page of a window; a refused one holds more than can be told."""
-        try:
-            page = self._listing.ask(self._wall(window), per_page=_PAGE_SIZE, slot_taken=True)
-        except RejectedError:
-            return Probe(window, 0, more=True, ids=None)
-        return probe_of(window, page)
-
-    def is_empty(self, window: Window) -> bool:
-        """Ask the list whether a window holds no contact; in parts, if it refuses so long a one."""
-        try:
-            return not self._listing.ask(self._wall(window), per_page=1).contacts
-        except RejectedError:
-            if window.seconds < _MONTH:
-                raise
-            return all(map(self.is_empty, window.halves()))
-
-    def _wall(self, window: Window) -> WallRange:
-        return wall_range(window.start, window.end, self._zone)
 
 
 class Exports:

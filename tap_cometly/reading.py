@@ -9,7 +9,8 @@ from importlib import metadata
 from tap_cometly.client import CometlyClient
 from tap_cometly.decoding import Columns, ContactDecoder
 from tap_cometly.download import Downloader
-from tap_cometly.exports import ExportCalls, Exports
+from tap_cometly.export_calls import ExportCalls
+from tap_cometly.exports import Exports
 from tap_cometly.extraction import Extraction
 from tap_cometly.first_contact import FirstContact
 from tap_cometly.mending import Findings

@@ -16,6 +16,7 @@ from tap_cometly.errors import (
     NotFoundError,
     RejectedError,
 )
+from tap_cometly.export_calls import ExportStatus
 from tap_cometly.jobs import (
     POLLS_WITHOUT_URL,
     REFUSED_URLS,
@@ -27,50 +28,19 @@ from tap_cometly.ndjson import BadFileError
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from tap_cometly.budget import Budget
-    from tap_cometly.client import Endpoint
     from tap_cometly.clock import Clock
     from tap_cometly.download import Spool
+    from tap_cometly.export_calls import ExportApi
     from tap_cometly.runner import Runner
-    from tap_cometly.windows import Cutter, Probe, Window
+    from tap_cometly.windows import Cutter, Probe
 
 _SILENCE = 25.0  # seconds without a line in the log
 _BLINK = 0.01  # seconds to wait at least, lest rounding keep the machine busy
 _LONG_WAIT = 5.0  # seconds without probes, after which a good guess is better
 _PAUSE = 5.0  # seconds before a job whose creation may have been lost is created again
 _RUNNING = {"queued", "processing"}
-
-
-class ExportStatus(t.NamedTuple):
-    """What a poll tells: the status as the API words it, and the URL when there is one."""
-
-    status: str
-    url: str | None
-
-
-class ExportApi(t.Protocol):
-    """What the works ask for; each call waits, so it is made in the background."""
-
-    @property
-    def budgets(self) -> Mapping[Endpoint, Budget]:
-        """The requests that may be made."""
-
-    def create(self, window: Window) -> int:
-        """Create an export, and give its id."""
-
-    def poll(self, export_id: int) -> ExportStatus:
-        """Ask how an export is doing."""
-
-    def fetch(self, url: str) -> Spool:
-        """Download a file and verify it."""
-
-    def probe(self, window: Window) -> Probe:
-        """Read the first page of a window."""
-
-    def is_empty(self, window: Window) -> bool:
-        """Ask the list whether a window holds no contact."""
 
 
 class Works:

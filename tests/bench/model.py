@@ -14,11 +14,11 @@ from tap_cometly.budget import MINUTE, Budget
 from tap_cometly.client import DOCUMENTED_LIMITS
 from tap_cometly.decoding import Page
 from tap_cometly.download import Spool
+from tap_cometly.export_calls import ExportStatus
 from tap_cometly.pages import Listing
 from tap_cometly.patience import wait_for
 from tap_cometly.record import Contact
 from tap_cometly.windows import Window
-from tap_cometly.works import ExportStatus
 from tests.bench.sizing import EPOCH, answer, contacts_in
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class _Job(NamedTuple):
 
 
 class Cometly:
-    """A Space behind the API; what `works.ExportApi` and `exports.Source` ask for."""
+    """A Space behind the API; what `export_calls.Source` asks for."""
 
     def __init__(self, space: Space, clock: VirtualTime, logger: logging.Logger) -> None:
         self.space = space
