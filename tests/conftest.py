@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.sandbox.fixture import sandbox
+from tests.support.fixtures import postgres
 
-__all__ = ["sandbox"]
+__all__ = ["postgres", "sandbox"]
