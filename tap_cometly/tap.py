@@ -38,10 +38,6 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-# Users cannot do anything about the age of the Python that Meltano chose for them.
-warnings.filterwarnings("ignore", message="Python 3.* end of life")
-
-
 class TapCometly(Tap):
     """Singer tap for the contacts of a Cometly Space."""
 
@@ -71,7 +67,10 @@ class TapCometly(Tap):
         self._stop = StopSignal()
         self.line_writer = LineWriter(self._stop)
         kwargs.setdefault("message_writer", self.line_writer)
-        super().__init__(**kwargs)
+        with warnings.catch_warnings():
+            # Users cannot do anything about the age of the Python that Meltano chose for them.
+            warnings.filterwarnings("ignore", message="Python 3.* end of life")
+            super().__init__(**kwargs)
 
     @cached_property
     def settings(self) -> Settings:

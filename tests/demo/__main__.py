@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from tests.demo.checks import compare
 from tests.demo.life import LOOKBACK_DAYS, life_goes_on
-from tests.demo.project import MeltanoError, MeltanoProject
 from tests.demo.report import show, tell
 from tests.demo.run import watch
 from tests.sandbox import Options, Sandbox
+from tests.support.meltano import MeltanoError, MeltanoProject
 from tests.support.postgres import Postgres, PostgresError
 
 if TYPE_CHECKING:
@@ -48,17 +48,22 @@ def _demonstrate() -> int:
 
         tell(f"First run: a year with {CONTACTS:,} contacts")
         with watch("first run", cometly, warehouse, meltano) as first:
-            meltano.run(start_date=a_year_ago.isoformat())
+            _run(meltano, start_date=a_year_ago.isoformat())
 
         changes = life_goes_on(cometly.space)
 
         tell(f"Second run: what is new, and the last {LOOKBACK_DAYS} days once more")
         with watch("second run", cometly, warehouse, meltano) as second:
-            meltano.run(start_date=a_year_ago.isoformat(), lookback_days=str(LOOKBACK_DAYS))
+            _run(meltano, start_date=a_year_ago.isoformat(), lookback_days=str(LOOKBACK_DAYS))
 
         findings = compare(cometly.space, warehouse, changes)
     show([first, second], findings)
     return 0 if all(finding.agrees for finding in findings) else 1
+
+
+def _run(meltano: MeltanoProject, **tap_settings: str) -> None:
+    settings = {f"TAP_COMETLY_{name.upper()}": value for name, value in tap_settings.items()}
+    meltano.run("tap-cometly", "target-postgres", settings=settings)
 
 
 def _settings(cometly: Sandbox, warehouse: Postgres) -> dict[str, str]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.demo.project import MeltanoProject
     from tests.sandbox import Sandbox
+    from tests.support.meltano import MeltanoProject
     from tests.support.postgres import Postgres
 
 
@@ -48,4 +48,4 @@ def watch(
         "SELECT count(*) FROM cometly.contacts WHERE _sdc_sync_started_at ="
         " (SELECT max(_sdc_sync_started_at) FROM cometly.contacts)"
     )
-    run.bookmark = meltano.bookmark()
+    run.bookmark = meltano.bookmark("tap-cometly-to-target-postgres")

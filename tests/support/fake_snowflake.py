@@ -2,8 +2,8 @@
 
     python fake_snowflake.py FOLDER CONFIG < messages
 
-prints what the target prints. The database lives in FOLDER from run to run; FOLDER/sql.jsonl has each
-statement that the target sent, FOLDER/contacts.json the table as it then was. This runs in an
+prints what the target prints. The database lives in FOLDER from run to run; FOLDER/sql.jsonl has
+each statement that the target sent, FOLDER/contacts.json the table as it then was. This runs in an
 environment of its own (see `snowflake_target.py` beside it), so it imports nothing of ours.
 
 Fakesnow 0.12.1 does not know the user stage (`@~`) nor DROP FILE FORMAT. What the target sends
@@ -11,6 +11,7 @@ for them is played here, after Snowflake's manual: PUT compresses files, the sta
 of one column `$1`, and what names a file format fails when there is no such one.
 """
 
+# ruff: noqa: SLF001 - what fakesnow lacks has to be added inside of it
 from __future__ import annotations
 
 import gzip
@@ -60,7 +61,9 @@ class UserStage:
         self._log = folder / "sql.jsonl"
         self._execute = execute
 
-    def execute(self, cursor: Any, command: str, params: Any = None, *rest: Any, **more: Any) -> Any:
+    def execute(
+        self, cursor: Any, command: str, params: Any = None, *rest: Any, **more: Any
+    ) -> Any:
         """Run a statement: here if it is one of the four, else in fakesnow."""
         sql = command % _quoted(params) if params else command
         with self._log.open("a", encoding="utf-8") as log:

@@ -28,7 +28,7 @@ ENVIRONMENT = "prod"
 CHECKOUT = Path(__file__).parents[2]
 SECONDS_TO_STOP = 10
 
-_LAST_LINES = 60
+_LAST_LINES = 100
 
 
 class MeltanoError(RuntimeError):
@@ -130,7 +130,7 @@ class MeltanoProject:
 
 
 def merge(one: Any, other: Any) -> Any:
-    """Put two parts of a `meltano.yml` together: mappings key by key, lists one behind the other."""
+    """Put two parts of a `meltano.yml` together: mappings key by key, lists end to end."""
     if isinstance(one, dict) and isinstance(other, dict):
         return {**one, **{k: merge(one[k], v) if k in one else v for k, v in other.items()}}
     return [*one, *other] if isinstance(one, list) else other

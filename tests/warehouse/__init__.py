@@ -1,0 +1,1 @@
+"""Contacts in a warehouse: through real loaders, into what they load."""
