@@ -165,7 +165,7 @@ def _lines(fault: Fault, answer: Answer) -> Answer:
     )
 
 
-def _edited(fault: Fault, value: Any) -> Any:  # noqa: ANN401 - JSON
+def _edited(fault: Fault, value: Any) -> Any:
     assert fault.edit is not None
     edited = fault.edit(value)
     return value if edited is None else edited
