@@ -16,7 +16,7 @@ from tap_cometly.errors import (
 )
 from tap_cometly.probing import Counted, probe_of
 from tap_cometly.settings_schema import AUTO, EXPORT, PAGINATION
-from tap_cometly.sounding import Sounding
+from tap_cometly.sounding import CALLS, Sounding
 from tap_cometly.windows import Cutter, Probe, Window
 
 if t.TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Extraction:
         first_contact: FirstContact,
         *,
         latest_end: t.Callable[[], datetime],
+        spare: t.Callable[[], int],
         took: t.Callable[[], str] = str,
         logger: logging.Logger,
     ) -> None:
@@ -64,6 +65,7 @@ class Extraction:
             runner: What makes calls in the background.
             first_contact: Tells what a test of the connection shows.
             latest_end: Where a range may end by the API's clock, once it has answered; UTC.
+            spare: Says how many requests of the list are free now.
             took: Tells what reading has taken, in words.
             logger: Where the way taken is told.
         """
@@ -76,6 +78,7 @@ class Extraction:
         self._runner = runner
         self._first_contact = first_contact
         self._latest_end = latest_end
+        self._spare = spare
         self.took = took
         self._logger = logger
         self._refused = False
@@ -143,10 +146,11 @@ class Extraction:
         """Check the zone; and find out more where the first page leaves the way of reading open."""
         if first is not None:
             cutter.learn(probe_of(whole, first))
-        if self._mode == PAGINATION or first is None or first.next_cursor is None:
-            self._zone_check.vouch_newest(whole, first.contacts if first else [])
-            return None
-        return Sounding(whole, first, cutter, self._pages, self._zone_check, self._runner)
+            undecided = self._mode != PAGINATION and first.next_cursor is not None
+            if undecided and self._spare() >= CALLS:
+                return Sounding(whole, first, cutter, self._pages, self._zone_check, self._runner)
+        self._zone_check.vouch_newest(whole, first.contacts if first else [])
+        return None
 
     def _held(
         self, asked: Window, first: Page, sounding: Sounding | None

@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.zone_check import ZoneCheck
 
 _PLACES = (0, 1 / 4096, 1 / 8, 1 / 4, 1 / 2, 3 / 4)  # of the range, close where it is cut first
+CALLS = 8  # of the list at the most: the pages, and the zone's checks
 _FAR = 3  # of those pages; the zone is checked at their times too
 
 

@@ -38,6 +38,7 @@ if t.TYPE_CHECKING:
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
+
 class TapCometly(Tap):
     """Singer tap for the contacts of a Cometly Space."""
 
