@@ -67,8 +67,13 @@ class Budget:
     def spare(self) -> int:
         """Tell how many of its slots are free, whatever else keeps requests back."""
         with self._lock:
-            self._forget(self._clock.monotonic())
-            return self.limit - self._in_flight - len(self._answered)
+            mine, _ = self._free(self._clock.monotonic())
+            return int(mine)
+
+    def spare_for_all(self) -> int:
+        """Tell how many of its slots are free and not taken by other clients either."""
+        with self._lock:
+            return max(0, int(min(self._free(self._clock.monotonic()))))
 
     def try_take(self) -> bool:
         """Take a slot if one is free; the request must be followed by `answered`."""
@@ -105,18 +110,21 @@ class Budget:
             until = self._clock.monotonic() + seconds
             self._blocked_until = max(self._blocked_until, until)
 
-    def _forget(self, now: float) -> None:
+    def _free(self, now: float) -> tuple[float, float]:
+        """Give the slots that are free by our own count, and by what the server said last."""
         while self._answered and self._answered[0] + self._minute <= now:
             self._answered.popleft()
-
-    def _delay(self, now: float) -> float:
-        self._forget(now)
-        if now < self._blocked_until:
-            return self._blocked_until - now
         if self._left_to_all is not None and now >= self._left_until:
             self._left_to_all = None
         mine = self.limit - self._in_flight - len(self._answered)
-        all_of_us = math.inf if self._left_to_all is None else self._left_to_all - self._in_flight
+        if self._left_to_all is None:
+            return mine, math.inf
+        return mine, self._left_to_all - self._in_flight
+
+    def _delay(self, now: float) -> float:
+        mine, all_of_us = self._free(now)
+        if now < self._blocked_until:
+            return self._blocked_until - now
         if min(mine, all_of_us) > 0:
             return 0.0
         if mine > 0 and self._in_flight:

@@ -96,7 +96,7 @@ def open_reading(
                 logger,
             ),
             latest_end=lambda: sync_range.end(earlier_clock(client, clock, logger)),
-            spare=client.budgets["list"].spare,
+            spare=client.budgets["list"].spare_for_all,
             took=lambda: _took(client),
             logger=logger,
         )

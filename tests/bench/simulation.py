@@ -130,6 +130,6 @@ def _extraction(cometly: Cometly, settings: Settings) -> Extraction:
         clock,
         FirstContact(listing, zone_check, settings.zone, _logger),
         latest_end=clock.now,
-        spare=cometly.budgets["list"].spare,
+        spare=cometly.budgets["list"].spare_for_all,
         logger=_logger,
     )
