@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ import zlib
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -101,6 +104,71 @@ def test_urls_that_are_always_refused_leave_the_window_to_pages(one_file: Cometl
 
     assert "through pages" in run.log
     heals(run, sandbox, jobs=2, downloads=8)
+
+
+def test_a_url_that_expires_during_the_download_is_replaced_by_a_fresh_one(
+    one_file: Cometly,
+) -> None:
+    sandbox, _ = one_file
+    sandbox.options = replace(sandbox.options, url_lifetime=0.5)  # shorter than the pause
+    sandbox.fault(Fault("file", "cut"))
+
+    run = export(one_file)
+
+    [broken, whole] = (request for request in sandbox.requests if request.endpoint == "file")
+    assert broken.query["X-Amz-Signature"] != whole.query["X-Amz-Signature"]
+    heals(run, sandbox, jobs=1, downloads=2)
+
+
+# Places that a URL or a redirect must not lead to.
+
+CREDENTIALS = "ada:canary_password"
+ASTRAY = {
+    "http": "http://files.example.com/f",
+    "https with credentials": f"https://{CREDENTIALS}@files.example.com/f",
+    "loopback with credentials": f"http://{CREDENTIALS}@127.0.0.1:9/f",
+}
+
+
+@pytest.mark.parametrize("location", ASTRAY.values(), ids=ASTRAY)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_from_the_store_is_refused(
+    one_file: Cometly, location: str, status: int
+) -> None:
+    sandbox, _ = one_file
+    sandbox.fault(Fault("file", times=None, status=status, headers={"Location": location}))
+
+    run = export(one_file)
+
+    assert run.hosts == _hosts(sandbox)
+    assert "canary_password" not in run.log
+    is_loud(run, sandbox, f"the store answered with status {status}")
+
+
+@pytest.mark.parametrize("url", ASTRAY.values(), ids=ASTRAY)
+def test_a_url_to_http_or_with_credentials_is_refused(one_file: Cometly, url: str) -> None:
+    sandbox, _ = one_file
+
+    def elsewhere(answer: dict[str, Any]) -> None:
+        if "download_url" in answer:
+            answer["download_url"] = url
+
+    sandbox.fault(Fault("poll", "edit", times=None, edit=elsewhere))
+
+    run = export(one_file)
+
+    assert run.hosts == {_address(sandbox.api_url)}
+    assert "canary_password" not in run.log
+    is_loud(run, sandbox, "neither https nor on loopback, or holds credentials")
+
+
+def _hosts(sandbox: Sandbox) -> set[tuple[str, int]]:
+    return {_address(sandbox.api_url), _address(sandbox.store_url)}
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 0
 
 
 def test_a_file_the_store_does_not_have_is_created_again(one_file: Cometly) -> None:
@@ -352,21 +420,43 @@ def _memory(cometly: Sandbox, folder: Path, expected: int) -> int:
     return int(log.split()[-1]) * 1024
 
 
-def test_a_full_disk_is_an_error_that_names_the_directory(
-    sandbox: StartSandbox, tmp_path: Path
-) -> None:
-    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
-    cometly.space.fill(CONTACTS, FIRST, LAST)
+LITTLE_ROOM = {
+    "No space left on device": (
+        *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+        'mount -t tmpfs -o size=8k none "$TMPDIR" && exec "$@"',
+        "sh",
+    ),
+    "File too large": ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh"),
+}
 
-    with _started(cometly, tmp_path, "sh", "-c", 'ulimit -f 1; exec "$@"', "sh") as process:
+
+@pytest.mark.parametrize("reason", LITTLE_ROOM)
+def test_a_full_disk_is_an_error_that_names_the_directory(
+    sandbox: StartSandbox, tmp_path: Path, reason: str
+) -> None:
+    wrapper = LITTLE_ROOM[reason]
+    if not _works(wrapper, tmp_path):
+        pytest.skip("needs the right to mount a file system")
+    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    cometly.space.fill(3_000, FIRST, LAST)
+
+    with _started(cometly, tmp_path, *wrapper) as process:
         out, log = process.communicate()
 
     [error] = [line for line in log.decode().splitlines() if "| ERROR" in line]
     assert process.returncode == 1
-    assert f"cannot be stored in {tmp_path / 'spool'}" in error
+    assert f"cannot be stored in {tmp_path / 'spool'}: {reason}" in error
     assert "TMPDIR" in error
     assert b"RECORD" not in out
     assert "Traceback" not in log.decode()
+
+
+def _works(wrapper: tuple[str, ...], folder: Path) -> bool:
+    if shutil.which(wrapper[0]) is None:
+        return False
+    env = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run([*wrapper, "true"], env=env, capture_output=True, check=False)  # noqa: S603
+    return done.returncode == 0
 
 
 def _started(cometly: Sandbox, folder: Path, *wrapper: str) -> subprocess.Popen[bytes]:

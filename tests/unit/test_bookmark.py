@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from tap_cometly.bookmark import Bookmark, checked_state, read_state
 from tap_cometly.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 STATE = {"bookmarks": {"contacts": {"replication_key_value": "2024-05-06T12:00:00Z"}}}
@@ -114,7 +117,39 @@ def test_no_bookmark_is_none() -> None:
     ],
 )
 def test_what_another_version_left_is_understood(left: dict[str, Any]) -> None:
-    assert Bookmark(left).instant == NOON
+    assert Bookmark({**left}).instant == NOON
+
+
+def test_what_another_version_left_is_kept_where_the_sdk_does_not_clear_it() -> None:
+    left: dict[str, Any] = {"starting_replication_value": "2024-05-06T14:00:00+02:00"}
+    kept: dict[str, Any] = {"replication_key_value": "2024-05-06T14:00:00+02:00"}
+
+    Bookmark(left)
+    Bookmark(kept)
+
+    assert left["replication_key_value"] == "2024-05-06T12:00:00Z"
+    assert kept["replication_key_value"] == "2024-05-06T14:00:00+02:00"
+
+
+@pytest.mark.parametrize(
+    ("read", "what"),
+    [
+        (lambda: checked_state([]), "The state is not a JSON object. Pass the last STATE"),
+        (lambda: checked_state({"x": 1}), "The state holds no bookmarks. Pass the last STATE"),
+        (lambda: Bookmark({"replication_key": "x"}), "'created_at'. Pass the last STATE"),
+        (
+            lambda: Bookmark({"replication_key_value": "x"}),
+            "The bookmark is no date-time. Pass the last STATE",
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_and_what_to_pass(
+    read: Callable[[], object], what: str
+) -> None:
+    with pytest.raises(StateError) as refused:
+        read()
+
+    assert what in str(refused.value)
 
 
 @given(st.lists(instants, min_size=1))

@@ -238,3 +238,79 @@ def test_threads_share_the_slots() -> None:
 
     assert taken.count(True) == 50
     assert budget.requests == 50
+
+
+def test_spare_slots_are_those_not_in_use_and_come_back_after_a_minute() -> None:
+    clock = clock_at_noon()
+    budget = budget_of(5, clock)
+    for _ in range(3):
+        ask(budget)
+    assert budget.try_take()
+
+    spare = [budget.spare()]
+    clock.sleep(60)
+    spare.append(budget.spare())
+
+    assert spare == [1, 4]
+
+
+def test_a_second_too_early_is_too_early() -> None:
+    clock = clock_at_noon()
+    budget = budget_of(1, clock)
+    ask(budget)
+
+    clock.sleep(59.5)
+
+    assert not budget.try_take()
+
+
+def test_a_wait_that_was_told_is_as_long_as_told() -> None:
+    clock = clock_at_noon()
+    clock.sleep(100)
+    budget = budget_of(5, clock)
+
+    budget.block(7)
+
+    assert budget.delay() == pytest.approx(7.0)
+
+
+def test_what_others_leave_is_used_up_by_answers_that_do_not_tell() -> None:
+    budget = budget_of(15, clock_at_noon())
+    ask(budget, told(left=3))
+
+    assert [ask(budget) for _ in range(4)] == [True] * 3 + [False]
+
+
+def test_what_others_leave_is_used_up_by_what_is_under_way() -> None:
+    budget = budget_of(15, clock_at_noon())
+    ask(budget, told(left=2))
+
+    assert [budget.try_take() for _ in range(3)] == [True, True, False]
+    assert budget.delay() == math.inf
+
+
+def test_with_a_slot_left_but_none_of_the_space_only_an_answer_tells_more() -> None:
+    budget = budget_of(3, clock_at_noon())
+    ask(budget, told(left=1))
+    assert budget.try_take()
+
+    assert budget.delay() == math.inf
+
+
+def test_with_no_slot_left_the_oldest_answer_tells_when_there_will_be_one() -> None:
+    clock = clock_at_noon()
+    budget = budget_of(2, clock)
+    ask(budget)
+    clock.sleep(20)
+    assert budget.try_take()
+
+    assert budget.delay() == pytest.approx(40.0)
+
+
+def test_requests_are_counted_and_nothing_has_been_waited_for_at_first() -> None:
+    budget = budget_of(2, clock_at_noon())
+    waited = budget.waited
+
+    made = [ask(budget) for _ in range(3)]
+
+    assert (waited, budget.requests) == (0.0, sum(made))

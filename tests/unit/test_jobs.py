@@ -41,6 +41,16 @@ def test_another_job_for_a_window_starts_with_a_clean_slate() -> None:
     assert (job.bad_files, job.refused_urls, job.looks_without_url) == (0, 0, 0)
 
 
+def test_a_job_that_exists_runs_from_then_on() -> None:
+    job = Job(WINDOW)
+    job.begin()
+
+    job.begun(7, now=100.0)
+
+    assert (job.export_id, job.stage) == (7, Stage.RUNNING)
+    assert (job.created, job.looked_at) == (100.0, 100.0)
+
+
 def test_a_window_of_unknown_size_counts_as_a_small_one() -> None:
     assert Job(Window(WINDOW.start, WINDOW.end)).expected == 1
     assert Job(WINDOW).expected == 250_000
@@ -88,6 +98,45 @@ def test_a_larger_job_is_not_expected_to_be_quicker_than_the_nearest_known_one(
     assert less < more
 
 
+@pytest.mark.parametrize(
+    ("seen_running", "took"),
+    [
+        (109.5, 9.75),  # between that look and the one that found it done
+        (100.0, 9.5),  # never looked at: but jobs are looked at when they are due
+    ],
+)
+def test_a_job_took_until_between_the_last_two_looks(seen_running: float, took: float) -> None:
+    job, durations = Job(WINDOW), Durations()
+    job.begun(7, now=100.0)
+    job.looked_at = seen_running
+
+    durations.learn_from(job, now=110.0)
+
+    assert durations.expect(job.expected) == pytest.approx(took)
+
+
+def test_of_known_jobs_the_nearest_in_size_counts_and_of_equal_ones_the_latest() -> None:
+    durations = learned([(100, 50.0), (1_000, 10.0), (1_000, 20.0), (9_000, 5.0)])
+
+    assert durations.expect(1_000) == pytest.approx(20.0)
+    assert durations.expect(100) == pytest.approx(50.0)
+
+
+def test_only_the_latest_eight_jobs_are_remembered() -> None:
+    durations = learned([(10, 1.0), (20, 2.0), *[(1_000_000, 100.0)] * 7])
+
+    assert durations.expect(20) == pytest.approx(2.0)
+    durations.learn(1_000_000, 100.0)
+    assert durations.expect(20) == pytest.approx(30.0, abs=0.1)
+
+
+def test_a_job_is_looked_at_shortly_before_it_is_expected_to_be_done() -> None:
+    durations = learned([(1_000, 100.0)])
+
+    assert durations.next_look(0.0, 1_000, scout=False) == pytest.approx(90.0)
+    assert durations.next_look(100.0, 1_000, scout=False) == pytest.approx(106.0)
+
+
 def test_nothing_is_expected_before_a_job_has_completed() -> None:
     assert not Durations().known
     assert Durations().expect(10) is None
@@ -106,6 +155,14 @@ def test_exports_are_given_up_after_three_failures_in_a_row() -> None:
     given_up = [streak.failed(created=now, now=now + 5.0) for now in (0.0, 10.0, 20.0)]
 
     assert given_up == [False] * (FAILED_IN_A_ROW - 1) + [True]
+
+
+def test_a_job_created_the_moment_another_failed_counts() -> None:
+    streak = Streak()
+
+    given_up = [streak.failed(created=now, now=now + 5.0) for now in (0.0, 5.0, 10.0)]
+
+    assert given_up == [False, False, True]
 
 
 def test_a_completed_job_between_failures_counts_anew() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, datetime, timedelta, timezone
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -208,3 +209,33 @@ def test_days_follow_each_other_without_a_hole(name: str, day: date) -> None:
     before = (begins - SECOND).astimezone(zone)
 
     assert before.date() < day <= begins.astimezone(zone).date()
+
+
+def test_the_zone_of_this_machine_is_of_no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = datetime(2024, 6, 1, tzinfo=UTC)
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        told = utc_text(start)
+        first = first_instant(date(2024, 6, 1), ZoneInfo("UTC"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert told == "2024-06-01T00:00:00Z"
+    assert (first, first.tzinfo) == (start, UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "wall", "skipped_at"),
+    [
+        ("America/New_York", datetime(2024, 3, 10, 2, 20, 7), "2024-03-10T07:00:00Z"),  # noqa: DTZ001
+        ("Australia/Lord_Howe", datetime(2024, 10, 6, 2, 29, 59), "2024-10-05T15:30:00Z"),  # noqa: DTZ001
+        ("Pacific/Apia", datetime(2011, 12, 30, 17, 1, 1), "2011-12-30T10:00:00Z"),  # noqa: DTZ001
+    ],
+)
+def test_a_skipped_time_stands_for_the_moment_it_was_skipped_at(
+    zone: str, wall: datetime, skipped_at: str
+) -> None:
+    assert utc_text(first_instant(wall, ZoneInfo(zone))) == skipped_at
+    assert utc_text(last_instant(wall, ZoneInfo(zone))) == skipped_at
