@@ -55,7 +55,6 @@ class ContactDecoder:
         self.findings = findings
         self._fields = fields
         self._mender = Mender(fields, contact_type(fields, strict=False), findings)
-        self._optional = [field for field in fields if field.option]
         self._numbers = [field.name for field in fields if field.kind == "number"]
         self._use(strict=True)
 

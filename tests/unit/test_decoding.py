@@ -1,0 +1,179 @@
+"""The quick way from bytes to contacts: taken where it can be, and never at the cost of a value."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from tap_cometly.decoding import ContactDecoder, GarbledError
+from tap_cometly.errors import RecordError
+from tap_cometly.mending import Findings, Mender
+from tap_cometly.record import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOGGER = logging.getLogger("tests.decoding")
+TWO = b'{"id":1,"name":"Ada {Countess}"}\n{"id":2,"name":"Bob"}\n'
+
+
+@pytest.fixture
+def findings(caplog: pytest.LogCaptureFixture) -> Findings:
+    caplog.set_level(logging.DEBUG, LOGGER.name)
+    return Findings(LOGGER)
+
+
+@pytest.fixture
+def decoder(findings: Findings) -> ContactDecoder:
+    return ContactDecoder(FIELDS, findings)
+
+
+@pytest.fixture
+def mended() -> Iterator[mock.Mock]:
+    """Watches the slow way."""
+    with mock.patch.object(Mender, "contact", autospec=True, side_effect=Mender.contact) as watched:
+        yield watched
+
+
+def told(findings: Findings, caplog: pytest.LogCaptureFixture) -> list[str]:
+    findings.summarize()
+    return caplog.messages
+
+
+def ids(contacts: list[Any]) -> list[int]:
+    return [contact.id for contact in contacts]
+
+
+@pytest.mark.parametrize("block", [TWO, TWO.replace(b"\n", b"\r\n"), b'{"id":1,"name":"{}"}\n'])
+def test_plain_lines_go_the_quick_way(
+    decoder: ContactDecoder, mended: mock.Mock, block: bytes
+) -> None:
+    assert ids(decoder.lines(block, 1)) == [1, 2][: block.count(b"\n")]
+    assert not mended.called
+
+
+def test_a_plain_page_goes_the_quick_way(decoder: ContactDecoder, mended: mock.Mock) -> None:
+    page = decoder.page(b'{"data":[{"id":2},{"id":1}],"next_cursor":"x","path":"y"}')
+
+    assert (ids(page.contacts), page.next_cursor) == ([2, 1], "x")
+    assert not mended.called
+
+
+@pytest.mark.parametrize("way", ["lines", "page"])
+def test_after_an_unknown_field_the_quick_way_is_taken_again(
+    decoder: ContactDecoder, mended: mock.Mock, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    def read() -> None:
+        if way == "lines":
+            decoder.lines(b'{"id":1,"new":2}\n', 1)
+        else:
+            decoder.page(b'{"data":[{"id":1,"new":2}],"next_cursor":null}')
+
+    read()
+    read()
+
+    assert mended.call_count == 1
+    assert len([line for line in caplog.messages if "`new`" in line]) == 1
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b'{"id":1}{"id":2}\n',
+        b'{"id":1} {"id":2}\n\n',
+        b'{"id":1}\n{"id":2}{"id":3}\n\n',
+    ],
+)
+def test_the_quick_way_does_not_take_two_contacts_on_a_line(
+    decoder: ContactDecoder, block: bytes
+) -> None:
+    with pytest.raises(RecordError):
+        decoder.lines(block, 1)
+
+
+def test_the_line_that_is_none_is_counted_from_the_blocks_first(decoder: ContactDecoder) -> None:
+    with pytest.raises(RecordError, match="Line 102 of"):
+        decoder.lines(b'{"id":1}\n\nnull\n', 100)
+
+
+def test_an_escaped_nul_is_removed(
+    decoder: ContactDecoder, findings: Findings, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = rb'{"id":1,"name":"a\u0000b"}'
+
+    [contact] = decoder.lines(line + b"\n", 1)
+    [on_page] = decoder.page(b'{"data":[%s],"next_cursor":null}' % line).contacts
+
+    assert contact.name == on_page.name == "ab"
+    assert told(findings, caplog) == ["Mended values: 2 values with NUL"]
+
+
+def test_times_of_another_zone_come_out_as_utc(decoder: ContactDecoder) -> None:
+    lines = b'{"id":1,"created_at":"2024-06-01T12:00:00+05:45"}\n{"id":2,"created_at":null}\n'
+
+    first, second = decoder.lines(lines, 1)
+
+    assert first.created_at == datetime(2024, 6, 1, 6, 15, tzinfo=timezone.utc)
+    assert first.created_at.tzinfo is timezone.utc
+    assert second.created_at is None
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"])
+def test_times_beyond_the_calendar_become_null_and_are_counted(
+    decoder: ContactDecoder, findings: Findings, caplog: pytest.LogCaptureFixture, when: str
+) -> None:
+    [contact] = decoder.lines(b'{"id":1,"created_at":"%s"}\n' % when.encode(), 1)
+
+    assert contact.created_at is None
+    assert told(findings, caplog) == ["Mended values: 1 unreadable values of created_at"]
+
+
+def test_of_numbers_only_those_beyond_any_range_become_null(
+    decoder: ContactDecoder, findings: Findings, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = b"".join(
+        b'{"id":1,"profile_field_16":%s,"profile_field_17":%s}\n' % pair
+        for pair in ((b"1.50", b"1e400"), (b'"1e400"', b"null"), (b"1e999999", b"7"))
+    )
+
+    read: list[Any] = [decoder.lines(line + b"\n", 1)[0] for line in lines.splitlines()]
+
+    values = [(contact.profile_field_16, contact.profile_field_17) for contact in read]
+    assert values == [(Decimal("1.50"), None), (None, None), (None, Decimal(7))]
+    assert told(findings, caplog) == ["Mended values: 3 numbers beyond any range"]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"<html>", "no JSON"),
+        (b"", "no JSON"),
+        (b"[]", "no list `data`"),
+        (b'{"next_cursor":null}', "no list `data`"),
+        (b'{"data":{},"next_cursor":null}', "no list `data`"),
+        (b'{"data":[]}', "no `next_cursor`"),
+        (b'{"data":[],"next_cursor":7}', "no `next_cursor`"),
+        (b'{"data":[],"next_cursor":false}', "no `next_cursor`"),
+    ],
+)
+def test_what_is_no_page_says_why(decoder: ContactDecoder, body: bytes, why: str) -> None:
+    with pytest.raises(GarbledError, match=why):
+        decoder.page(body)
+
+
+def test_something_on_a_page_that_is_no_contact_is_loud(decoder: ContactDecoder) -> None:
+    with pytest.raises(RecordError, match="page of the list"):
+        decoder.page(b'{"data":[{"id":1},{"id":"2"}],"next_cursor":null}')
+
+
+def test_values_nested_too_deeply_are_no_contact(decoder: ContactDecoder) -> None:
+    decoder.lines(b'{"id":1,"new":2}\n', 1)
+    depth = 100_000
+
+    with pytest.raises(RecordError):
+        decoder.lines(b'{"id":1,"new":%s}\n' % (b"[" * depth + b"]" * depth), 1)
