@@ -9,6 +9,7 @@ import msgspec
 from tap_cometly import ndjson
 from tap_cometly.decoding import GarbledError
 from tap_cometly.errors import RejectedError
+from tap_cometly.pages import LARGEST_PAGE, SURELY_SERVED
 from tap_cometly.probing import probe_of
 from tap_cometly.space_time import wall_range
 from tap_cometly.windows import Probe
@@ -25,9 +26,6 @@ if t.TYPE_CHECKING:
     from tap_cometly.settings import Settings
     from tap_cometly.space_time import WallRange
     from tap_cometly.windows import Window
-
-_PAGE_SIZE = 5000  # contacts; a probe counts that many exactly
-_MONTH = 31 * 86_400  # seconds; what a list may not be refused for being too long
 
 
 class ExportStatus(t.NamedTuple):
@@ -136,7 +134,7 @@ class ExportCalls:
     def probe(self, window: Window) -> Probe:
         """Read the first page of a window; a refused one holds more than can be told."""
         try:
-            page = self._listing.ask(self._wall(window), per_page=_PAGE_SIZE, slot_taken=True)
+            page = self._listing.ask(self._wall(window), per_page=LARGEST_PAGE, slot_taken=True)
         except RejectedError:
             return Probe(window, 0, more=True, ids=None)
         return probe_of(window, page)
@@ -146,7 +144,7 @@ class ExportCalls:
         try:
             return not self._listing.ask(self._wall(window), per_page=1).contacts
         except RejectedError:
-            if window.seconds < _MONTH:
+            if window.seconds < SURELY_SERVED:
                 raise
             return all(map(self.is_empty, window.halves()))
 

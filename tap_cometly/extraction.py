@@ -14,6 +14,7 @@ from tap_cometly.errors import (
     RejectedError,
     UnavailableError,
 )
+from tap_cometly.pages import SURELY_SERVED
 from tap_cometly.probing import Counted, probe_of
 from tap_cometly.settings_schema import AUTO, EXPORT, PAGINATION
 from tap_cometly.sounding import CALLS, Sounding
@@ -137,7 +138,7 @@ class Extraction:
         try:
             return self._pages.first(asked)
         except (RejectedError, UnavailableError) as error:
-            if asked.seconds < _MONTH:
+            if asked.seconds < SURELY_SERVED:
                 raise
             self._logger.warning("The list does not serve the whole range: %s", error.what)
             return None
@@ -208,7 +209,7 @@ class Extraction:
         try:
             page = self._pages.first(window)
         except RejectedError:
-            if window.seconds < _MONTH:
+            if window.seconds < SURELY_SERVED:
                 raise
             self._refused = True
             return Probe(window, 0, more=True, ids=None)
@@ -234,5 +235,4 @@ def _sampled(blocks: Iterator[list[Contact]], first: Page) -> Iterator[list[Cont
         raise AbortedSyncPausedException
 
 
-_MONTH = 31 * 86_400  # seconds; what a list may not be refused for being too long
 _EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)

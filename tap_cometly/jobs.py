@@ -52,7 +52,6 @@ class Job:
         looks_without_url: Polls that said `completed` but gave no URL.
         refused_urls: URLs the store did not take, of the last job.
         bad_files: Files that came broken, of the last job.
-        problem: What went wrong last.
         spool: The file, once it is here.
         begun_to_read: Whether its reader waits for this very window, whatever becomes of it.
     """
@@ -67,7 +66,6 @@ class Job:
     looks_without_url: int = 0
     refused_urls: int = 0
     bad_files: int = 0
-    problem: str = ""
     spool: Spool | None = None
     begun_to_read: bool = False
 

@@ -141,7 +141,6 @@ class Line:
         """Create a failed job once more, then halve its window, or leave it to pages."""
         now = self._clock.monotonic()
         job.close()
-        job.problem = problem
         if self._streak.failed(job.created, now):
             msg = f"Three exports in a row failed, the last one because {problem}"
             advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."

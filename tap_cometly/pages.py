@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.windows import Window
 
 LARGEST_PAGE = 5000  # contacts; source: Cometly's API documentation, v1
+SURELY_SERVED = 31 * 86_400  # seconds; a range that no list refuses for its length
 _EMPTY_PAGES = 100  # in a row, each with a cursor: nothing is going to come
 
 

@@ -9,9 +9,6 @@ from decimal import Decimal
 
 import msgspec
 
-if t.TYPE_CHECKING:
-    from tap_cometly.settings import Settings
-
 KEY = "id"
 REPLICATION_KEY = "created_at"
 
@@ -78,11 +75,6 @@ FIELDS: tuple[Field, ...] = (
         for n in numbers
     ),
 )
-
-
-def fields_for(settings: Settings) -> tuple[Field, ...]:
-    """Give the fields that these settings ask for."""
-    return fields_asked(option for option in OPTIONS if getattr(settings, option))
 
 
 def fields_asked(options: t.Iterable[str]) -> tuple[Field, ...]:
