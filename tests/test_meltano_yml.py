@@ -1,19 +1,28 @@
-"""meltano.yml offers the tap's settings, no more and no less."""
+"""meltano.yml and the Hub's definition offer the tap's settings, no more and no less."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tap_cometly.settings_schema import SETTINGS_SCHEMA
+from tests.hub import HUB, extractor, rendered
 from tests.readme import about
+from tests.support.meltano import MELTANO, put_on_path
 
-PROJECT = yaml.safe_load((Path(__file__).parents[1] / "meltano.yml").read_text("utf-8"))
-[EXTRACTOR] = PROJECT["plugins"]["extractors"]
-OFFERED: dict[str, dict[str, Any]] = {setting["name"]: setting for setting in EXTRACTOR["settings"]}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Definition = dict[str, Any]
+Settings = dict[str, dict[str, Any]]
+
+DEFINITIONS: dict[str, Definition] = {
+    "meltano.yml": extractor(),
+    "hub": yaml.safe_load(HUB.read_text("utf-8")),
+}
 ABOUT = about()
 PROPERTIES: dict[str, dict[str, Any]] = ABOUT["settings"]["properties"]
 
@@ -29,13 +38,23 @@ KINDS = {
 
 
 # The parts of an object can be settings of their own: `batch_config.storage.root`.
-PARTS = [name for name in OFFERED if "." in name]
+PARTS = [setting["name"] for setting in extractor()["settings"] if "." in setting["name"]]
 WHOLE = [name for name in PROPERTIES if name not in {part.split(".")[0] for part in PARTS}]
 
 
-def test_every_setting_is_offered_and_no_other() -> None:
-    assert {name.split(".")[0] for name in OFFERED} == set(PROPERTIES)
-    assert set(OFFERED) == {*WHOLE, *PARTS}
+@pytest.fixture(params=DEFINITIONS)
+def definition(request: pytest.FixtureRequest) -> Definition:
+    return DEFINITIONS[request.param]
+
+
+@pytest.fixture
+def offered(definition: Definition) -> Settings:
+    return {setting["name"]: setting for setting in definition["settings"]}
+
+
+def test_every_setting_is_offered_and_no_other(offered: Settings) -> None:
+    assert {name.split(".")[0] for name in offered} == set(PROPERTIES)
+    assert set(offered) == {*WHOLE, *PARTS}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -44,35 +63,54 @@ def test_only_objects_are_offered_in_parts(part: str) -> None:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_setting_is_offered_as_the_tap_means_it(name: str) -> None:
-    offered, schema = OFFERED[name], PROPERTIES[name]
+def test_a_setting_is_offered_as_the_tap_means_it(offered: Settings, name: str) -> None:
+    setting, schema = offered[name], PROPERTIES[name]
     [kind] = set(schema["type"]) - {"null"}
 
-    assert offered["kind"] in ({"options"} if "enum" in schema else KINDS[kind])
-    assert offered.get("value") == schema.get("default")
-    assert offered.get("sensitive", False) == schema.get("secret", False)
-    assert [option["value"] for option in offered.get("options", [])] == schema.get("enum", [])
-    assert offered["label"]
-    assert offered["description"].endswith(".")
+    assert setting["kind"] in ({"options"} if "enum" in schema else KINDS[kind])
+    assert setting.get("value") == schema.get("default")
+    assert setting.get("sensitive", False) == schema.get("secret", False)
+    assert [option["value"] for option in setting.get("options", [])] == schema.get("enum", [])
+    assert setting["label"]
+    assert setting["description"].endswith(".")
 
 
 @pytest.mark.parametrize("name", [name for name in PROPERTIES if "maximum" in PROPERTIES[name]])
-def test_the_value_it_starts_with_lies_within_the_bounds(name: str) -> None:
-    schema, value = PROPERTIES[name], OFFERED[name]["value"]
+def test_the_value_it_starts_with_lies_within_the_bounds(offered: Settings, name: str) -> None:
+    schema, value = PROPERTIES[name], offered[name]["value"]
 
     assert schema.get("minimum", value) <= value <= schema["maximum"]
     assert schema.get("exclusiveMinimum", value - 1) < value
 
 
-def test_the_settings_of_the_tap_are_described_in_its_own_words() -> None:
+def test_the_settings_of_the_tap_are_described_in_its_own_words(offered: Settings) -> None:
     for name in SETTINGS_SCHEMA["properties"]:
-        told = " ".join(OFFERED[name]["description"].split())
+        told = " ".join(offered[name]["description"].split())
         assert told == PROPERTIES[name]["description"]
 
 
-def test_what_has_no_default_must_be_set() -> None:
-    assert EXTRACTOR["settings_group_validation"] == [ABOUT["settings"]["required"]]
+def test_what_has_no_default_must_be_set(definition: Definition) -> None:
+    assert definition["settings_group_validation"] == [ABOUT["settings"]["required"]]
 
 
-def test_the_capabilities_are_those_of_the_tap() -> None:
-    assert sorted(EXTRACTOR["capabilities"]) == sorted(ABOUT["capabilities"])
+def test_the_capabilities_are_those_of_the_tap(definition: Definition) -> None:
+    assert sorted(definition["capabilities"]) == sorted(ABOUT["capabilities"])
+
+
+def test_the_definition_for_the_hub_is_up_to_date() -> None:
+    assert HUB.read_text("utf-8") == rendered(), "run `python -m tests.hub`"
+
+
+@pytest.mark.slow
+def test_meltano_adds_the_tap_as_the_hub_defines_it(tmp_path: Path) -> None:
+    # given
+    put_on_path(tmp_path / "bin", "meltano", MELTANO)
+    project = tmp_path / "meltano.yml"
+    project.write_text("project_id: new\nsend_anonymous_usage_stats: false\n", "utf-8")
+    add = ["add", "--plugin-type=extractor", "--no-install", f"--from-ref={HUB}", "tap-cometly"]
+    # when
+    subprocess.run([tmp_path / "bin" / "meltano", *add], check=True, cwd=tmp_path)  # noqa: S603
+    # then
+    [added] = yaml.safe_load(project.read_text("utf-8"))["plugins"]["extractors"]
+    assert added["pip_url"] == "tap-cometly"
+    assert added["settings"] == DEFINITIONS["hub"]["settings"]

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.support.installed import requirement
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
@@ -62,7 +64,7 @@ class MeltanoProject:
 
     def __enter__(self) -> Self:
         definition = yaml.safe_load((CHECKOUT / "meltano.yml").read_text(encoding="utf-8"))
-        definition["plugins"]["extractors"][0]["pip_url"] = f"-e {shlex.quote(str(CHECKOUT))}"
+        definition["plugins"]["extractors"][0]["pip_url"] = requirement()
         self._write(reduce(merge, self._additions, definition))
         self.install(MELTANO)
         return self
