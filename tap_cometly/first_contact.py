@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import typing as t
+from itertools import chain
 
-from tap_cometly.decoding import delivered_options
+from tap_cometly.columns import delivered_options
 from tap_cometly.space_time import utc_text, wall_range
 
 if t.TYPE_CHECKING:
     import logging
     from zoneinfo import ZoneInfo
 
-    from tap_cometly.decoding import Page
+    from tap_cometly.page import Page
     from tap_cometly.pages import Listing
     from tap_cometly.windows import Window
     from tap_cometly.zone_check import ZoneCheck
@@ -46,13 +47,14 @@ class FirstContact:
         self._logger.info("The key works")
         if self._zone_check.passed:
             self._logger.info("The Space's time zone agrees with `timezone`: %s", self._zone.key)
-        if not first.contacts:
+        newest = next(iter(first.glimpses), None)
+        if newest is None:
             self._logger.info("No contact was created in %s", whole)
             return
-        created = first.contacts[0].created_at
-        newest = "when, this Space's API does not tell" if created is None else utc_text(created)
-        self._logger.info("The newest contact was created: %s", newest)
+        created = newest.created_at
+        when = "when, this Space's API does not tell" if created is None else utc_text(created)
+        self._logger.info("The newest contact was created: %s", when)
         wall = wall_range(whole.start, whole.end, self._zone)
         page = self._everything.ask(wall, per_page=1)
-        given = ", ".join(delivered_options(page.contacts)) or "none"
+        given = ", ".join(delivered_options([*chain(*page.blocks())])) or "none"
         self._logger.info("Columns on request that this Space's list delivers: %s", given)

@@ -8,14 +8,17 @@ from decimal import Decimal
 
 import msgspec
 from singer_sdk.exceptions import MapExpressionError
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.json import serialize_json
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from singer_sdk.mapper import StreamMap
 
     from tap_cometly.record import Contact
+
+Transform: t.TypeAlias = "Callable[[dict[str, t.Any]], dict[str, t.Any] | None]"
 
 _VERSION_COLUMN = "_sdc_table_version"  # without it, a target counts a BATCH's rows as old
 
@@ -86,7 +89,7 @@ class RecordLane:
             left_out: Columns that the catalog does not have or select.
             version: The table version when one is active.
         """
-        self._maps = maps
+        self._maps = [(one.stream_alias, _transform(one)) for one in maps]
         self._left_out = left_out
         self._version = version
 
@@ -117,13 +120,37 @@ class RecordLane:
             record = as_record(contact)
             for name in self._left_out:
                 record.pop(name, None)
-            for stream_map in self._maps:
+            for stream, transform in self._maps:
                 try:
-                    made = stream_map.transform(record)
+                    made = transform(record)
                 except _EXPRESSION_FAILED:  # its text may quote the record
                     raise MapExpressionError from None
                 if made is not None:
-                    yield stream_map.stream_alias, made
+                    yield stream, made
+
+
+def _transform(stream_map: StreamMap) -> Transform:
+    if type(stream_map) is SameRecordTransform and stream_map.flattening_enabled:
+        return _Flattened(stream_map)
+    return stream_map.transform
+
+
+class _Flattened:
+    """What the SDK's flattening makes of contacts, which nest nothing but lists, in less time."""
+
+    def __init__(self, stream_map: StreamMap) -> None:
+        self._one_column = stream_map.transform
+        self._names: dict[str, str] = {}
+
+    def __call__(self, record: dict[str, t.Any]) -> dict[str, t.Any]:
+        if not self._names:
+            self._names = {
+                name: next(iter(self._one_column({name: None}) or {})) for name in record
+            }
+        return {
+            self._names[name]: serialize_json(value) if isinstance(value, list) else value
+            for name, value in record.items()
+        }
 
 
 def _line(content: dict[str, t.Any]) -> bytes:

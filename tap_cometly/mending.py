@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import typing as t
 from collections import Counter
 from datetime import date, datetime
@@ -18,7 +19,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.record import Field
 
 _SMALLEST_ID, _LARGEST_ID = -(2**63), 2**63 - 1
-_LARGEST_EXPONENT = 308  # what a double, and so every warehouse's number, can hold
+_LARGEST_NUMBER = Decimal(sys.float_info.max)  # of a double, and so of every warehouse's number
 _LONGEST_INT = 4000  # digits; Python refuses to read longer ones
 _ADVICE = "Run again; if it stays, ask Cometly's support about it. The bookmark is kept."
 _SURROGATES = dict.fromkeys(range(55296, 57344), "�")
@@ -61,12 +62,12 @@ class Findings:
             self._logger.warning("Mended values: %s", found)
 
 
-def parse(text: bytes, findings: Findings) -> t.Any:
+def parse(text: bytes, findings: Findings | None = None) -> t.Any:
     """Read JSON as forgivingly as can be done without guessing.
 
     Args:
         text: One JSON text. Invalid UTF-8 becomes U+FFFD; raw control characters are accepted.
-        findings: Where the former is counted.
+        findings: Where the former is counted, if anywhere.
 
     Returns:
         The value; numbers exact.
@@ -77,7 +78,8 @@ def parse(text: bytes, findings: Findings) -> t.Any:
     try:
         decoded = text.decode()
     except UnicodeDecodeError:
-        findings.count("rows with invalid UTF-8")
+        if findings is not None:
+            findings.count("rows with invalid UTF-8")
         decoded = text.decode(errors="replace")
     try:
         return json.loads(
@@ -115,7 +117,6 @@ class Mender:
         self._made = made
         self.findings = findings
         self._mend: dict[str, Callable[[t.Any, str], t.Any]] = {
-            "id": _id,
             "time": self._time,
             "text": self._text,
             "texts": self._texts,
@@ -132,17 +133,15 @@ class Mender:
         Raises:
             NoContactError: It is no object, or its id is no integer within 64 bits.
         """
-        if not isinstance(raw, dict):
-            msg = "it is no JSON object"
-            raise NoContactError(msg)
+        key = contact_id(raw)
         for name in raw.keys() - self._names:
             self.findings.unknown(_printable(name))
         values = {
             field.name: self._mend[field.kind](raw[field.name], field.name)
             for field in self._fields
-            if field.name in raw or (field.kind == "id" and _missing_id())
+            if field.name in raw and field.kind != "id"
         }
-        return self._made(**values)
+        return self._made(id=key, **values)
 
     def _text(self, value: t.Any, column: str) -> str | None:
         match value:
@@ -213,22 +212,32 @@ class Mender:
 
 def is_finite(number: Decimal) -> bool:
     """Tell whether a number is one that a warehouse can hold."""
-    return number.is_finite() and number.adjusted() <= _LARGEST_EXPONENT
+    return number.is_finite() and number.copy_abs() <= _LARGEST_NUMBER
 
 
-def _id(value: t.Any, _column: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        if _SMALLEST_ID <= value <= _LARGEST_ID:
-            return value
+def contact_id(raw: t.Any) -> int:
+    """Give the key of what should be a contact.
+
+    Args:
+        raw: A decoded JSON value.
+
+    Raises:
+        NoContactError: It is no object, or its id is no integer within 64 bits.
+    """
+    if not isinstance(raw, dict):
+        msg = "it is no JSON object"
+        raise NoContactError(msg)
+    if "id" not in raw:
+        msg = "it has no id"
+        raise NoContactError(msg)
+    key = raw["id"]
+    if not isinstance(key, int) or isinstance(key, bool):
+        msg = "its id is no integer"
+        raise NoContactError(msg)
+    if not _SMALLEST_ID <= key <= _LARGEST_ID:
         msg = "its id does not fit into 64 bits"
         raise NoContactError(msg)
-    msg = "its id is no integer"
-    raise NoContactError(msg)
-
-
-def _missing_id() -> t.NoReturn:
-    msg = "it has no id"
-    raise NoContactError(msg)
+    return key
 
 
 def _printable(name: str) -> str:

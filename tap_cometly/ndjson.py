@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.record import Contact
 
 _BLOCK = 64 * 2**10  # bytes; measured: neither smaller nor larger blocks are faster
-_VERIFIED_AT_ONCE = 2**20  # bytes
+_VERIFIED_AT_ONCE = 2**16  # bytes
 _LONGEST_LINE = 8 * 2**20  # bytes; a contact has some hundred
 _IsalError = t.cast("type[Exception]", isal_zlib.error)
 _BOM = b"\xef\xbb\xbf"

@@ -9,11 +9,13 @@ from tap_cometly.space_time import wall_range
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_cometly.client import CometlyClient
-    from tap_cometly.decoding import Columns, ContactDecoder, Page
+    from tap_cometly.columns import Columns
+    from tap_cometly.glimpse import Dated
+    from tap_cometly.page import Page, PageReader
     from tap_cometly.record import Contact
     from tap_cometly.space_time import WallRange
     from tap_cometly.windows import Window
@@ -27,11 +29,11 @@ class Listing:
     """The list of contacts, a page at a time."""
 
     def __init__(
-        self, client: CometlyClient, decoder: ContactDecoder, *, options: Mapping[str, int]
+        self, client: CometlyClient, reader: PageReader, *, options: Mapping[str, int]
     ) -> None:
         """Prepare to ask for pages with these `include_*` parameters."""
         self._client = client
-        self._decoder = decoder
+        self._reader = reader
         self._options = options
 
     def ask(
@@ -44,7 +46,7 @@ class Listing:
         """
         return self._client.list_contacts(
             wall,
-            self._decoder.page,
+            self._reader.read,
             per_page=per_page,
             cursor=cursor,
             options=self._options,
@@ -62,7 +64,7 @@ class Pages:
         *,
         zone: ZoneInfo,
         page_size: int,
-        inspect: Callable[[list[Contact], WallRange], None],
+        inspect: Callable[[Sequence[Dated], WallRange], None],
         logger: logging.Logger,
     ) -> None:
         """Prepare.
@@ -83,8 +85,15 @@ class Pages:
         self._logger = logger
 
     def first(self, window: Window, *, at_most: int | None = None) -> Page:
-        """Read the first page of a window: all of it, when no cursor follows."""
-        return self._page(window, None, at_most=at_most)
+        """Read the first page of a window: all of it, when no cursor follows.
+
+        Raises:
+            TapError: It cannot be read, or holds what was not asked for.
+        """
+        per_page = min(self._page_size, at_most or self._page_size)
+        page = self._listing.ask(self._wall(window), per_page=per_page)
+        self._inspect(page.glimpses, self._wall(window))
+        return page
 
     def read(self, window: Window, first: Page | None = None) -> Iterator[list[Contact]]:
         """Read a window.
@@ -94,35 +103,37 @@ class Pages:
             first: Its first page, when that has already been read.
 
         Yields:
-            The contacts of each page. After the API refuses a cursor, once, all of them again.
+            The contacts, in blocks. After the API refuses a cursor, once, all of them again.
 
         Raises:
             TapError: The window cannot be read to its end.
         """
         try:
-            yield from self._follow(window, first or self.first(window))
+            yield from self._follow(window, first)
         except RejectedError:
             self._logger.warning("The cursor was refused; reading the window from its start again")
-            yield from self._follow(window, self.first(window))
+            yield from self._follow(window)
 
-    def _follow(self, window: Window, page: Page) -> Iterator[list[Contact]]:
+    def _follow(self, window: Window, page: Page | None = None) -> Iterator[list[Contact]]:
+        wall = self._wall(window)
+        cursor = None
         seen: set[str] = set()
         empty = 0
         while True:
-            yield self._columns.fill(page.contacts)
+            page = page or self._listing.ask(wall, per_page=self._page_size, cursor=cursor)
+            empty += 1
+            for contacts in page.blocks():
+                empty = 0 if contacts else empty
+                self._inspect(contacts, wall)
+                yield self._columns.fill(contacts)
             cursor = page.next_cursor
             if cursor is None:
                 return
-            empty = 0 if page.contacts else empty + 1
             if cursor in seen or empty > _EMPTY_PAGES:
                 msg = "The list of contacts goes in circles: its cursor does not move on"
                 raise ApiError(msg, "Run again; if it stays, ask Cometly's support.")
             seen.add(cursor)
-            page = self._page(window, cursor)
+            page = None
 
-    def _page(self, window: Window, cursor: str | None, *, at_most: int | None = None) -> Page:
-        wall = wall_range(window.start, window.end, self._zone)
-        per_page = min(self._page_size, at_most or self._page_size)
-        page = self._listing.ask(wall, per_page=per_page, cursor=cursor)
-        self._inspect(page.contacts, wall)
-        return page
+    def _wall(self, window: Window) -> WallRange:
+        return wall_range(window.start, window.end, self._zone)

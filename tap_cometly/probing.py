@@ -9,7 +9,7 @@ from tap_cometly.windows import Probe, Window
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_cometly.decoding import Page
+    from tap_cometly.page import Page
     from tap_cometly.record import Contact
 
 
@@ -30,5 +30,5 @@ class Counted:
 
 def probe_of(window: Window, page: Page) -> Probe:
     """Say what a window's first page tells about it."""
-    ids = [contact.id for contact in page.contacts]
+    ids = [glimpse.id for glimpse in page.glimpses]
     return Probe.of(window, ids, more=page.next_cursor is not None)

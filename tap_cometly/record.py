@@ -14,12 +14,12 @@ REPLICATION_KEY = "created_at"
 
 Kind = t.Literal["id", "time", "text", "texts", "number", "date"]
 
-_Id = t.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_Instant = t.Annotated[datetime, msgspec.Meta(tz=True)]
+Id = t.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Instant = t.Annotated[datetime, msgspec.Meta(tz=True)]
 
 _TYPES: dict[Kind, t.Any] = {
-    "id": _Id,
-    "time": _Instant | None,
+    "id": Id,
+    "time": Instant | None,
     "text": str | None,
     "texts": list[str] | None,
     "number": Decimal | None,
@@ -101,12 +101,12 @@ class Contact(msgspec.Struct):
     leaves out what a newer one delivers, and `UNSET` tells so.
     """
 
-    id: _Id
+    id: Id
     email: str | None = None
     name: str | None = None
     phone: str | None = None
     location: str | None = None
-    created_at: _Instant | None = None
+    created_at: Instant | None = None
 
 
 def contact_type(fields: t.Sequence[Field], *, strict: bool) -> type[Contact]:
@@ -125,6 +125,6 @@ def contact_type(fields: t.Sequence[Field], *, strict: bool) -> type[Contact]:
         if field.option
     ]
     made = msgspec.defstruct(
-        "Contact", optional, bases=(Contact,), forbid_unknown_fields=strict, gc=False
+        Contact.__name__, optional, bases=(Contact,), forbid_unknown_fields=strict, gc=False
     )
     return t.cast("type[Contact]", made)

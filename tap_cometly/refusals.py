@@ -71,7 +71,7 @@ def problem_with(failure: Exception) -> str:
         raise unverified from None
     if isinstance(failure, requests.exceptions.ProxyError):
         return "the proxy could not be used"
-    if isinstance(failure, requests.exceptions.Timeout):
+    if isinstance(failure, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
         return "no answer in time"
     if isinstance(failure, _UNSENDABLE):
         msg = "The request could not be made"

@@ -7,9 +7,10 @@ other; and none of it is wasted, for what the pages tell goes into cutting the r
 from __future__ import annotations
 
 import typing as t
+from array import array
 from datetime import timedelta
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from tap_cometly.errors import RejectedError
 from tap_cometly.probing import probe_of
@@ -17,9 +18,10 @@ from tap_cometly.runner import Errand
 from tap_cometly.windows import Probe, Window
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from tap_cometly.decoding import Page
+    from tap_cometly.glimpse import Dated
+    from tap_cometly.page import Page
     from tap_cometly.pages import Pages
     from tap_cometly.runner import Runner
     from tap_cometly.windows import Cutter
@@ -27,7 +29,16 @@ if t.TYPE_CHECKING:
 
 _PLACES = (0, 1 / 4096, 1 / 8, 1 / 4, 1 / 2, 3 / 4)  # of the range, close where it is cut first
 CALLS = 8  # of the list at the most: the pages, and the zone's checks
+_ONE_OF = 50  # contacts is enough to check the zone
 _FAR = 3  # of those pages; the zone is checked at their times too
+
+
+class _Look(t.NamedTuple):
+    """What is kept of a first page; several whole ones would take memory."""
+
+    probe: Probe
+    ids: array[int]
+    sample: Sequence[Dated]
 
 
 class Sounding:
@@ -60,21 +71,17 @@ class Sounding:
         Raises:
             TapError: The zone is not the Space's, or the list cannot be asked.
         """
-        check = Errand(runner, partial(zone_check.vouch_newest, whole, first.contacts))
-        errands = {
-            window: Errand(runner, partial(_first_page, pages, window)) for window in _parts(whole)
-        }
+        check = Errand(runner, partial(zone_check.vouch_newest, whole, first.glimpses))
+        errands = [Errand(runner, partial(_look, pages, window)) for window in _parts(whole)]
         check.result()
-        found = {window: errand.result() for window, errand in errands.items()}
-        for window, page in found.items():
-            cutter.learn(
-                Probe(window, 0, more=True, ids=None) if page is None else probe_of(window, page)
-            )
-        served = [page for page in found.values() if page]
-        seen = {contact.id for page in [first, *served] for contact in page.contacts}
+        looks = [errand.result() for errand in errands]
+        for look in looks:
+            cutter.learn(look.probe)
+        served = [look for look in looks if look.ids]
+        seen = len({*_ids(first), *chain(*(look.ids for look in served))})
         # What follows a cursor has an id below those on the page: it is on none of the others.
-        self.at_least = len(seen) + sum(page.next_cursor is not None for page in served)
-        far = [contact for page in served[-_FAR:] for contact in page.contacts]
+        self.at_least = seen + sum(look.probe.more for look in served)
+        far = [glimpse for look in served[-_FAR:] for glimpse in look.sample]
         self.seasons = Errand(runner, partial(zone_check.vouch_elsewhere, far))
 
 
@@ -85,9 +92,14 @@ def _parts(whole: Window) -> Iterator[Window]:
             yield Window(start, end)
 
 
-def _first_page(pages: Pages, window: Window) -> Page | None:
-    """Give a window's first page; None when the list refuses so long a window."""
+def _look(pages: Pages, window: Window) -> _Look:
+    """Look at a window's first page, and keep no more of it than that."""
     try:
-        return pages.first(window)
-    except RejectedError:
-        return None
+        page = pages.first(window)
+    except RejectedError:  # so long a window
+        return _Look(Probe.refused(window), array("q"), [])
+    return _Look(probe_of(window, page), _ids(page), page.glimpses[::_ONE_OF])
+
+
+def _ids(page: Page) -> array[int]:
+    return array("q", (glimpse.id for glimpse in page.glimpses))

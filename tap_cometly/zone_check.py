@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_cometly.glimpse import Dated
     from tap_cometly.pages import Listing
-    from tap_cometly.record import Contact
     from tap_cometly.windows import Window
 
 LOOK_AROUND = timedelta(hours=26)  # the wall times of two zones differ by no more
@@ -43,7 +43,7 @@ class ZoneCheck:
         self._vouched: list[datetime] = []
         self._warned = False
 
-    def vouch_newest(self, whole: Window, contacts: Sequence[Contact]) -> None:
+    def vouch_newest(self, whole: Window, contacts: Sequence[Dated]) -> None:
         """Check the zone with the newest contacts of a range, or others from around it.
 
         Args:
@@ -55,7 +55,7 @@ class ZoneCheck:
         """
         self.vouch(contacts or self.look_around(whole.start, whole.end))
 
-    def vouch(self, contacts: Sequence[Contact]) -> None:
+    def vouch(self, contacts: Sequence[Dated]) -> None:
         """Check the zone with the first of some contacts that can be used.
 
         Args:
@@ -77,7 +77,7 @@ class ZoneCheck:
             raise self._error(tried[0])
         self._vouched.append(when)
 
-    def vouch_elsewhere(self, contacts: Sequence[Contact]) -> None:
+    def vouch_elsewhere(self, contacts: Sequence[Dated]) -> None:
         """Check the zone at other times, too: two zones may agree in winter and differ in summer.
 
         Args:
@@ -103,7 +103,7 @@ class ZoneCheck:
         """How many times of the range are still to be checked."""
         return max(0, _SEASONS - len(self._vouched))
 
-    def inspect(self, contacts: Sequence[Contact], wall: WallRange) -> None:
+    def inspect(self, contacts: Sequence[Dated], wall: WallRange) -> None:
         """Compare creation times with the range that was asked for.
 
         Raises:
@@ -115,14 +115,14 @@ class ZoneCheck:
         outside = (c for c in contacts if c.created_at and not wall.holds(c.created_at))
         raise self._error(next(outside))
 
-    def look_around(self, start: datetime, end: datetime) -> list[Contact]:
+    def look_around(self, start: datetime, end: datetime) -> Sequence[Dated]:
         """Give the newest contacts of a range and a day around it, for a range that looks empty."""
         wall = wall_range(start - LOOK_AROUND, end + LOOK_AROUND, self._zone)
         try:
-            return self._listing.ask(wall, per_page=_TRIES).contacts
+            return self._listing.ask(wall, per_page=_TRIES).glimpses
         except RejectedError:  # too long a range for this list; the newest are at its end
             wall = wall_range(end - LOOK_AROUND, end + LOOK_AROUND, self._zone)
-            return self._listing.ask(wall, per_page=_TRIES).contacts
+            return self._listing.ask(wall, per_page=_TRIES).glimpses
 
     def _warn(self, any_contact: bool) -> None:  # noqa: FBT001, a fact, not a switch
         if not self._warned:
@@ -132,22 +132,22 @@ class ZoneCheck:
                 "The setting `timezone` (%s) could not be checked: %s", self._zone.key, why
             )
 
-    def _found(self, contact: Contact) -> bool:
+    def _found(self, contact: Dated) -> bool:
         second = _created(contact).replace(microsecond=0)
         return self._serves(contact, wall_range(second - SECOND, second + SECOND, self._zone))
 
-    def _serves(self, contact: Contact, wall: WallRange) -> bool:
+    def _serves(self, contact: Dated, wall: WallRange) -> bool:
         cursor = None
         for _ in range(_PAGES):
             page = self._listing.ask(wall, per_page=LARGEST_PAGE, cursor=cursor)
-            if any(other.id == contact.id for other in page.contacts):
+            if any(other.id == contact.id for other in page.glimpses):
                 return True
             cursor = page.next_cursor
             if cursor is None:
                 return False
         return False
 
-    def _error(self, contact: Contact) -> ZoneError:
+    def _error(self, contact: Dated) -> ZoneError:
         created = _created(contact)
         here = self._zone.key
         quarters = self._quarters_off(contact)
@@ -168,7 +168,7 @@ class ZoneCheck:
     def _offset(self, instant: datetime) -> timedelta:
         return instant.astimezone(self._zone).utcoffset() or timedelta()
 
-    def _quarters_off(self, contact: Contact) -> int | None:
+    def _quarters_off(self, contact: Dated) -> int | None:
         """Find the offset at which the API finds a contact, halving what is possible."""
         low, high = _QUARTERS.start, _QUARTERS.stop - 1
         while low < high:
@@ -179,14 +179,14 @@ class ZoneCheck:
                 low = middle + 1
         return low if self._found_between(contact, low, low) else None
 
-    def _found_between(self, contact: Contact, low: int, high: int) -> bool:
+    def _found_between(self, contact: Dated, low: int, high: int) -> bool:
         second = _created(contact).replace(microsecond=0)
         start = second + timedelta(minutes=15 * low) - SECOND
         end = second + timedelta(minutes=15 * high) + SECOND
         wall = wall_range(start, end, UTC)  # the texts are what counts
         page = self._listing.ask(wall, per_page=LARGEST_PAGE)
-        return any(other.id == contact.id for other in page.contacts)
+        return any(other.id == contact.id for other in page.glimpses)
 
 
-def _created(contact: Contact) -> datetime:
+def _created(contact: Dated) -> datetime:
     return contact.created_at or datetime.max.replace(tzinfo=UTC)

@@ -12,9 +12,9 @@ from typing_extensions import override
 
 from tap_cometly.budget import MINUTE, Budget
 from tap_cometly.client import DOCUMENTED_LIMITS
-from tap_cometly.decoding import Page
 from tap_cometly.download import Spool
 from tap_cometly.export_calls import ExportStatus
+from tap_cometly.page import Page
 from tap_cometly.pages import Listing
 from tap_cometly.patience import wait_for
 from tap_cometly.record import Contact
@@ -154,7 +154,7 @@ class Cometly:
         job = self.jobs[int(url)]
         file = _File(self.disk, job.window, job.contacts)
         self.clock.sleep(job.contacts * CONTACT / BYTES_A_SECOND)
-        return Spool(file, job.contacts)
+        return Spool(file, job.contacts, job.contacts * CONTACT)
 
     def contacts(self, spool: Spool) -> Iterator[list[Contact]]:
         """As many contacts as are in the file, of which only the newest are worth a look."""
@@ -219,4 +219,5 @@ class ModelListing(Listing):
             window = Window(wall.earliest, wall.latest)
             contacts = cometly.newest(window, skip, per_page)
             more = contacts_in(cometly.space, window) > skip + len(contacts)
-            return Page(contacts, str(skip + len(contacts)) if more else None)
+            cursor = str(skip + len(contacts)) if more else None
+            return Page(cursor, blocks=lambda: iter([contacts]), glimpse=lambda: contacts)

@@ -8,11 +8,12 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tap_cometly.decoding import Columns
+from tap_cometly.columns import Columns
 from tap_cometly.exports import Exports
 from tap_cometly.extraction import Extraction
 from tap_cometly.first_contact import FirstContact
 from tap_cometly.pages import Pages
+from tap_cometly.progress import Progress
 from tap_cometly.settings import Settings
 from tap_cometly.settings_schema import SETTINGS_SCHEMA
 from tap_cometly.zone_check import ZoneCheck
@@ -121,7 +122,9 @@ def _extraction(cometly: Cometly, settings: Settings) -> Extraction:
     )
     columns = Columns([], "The export")
     clock = cometly.clock
-    exports = Exports(clock, cometly, columns, pages, zone_check, settings, clock, _logger)
+    exports = Exports(
+        clock, cometly, columns, pages, zone_check, settings, clock, Progress(clock), _logger
+    )
     return Extraction(
         settings,
         pages,

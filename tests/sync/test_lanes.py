@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from singer_sdk.helpers._flattening import flatten_record
 
 from tests.sandbox import Options
 from tests.support.foreign import RECORD_LANE
@@ -249,6 +250,27 @@ def test_flattening_makes_text_of_lists(
         record["emails"] for record in plain.records
     ]
     check(run, sandbox)
+
+
+@pytest.mark.parametrize("longest_key", [255, 6], ids=["names as they are", "shortened names"])
+def test_flattening_gives_what_the_sdk_gives(
+    cometly_with_contacts: tuple[Sandbox, FakeClock], longest_key: int
+) -> None:
+    sandbox, clock = cometly_with_contacts
+    config = {
+        "flattening_enabled": True,
+        "flattening_max_depth": 1,
+        "flattening_max_key_length": longest_key,
+        **EVERYTHING,
+    }
+
+    run = sync(sandbox, config, clock=clock)
+
+    plain = sync(sandbox, EVERYTHING, clock=clock)
+    assert run.records == [
+        flatten_record(record, {"properties": {}}, 1, max_key_length=longest_key)
+        for record in plain.records
+    ]
 
 
 # Dry runs.

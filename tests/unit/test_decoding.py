@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from tap_cometly.decoding import ContactDecoder, GarbledError
+from tap_cometly.decoding import ContactDecoder
 from tap_cometly.errors import RecordError
 from tap_cometly.mending import Findings, Mender
 from tap_cometly.record import FIELDS
@@ -57,25 +57,11 @@ def test_plain_lines_go_the_quick_way(
     assert not mended.called
 
 
-def test_a_plain_page_goes_the_quick_way(decoder: ContactDecoder, mended: mock.Mock) -> None:
-    page = decoder.page(b'{"data":[{"id":2},{"id":1}],"next_cursor":"x","path":"y"}')
-
-    assert (ids(page.contacts), page.next_cursor) == ([2, 1], "x")
-    assert not mended.called
-
-
-@pytest.mark.parametrize("way", ["lines", "page"])
 def test_after_an_unknown_field_the_quick_way_is_taken_again(
-    decoder: ContactDecoder, mended: mock.Mock, caplog: pytest.LogCaptureFixture, way: str
+    decoder: ContactDecoder, mended: mock.Mock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def read() -> None:
-        if way == "lines":
-            decoder.lines(b'{"id":1,"new":2}\n', 1)
-        else:
-            decoder.page(b'{"data":[{"id":1,"new":2}],"next_cursor":null}')
-
-    read()
-    read()
+    decoder.lines(b'{"id":1,"new":2}\n', 1)
+    decoder.lines(b'{"id":1,"new":2}\n', 1)
 
     assert mended.call_count == 1
     assert len([line for line in caplog.messages if "`new`" in line]) == 1
@@ -107,7 +93,7 @@ def test_an_escaped_nul_is_removed(
     line = rb'{"id":1,"name":"a\u0000b"}'
 
     [contact] = decoder.lines(line + b"\n", 1)
-    [on_page] = decoder.page(b'{"data":[%s],"next_cursor":null}' % line).contacts
+    [on_page] = decoder.listed(b"[%s]" % line)
 
     assert contact.name == on_page.name == "ab"
     assert told(findings, caplog) == ["Mended values: 2 values with NUL"]
@@ -146,29 +132,6 @@ def test_of_numbers_only_those_beyond_any_range_become_null(
     values = [(contact.profile_field_16, contact.profile_field_17) for contact in read]
     assert values == [(Decimal("1.50"), None), (None, None), (None, Decimal(7))]
     assert told(findings, caplog) == ["Mended values: 3 numbers beyond any range"]
-
-
-@pytest.mark.parametrize(
-    ("body", "why"),
-    [
-        (b"<html>", "no JSON"),
-        (b"", "no JSON"),
-        (b"[]", "no list `data`"),
-        (b'{"next_cursor":null}', "no list `data`"),
-        (b'{"data":{},"next_cursor":null}', "no list `data`"),
-        (b'{"data":[]}', "no `next_cursor`"),
-        (b'{"data":[],"next_cursor":7}', "no `next_cursor`"),
-        (b'{"data":[],"next_cursor":false}', "no `next_cursor`"),
-    ],
-)
-def test_what_is_no_page_says_why(decoder: ContactDecoder, body: bytes, why: str) -> None:
-    with pytest.raises(GarbledError, match=why):
-        decoder.page(body)
-
-
-def test_something_on_a_page_that_is_no_contact_is_loud(decoder: ContactDecoder) -> None:
-    with pytest.raises(RecordError, match="page of the list"):
-        decoder.page(b'{"data":[{"id":1},{"id":"2"}],"next_cursor":null}')
 
 
 def test_values_nested_too_deeply_are_no_contact(decoder: ContactDecoder) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tests.bench.cost.measuring import Sink, measure
 
@@ -17,34 +17,43 @@ if TYPE_CHECKING:
 MILLION = 1_000_000
 
 
-def marginal(
-    shop: Workshop,
-    cases: Iterable[Case],
-    sizes: Callable[[Case], tuple[int, int]],
-    rounds: int,
-    of_all: Callable[[list[float]], float] = statistics.median,
-) -> dict[str, float]:
-    """CPU seconds that one million contacts more cost, by case.
+Sizes: TypeAlias = "Callable[[Case], tuple[int, int]]"
+Choice: TypeAlias = "Callable[[list[float]], float]"
 
-    Each case reads a smaller and a larger number of contacts, and all cases take turns: what else
-    the machine does meets all of them.
+
+def marginal(shop: Workshop, cases: Iterable[Case], sizes: Sizes, rounds: int) -> dict[str, float]:
+    """CPU seconds that one million contacts more cost, by case: medians of some rounds."""
+    taking_turns = TakingTurns(shop, cases, sizes)
+    for _ in range(rounds):
+        taking_turns.once_more()
+    return taking_turns.marginal(statistics.median)
+
+
+class TakingTurns:
+    """Each case reads a smaller and a larger number of contacts, and all cases take turns: what
+    else the machine does meets all of them.
     """
-    cases = list(cases)
-    spent: dict[tuple[str, int], list[float]] = {}
-    for turn in range(rounds):
-        for case in cases:
-            for contacts in sizes(case):
-                cost = measure(case.command(shop, contacts), case.sink)
-                spent.setdefault((case.name, contacts), []).append(cost.cpu)
-            tell(f"round {turn + 1}: {case.name}, {cost.cpu:.2f} s for {contacts:,}")
-    chosen = {key: of_all(values) for key, values in spent.items()}
 
-    def more(case: Case) -> float:
-        fewer, many = sizes(case)
-        seconds = chosen[case.name, many] - chosen[case.name, fewer]
-        return seconds / (many - fewer) * MILLION
+    def __init__(self, shop: Workshop, cases: Iterable[Case], sizes: Sizes) -> None:
+        self._shop = shop
+        self._sizes = {case: sizes(case) for case in cases}
+        self._spent: dict[tuple[Case, int], list[float]] = {}
 
-    return {case.name: more(case) for case in cases}
+    def once_more(self) -> None:
+        for case, sizes in self._sizes.items():
+            for contacts in sizes:
+                cost = measure(case.command(self._shop, contacts), case.sink)
+                self._spent.setdefault((case, contacts), []).append(cost.cpu)
+            tell(f"{case.name}: {cost.cpu:.2f} s for {contacts:,}")
+
+    def marginal(self, choose: Choice) -> dict[str, float]:
+        """CPU seconds that one million contacts more cost, by case."""
+        return {
+            case.name: (choose(self._spent[case, many]) - choose(self._spent[case, few]))
+            / (many - few)
+            * MILLION
+            for case, (few, many) in self._sizes.items()
+        }
 
 
 class Memory(NamedTuple):

@@ -11,7 +11,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from tap_cometly.decoding import Columns, ContactDecoder
+from tap_cometly.columns import Columns
+from tap_cometly.decoding import ContactDecoder
 from tap_cometly.lanes import BlockLane
 from tap_cometly.mending import Findings
 from tap_cometly.ndjson import blocks

@@ -1,0 +1,60 @@
+"""A response's body: whole, and of sane size; unzipped by what is quickest at it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from isal import isal_zlib
+from requests.exceptions import ContentDecodingError, ReadTimeout
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+
+ENCODING = "gzip"  # what may be asked for
+_PART = 2**16  # bytes
+_LARGEST = 128 * 2**20  # bytes; a page of 5,000 contacts has 1 to 10 million
+_GZIP_FRAME = 31  # zlib's `wbits`
+_ZipError = t.cast("type[Exception]", isal_zlib.error)
+
+
+def body_of(response: requests.Response, too_late: Callable[[], bool]) -> bytes:
+    """Read a body; measured: `requests` takes twice as long to unzip one.
+
+    Args:
+        response: Nothing of it has been read.
+        too_late: Says whether it has taken too long, from the first byte on.
+
+    Returns:
+        The body without its `Content-Encoding`.
+
+    Raises:
+        ContentDecodingError: It is not encoded as it says.
+        ReadTimeout: It takes too long, or is too large.
+        urllib3.exceptions.HTTPError: The connection broke.
+    """
+    parts, size = [], 0
+    for part in response.raw.stream(_PART, decode_content=False):
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST or too_late():
+            msg = "the answer takes too long or is too large"
+            raise ReadTimeout(msg)
+    whole = b"".join(parts)
+    if response.headers.get("Content-Encoding", "").strip().lower() in {"", "identity"}:
+        return whole
+    return _unzipped(whole)
+
+
+def _unzipped(zipped: bytes) -> bytes:
+    unzip = isal_zlib.decompressobj(_GZIP_FRAME)
+    try:
+        whole = unzip.decompress(zipped, _LARGEST)
+    except _ZipError:
+        msg = "the answer is not encoded as it says"
+        raise ContentDecodingError(msg) from None
+    if not unzip.eof:
+        msg = "the answer is cut, or too large"
+        raise ContentDecodingError(msg)
+    return whole
