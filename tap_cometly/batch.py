@@ -21,7 +21,7 @@ from tap_cometly.errors import OutputError, SettingsError
 from tap_cometly.writer import AT_ONCE
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_cometly.lanes import Lane, Rows
     from tap_cometly.record import Contact
@@ -97,7 +97,13 @@ class BatchWriter:
     """Writes contacts as BATCH messages."""
 
     def __init__(
-        self, config: BatchConfig, lane: Lane, out: LineWriter, *, version: int | None
+        self,
+        config: BatchConfig,
+        lane: Lane,
+        out: LineWriter,
+        *,
+        version: int | None,
+        on_batch: Callable[[], None],
     ) -> None:
         """Prepare.
 
@@ -106,11 +112,13 @@ class BatchWriter:
             lane: Makes rows of contacts.
             out: Where the messages go.
             version: The table version, when one is active.
+            on_batch: Called whenever a BATCH has been sent.
         """
         self._config = config
         self._lane = lane
         self._out = out
         self._version = version
+        self._on_batch = on_batch
         self._files: dict[str, _File] = {}
 
     def write(self, contacts: Sequence[Contact]) -> None:
@@ -152,6 +160,7 @@ class BatchWriter:
                 stream=stream, encoding=encoding, manifest=manifest, version=self._version
             )
         )
+        self._on_batch()
 
 
 def _unwritable(error: Exception) -> OutputError:

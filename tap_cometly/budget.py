@@ -55,6 +55,11 @@ class Budget:
         """How many requests this tap may make in any minute, at least one."""
         return max(1, int(self._limit * self._share))
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests have not been answered yet."""
+        return self._in_flight
+
     def delay(self) -> float:
         """Tell how long until a request may go.
 

@@ -12,8 +12,10 @@ from http.cookiejar import DefaultCookiePolicy
 import requests
 import urllib3
 
+from tap_cometly import metering
+from tap_cometly.body import ENCODING, body_of
 from tap_cometly.budget import Budget
-from tap_cometly.decoding import GarbledError
+from tap_cometly.errors import GarbledError
 from tap_cometly.patience import Outage, Patience, wait_for
 from tap_cometly.refusals import answer_lost, never_sent, problem_with, refusal
 
@@ -29,7 +31,6 @@ Endpoint = t.Literal["list", "create", "poll"]
 # Requests a minute per Space; source: Cometly's API documentation, v1.
 DOCUMENTED_LIMITS: dict[Endpoint, int] = {"list": 15, "create": 5, "poll": 30}
 
-_LARGEST_ANSWER = 128 * 2**20  # bytes; a page of 5,000 contacts has 1 to 10 million
 _SLOWEST_ANSWER = 5  # times the request timeout, from the first byte to the last
 _TRANSIENT = {408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 
@@ -92,9 +93,14 @@ class CometlyClient:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32))
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
+        # Proxies and certificates as the environment has them; looked up once, not at each request.
+        env = self._session.merge_environment_settings(settings.api_url, {}, None, None, None)
+        self._session.proxies, self._session.verify = env["proxies"], env["verify"]
+        self._session.trust_env = False
         self._session.headers.update(
             {
                 "Accept": "application/json",
+                "Accept-Encoding": ENCODING,
                 "Content-Type": "application/json",
                 "User-Agent": agent,
             }
@@ -175,6 +181,8 @@ class CometlyClient:
             try:
                 with self._send(call) as response:
                     headers = response.headers
+                    elapsed = response.elapsed.total_seconds()
+                    metering.answered(call.endpoint, response.status_code, elapsed)
                     self._note_sign_of_life(response)
                     status, content = response.status_code, self._content(response)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as failure:
@@ -214,14 +222,7 @@ class CometlyClient:
 
     def _content(self, response: requests.Response) -> bytes:
         deadline = self._clock.monotonic() + _SLOWEST_ANSWER * self._settings.request_timeout
-        parts, size = [], 0
-        for part in response.iter_content(2**16):
-            parts.append(part)
-            size += len(part)
-            if size > _LARGEST_ANSWER or self._clock.monotonic() > deadline:
-                msg = "the answer takes too long or is too large"
-                raise requests.exceptions.ReadTimeout(msg)
-        return b"".join(parts)
+        return body_of(response, too_late=lambda: self._clock.monotonic() > deadline)
 
     def _note_sign_of_life(self, response: requests.Response) -> None:
         if response.status_code not in _TRANSIENT:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import typing as t
 from datetime import datetime, timezone
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ClosedError(Exception):
@@ -41,6 +45,20 @@ class Clock:
         """
         if self._closed.wait(max(seconds, 0)):
             raise ClosedError
+
+    def every(self, seconds: float, do: Callable[[], None]) -> None:
+        """Do something again and again in the background, until this clock is closed.
+
+        Args:
+            seconds: From one time to the next.
+            do: Must neither raise nor take long.
+        """
+
+        def run() -> None:
+            while not self._closed.wait(seconds):
+                do()
+
+        threading.Thread(target=run, daemon=True, name="tap-cometly").start()
 
     @property
     def closed(self) -> bool:

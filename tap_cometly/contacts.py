@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import typing as t
 
 from singer_sdk import Stream
-from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
-from tap_cometly.batch import BatchWriter, batch_config
 from tap_cometly.bookmark import Bookmark
-from tap_cometly.errors import CatalogError, TapError
-from tap_cometly.lanes import BlockLane, Lane, RecordLane, as_record
+from tap_cometly.catalog import complete
+from tap_cometly.errors import naming
+from tap_cometly.lanes import as_record
+from tap_cometly.outlet import outlet
+from tap_cometly.progress import Progress
 from tap_cometly.reading import open_reading
 from tap_cometly.record import KEY, OPTIONS, REPLICATION_KEY, fields_asked, schema_for
-from tap_cometly.space_time import utc_text
 from tap_cometly.sync_range import SyncRange
+from tap_cometly.telling import Telling
 from tap_cometly.windows import Window
-from tap_cometly.writer import RecordWriter
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from singer_sdk.helpers import types
     from singer_sdk.helpers._batch import BatchConfig
-    from singer_sdk.singerlib import Catalog, CatalogEntry
+    from singer_sdk.singerlib import Catalog
 
+    from tap_cometly.extraction import WindowBlocks
     from tap_cometly.tap import TapCometly
-
-
-_T = t.TypeVar("_T")
 
 
 class ContactsStream(Stream):
@@ -46,38 +45,51 @@ class ContactsStream(Stream):
         super().__init__(tap, schema=schema_for(self.fields))
         self.primary_keys = [KEY]
         self.replication_key = REPLICATION_KEY
+        self._batches = self.get_batch_counter()
 
     @override
     def _sync_records(
         self, context: types.Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
         bookmark = None if self._full_table else Bookmark(self.stream_state)
+        writer = outlet(
+            self,
+            self.fields,
+            self._tap.line_writer,
+            version=self._stream_version,
+            on_batch=self._batches.increment,
+        )
+        with (
+            Telling(self, self._tap.clock, bookmark) as telling,
+            self._reading(bookmark, telling.progress) as windows,
+        ):
+            for window, blocks in windows:
+                for contacts in telling.blocks(window, blocks):
+                    writer.write(contacts)
+                writer.finish()
+                self._commit(window, bookmark)
+                telling.committed(window)
+        self._activate(telling.progress.contacts)
+        yield from ()  # all messages have been written; the SDK wants a generator
+
+    @contextlib.contextmanager
+    def _reading(
+        self, bookmark: Bookmark | None, progress: Progress
+    ) -> Iterator[Iterator[WindowBlocks]]:
+        """Open the reading of this run's range, window by window; of none, if it is empty."""
         sync_range = self._range(bookmark)
         asked = Window(sync_range.start, sync_range.end(self._tap.clock.now()))
         if asked.start >= asked.end:
             self.logger.info("Nothing to read: the range begins after its end, %s", asked)
+            yield iter(())
             return
-        writer = self._writer()
-        written = 0
-        with (
-            self.get_sync_timer(),
-            self.get_record_counter() as counter,
-            open_reading(
-                self._tap.settings, self.fields, sync_range, self._tap.clock, self.logger
-            ) as reading,
-        ):
+        progress.begin(asked)
+        with open_reading(
+            self._tap.settings, self.fields, sync_range, self._tap.clock, progress, self.logger
+        ) as reading:
             sample = self.ABORT_AT_RECORD_COUNT
             windows = reading.sample(asked, sample) if sample else reading.windows(asked)
-            for window, blocks in _naming(asked, windows):
-                for contacts in _naming(window, blocks):
-                    writer.write(contacts)
-                    counter.increment(len(contacts))
-                    written += len(contacts)
-                writer.finish()
-                self._commit(window, bookmark)
-            self.logger.info("Done: %d contacts. %s. %s", written, reading.took(), _where(bookmark))
-        self._activate(written)
-        yield from ()  # all messages have been written; the SDK wants a generator
+            yield ((window, naming(window, blocks)) for window, blocks in naming(asked, windows))
 
     def _range(self, bookmark: Bookmark | None) -> SyncRange:
         instant = bookmark.instant if bookmark else None
@@ -98,7 +110,6 @@ class ContactsStream(Stream):
         if bookmark is not None:
             bookmark.commit(window.end, [field.name for field in self.fields])
             self._tap.state_writer.write_state(self.tap_state)
-            self.logger.info("Bookmark: %s", self.stream_state["replication_key_value"])
 
     def _activate(self, written: int) -> None:
         """Let the target drop what is no longer there, if this run has seen all there is."""
@@ -120,44 +131,15 @@ class ContactsStream(Stream):
         Yields:
             Each contact. Neither messages nor bookmarks are written.
         """
-        sync_range = self._range(None if self._full_table else Bookmark(self.stream_state))
-        asked = Window(sync_range.start, sync_range.end(self._tap.clock.now()))
-        with open_reading(
-            self._tap.settings, self.fields, sync_range, self._tap.clock, self.logger
-        ) as reading:
-            for _, blocks in reading.windows(asked):
+        bookmark = None if self._full_table else Bookmark(self.stream_state)
+        with self._reading(bookmark, Progress(self._tap.clock)) as windows:
+            for _, blocks in windows:
                 for contacts in blocks:
                     yield from map(as_record, contacts)
 
     @property
     def _full_table(self) -> bool:
         return self.replication_method == REPLICATION_FULL_TABLE
-
-    def _writer(self) -> RecordWriter | BatchWriter:
-        lane, out = self._lane(), self._tap.line_writer
-        config = batch_config(self.config.get("batch_config"))
-        if config is None or self.ABORT_AT_RECORD_COUNT is not None:
-            return RecordWriter(lane, out)
-        return BatchWriter(config, lane, out, version=self._stream_version)
-
-    def _lane(self) -> Lane:
-        """Choose the fast lane unless something has to look at each record."""
-        [*maps] = self.stream_maps
-        as_it_is = (
-            len(maps) == 1
-            and type(maps[0]) is SameRecordTransform
-            and not maps[0].flattening_enabled
-            and maps[0].stream_alias == self.name
-        )
-        columns = self.effective_schema["properties"]
-        left_out = [
-            field.name
-            for field in self.fields
-            if field.name not in columns or not self.mask[("properties", field.name)]
-        ]
-        if as_it_is and not left_out and columns == self.schema["properties"]:
-            return BlockLane(self.name, self._stream_version)
-        return RecordLane(maps, left_out, self._stream_version)
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
@@ -170,7 +152,7 @@ class ContactsStream(Stream):
             CatalogError: It names another key or replication key.
         """
         if entry := catalog.get_stream(self.name):
-            _complete(entry)
+            complete(entry)
         super().apply_catalog(catalog)
 
     # What the SDK would do between the lines of the story.
@@ -180,8 +162,9 @@ class ContactsStream(Stream):
         self, batch_config: BatchConfig, context: types.Context | None = None
     ) -> None:
         """Write BATCH messages the way RECORDs are written: only the writer differs."""
-        for _ in self._sync_records(context):
-            pass
+        with self._batches:
+            for _ in self._sync_records(context):
+                pass
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:
@@ -204,41 +187,3 @@ class ContactsStream(Stream):
         """Log a message, unless it is the SDK's own line about an error the tap reports itself."""
         if level < logging.ERROR:
             super().log(message, *args, level=level, **kwargs)
-
-
-def _where(bookmark: Bookmark | None) -> str:
-    instant = bookmark.instant if bookmark else None
-    return f"Bookmark: {utc_text(instant)}" if instant else "No bookmark"
-
-
-def _naming(window: Window, things: Iterable[_T]) -> Iterator[_T]:
-    """Name the window in whatever goes wrong with it."""
-    try:
-        yield from things
-    except TapError as error:
-        raise error.within(window) from None
-
-
-def _complete(entry: CatalogEntry) -> None:
-    """Put back what a catalog may leave out but the stream cannot do without."""
-    root = entry.metadata.root
-    method = entry.replication_method or root.forced_replication_method
-    wanted = (
-        ("key", list(entry.key_properties or root.table_key_properties or [KEY]), [KEY]),
-        (
-            "replication key",
-            entry.replication_key or root.replication_key or REPLICATION_KEY,
-            REPLICATION_KEY,
-        ),
-    )
-    for what, asked, only in wanted:
-        if asked != only:
-            msg = f"The catalog asks for the {what} {asked}, which contacts do not have"
-            raise CatalogError(msg, f"Its only {what} is {only}; correct or leave out the catalog.")
-    entry.key_properties = [KEY]
-    entry.replication_key = REPLICATION_KEY
-    if method not in {None, "INCREMENTAL", REPLICATION_FULL_TABLE}:
-        msg = f"The catalog asks for the replication method {method}"
-        raise CatalogError(msg, "Set it to INCREMENTAL or FULL_TABLE.")
-    for name in (KEY, REPLICATION_KEY):
-        entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC

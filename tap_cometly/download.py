@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
     from tap_cometly.clock import Clock
 
-_PART = 256 * 2**10  # bytes
+_PART = 64 * 2**10  # bytes
 _SLOWEST = 1_000  # bytes a second, over a minute
 _MINUTE = 60.0  # seconds
 
@@ -42,10 +42,12 @@ class Spool:
     Attributes:
         file: The gzip file, whole and verified.
         lines: About how many contacts it holds.
+        size: Bytes on the disk.
     """
 
     file: t.BinaryIO
     lines: int
+    size: int
 
     def close(self) -> None:
         """Let go of the disk space."""
@@ -102,8 +104,8 @@ class Downloader:
         _check(url)
         file = t.cast("t.BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115, outlives this call
         try:
-            self._download(url, file)
-            return Spool(file, verify(file))
+            size = self._download(url, file)
+            return Spool(file, verify(file), size)
         except OSError as error:
             file.close()
             raise _disk_full(error) from None
@@ -111,7 +113,7 @@ class Downloader:
             file.close()
             raise
 
-    def _download(self, url: str, file: t.BinaryIO) -> None:
+    def _download(self, url: str, file: t.BinaryIO) -> int:
         with self._open(url) as response:
             size = _length(response)
             received = self._copy(response, file)
@@ -120,6 +122,7 @@ class Downloader:
         if received != size:
             msg = f"it ended after {received} of {size} bytes"
             raise BadFileError(msg)
+        return received
 
     def _open(self, url: str) -> requests.Response:
         patience = Patience(self._clock, self._logger, whom="The file store")

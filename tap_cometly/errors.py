@@ -6,6 +6,13 @@ read is added on the way up, where it is known, and the tap prints the whole as 
 
 from __future__ import annotations
 
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_T = t.TypeVar("_T")
+
 
 class TapError(Exception):
     """An expected failure: what happened, where, and what to do next."""
@@ -31,6 +38,14 @@ class TapError(Exception):
     def __str__(self) -> str:
         """Give the line the user reads."""
         return f"{self.what}{self.where}. {self.advice}"
+
+
+def naming(where: object, things: Iterable[_T]) -> Iterator[_T]:
+    """Go through some things, and name the window in whatever goes wrong on the way."""
+    try:
+        yield from things
+    except TapError as error:
+        raise error.within(where) from None
 
 
 class SettingsError(TapError):
@@ -95,6 +110,10 @@ class FileError(TapError):
 
 class ExportError(TapError):
     """An export job failed or took too long."""
+
+
+class GarbledError(Exception):
+    """An answer of the API that cannot be read; asking again may help, so no user sees this."""
 
 
 def tls_error(whom: str) -> ApiError:

@@ -7,8 +7,7 @@ import typing as t
 import msgspec
 
 from tap_cometly import ndjson
-from tap_cometly.decoding import GarbledError
-from tap_cometly.errors import RejectedError
+from tap_cometly.errors import GarbledError, RejectedError
 from tap_cometly.pages import LARGEST_PAGE, SURELY_SERVED
 from tap_cometly.probing import probe_of
 from tap_cometly.space_time import wall_range
@@ -136,13 +135,13 @@ class ExportCalls:
         try:
             page = self._listing.ask(self._wall(window), per_page=LARGEST_PAGE, slot_taken=True)
         except RejectedError:
-            return Probe(window, 0, more=True, ids=None)
+            return Probe.refused(window)
         return probe_of(window, page)
 
     def is_empty(self, window: Window) -> bool:
         """Ask the list whether a window holds no contact; in parts, if it refuses so long a one."""
         try:
-            return not self._listing.ask(self._wall(window), per_page=1).contacts
+            return not self._listing.ask(self._wall(window), per_page=1).glimpses
         except RejectedError:
             if window.seconds < SURELY_SERVED:
                 raise

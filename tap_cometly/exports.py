@@ -9,6 +9,7 @@ from tap_cometly.errors import RecordError, TapError
 from tap_cometly.jobs import Stage
 from tap_cometly.line import Limits
 from tap_cometly.probing import Counted
+from tap_cometly.progress import EXPORT, PAGES, Opened
 from tap_cometly.space_time import wall_range
 from tap_cometly.windows import Cutter, Window
 from tap_cometly.works import Works
@@ -18,17 +19,19 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_cometly.clock import Clock
-    from tap_cometly.decoding import Columns
+    from tap_cometly.columns import Columns
     from tap_cometly.download import Spool
     from tap_cometly.export_calls import Source
     from tap_cometly.jobs import Job
     from tap_cometly.pages import Pages
+    from tap_cometly.progress import Progress
     from tap_cometly.record import Contact
     from tap_cometly.runner import Runner
     from tap_cometly.settings import Settings
     from tap_cometly.zone_check import ZoneCheck
 
 _AHEAD = 2  # windows beyond those in the works whose sizes should be known
+_OFTEN = 0.05  # seconds between looks after the works; blocks come by the thousand
 
 
 class Exports:
@@ -43,6 +46,7 @@ class Exports:
         zone_check: ZoneCheck,
         settings: Settings,
         clock: Clock,
+        progress: Progress,
         logger: logging.Logger,
     ) -> None:
         """Prepare.
@@ -55,7 +59,8 @@ class Exports:
             zone_check: Looks at creation times.
             settings: Size, number and patience of exports.
             clock: Of this sync.
-            logger: Where progress is told.
+            progress: Where it is noted what exports are doing.
+            logger: Where oddities are told.
         """
         self._calls = calls
         self._columns = columns
@@ -63,6 +68,7 @@ class Exports:
         self._zone_check = zone_check
         self._settings = settings
         self._clock = clock
+        self._progress = progress
         self._logger = logger
         self._runner = runner
 
@@ -85,6 +91,7 @@ class Exports:
             TapError: The range cannot be read to its end by exports.
         """
         works = self._works(cutter)
+        self._progress.exports = works.doing
         try:
             while not works.done:
                 job = works.head()
@@ -92,9 +99,12 @@ class Exports:
                     works.turn()
                     continue
                 counted = Counted(self._begun(works, job))
+                way = PAGES if job.stage is Stage.BY_PAGES else EXPORT
+                self._progress.opened = Opened(way, job.holds, works.left())
                 yield job.window, iter(counted)
                 works.taken(job, counted.contacts)
         finally:
+            self._progress.exports = None
             works.close()
 
     def _works(self, cutter: Cutter) -> Works:
@@ -137,7 +147,6 @@ class Exports:
 
     def _read(self, works: Works, job: Job) -> Iterator[list[Contact]]:
         if job.stage is Stage.BY_PAGES:
-            self._logger.info("Reading %s through pages", job.window)
             return self._pages.read(job.window)
         if job.spool is None:
             msg = "a file that is said to be here is not"
@@ -147,10 +156,13 @@ class Exports:
     def _decoded(self, works: Works, job: Job, spool: Spool) -> Iterator[list[Contact]]:
         wall = wall_range(job.window.start, job.window.end, self._settings.zone)
         vouched = False
+        turned = self._clock.monotonic()
         for contacts in self._calls.contacts(spool):
             self._zone_check.inspect(contacts, wall)
             if not vouched:
                 self._zone_check.vouch_elsewhere(contacts)
                 vouched = True
             yield self._columns.fill(contacts)
-            works.turn(wait=False)
+            if self._clock.monotonic() - turned >= _OFTEN:
+                works.turn(wait=False)
+                turned = self._clock.monotonic()

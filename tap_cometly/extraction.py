@@ -25,9 +25,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_cometly.decoding import Page
     from tap_cometly.exports import Exports
     from tap_cometly.first_contact import FirstContact
+    from tap_cometly.page import Page
     from tap_cometly.pages import Pages
     from tap_cometly.record import Contact
     from tap_cometly.runner import Runner
@@ -53,7 +53,6 @@ class Extraction:
         *,
         latest_end: t.Callable[[], datetime],
         spare: t.Callable[[], int],
-        took: t.Callable[[], str] = str,
         logger: logging.Logger,
     ) -> None:
         """Prepare.
@@ -67,7 +66,6 @@ class Extraction:
             first_contact: Tells what a test of the connection shows.
             latest_end: Where a range may end by the API's clock, once it has answered; UTC.
             spare: Says how many requests of the list are free now.
-            took: Tells what reading has taken, in words.
             logger: Where the way taken is told.
         """
         # Exports have no custom fields.
@@ -80,7 +78,6 @@ class Extraction:
         self._first_contact = first_contact
         self._latest_end = latest_end
         self._spare = spare
-        self.took = took
         self._logger = logger
         self._refused = False
         self._longest_served = 1  # seconds, of a window that was probed
@@ -101,7 +98,7 @@ class Extraction:
         first = self._pages.first(asked, at_most=at_most)
         whole = Window(asked.start, min(asked.end, self._latest_end()))
         if whole.start < whole.end:
-            self._zone_check.vouch_newest(whole, first.contacts)
+            self._zone_check.vouch_newest(whole, first.glimpses)
             self._first_contact.tell(whole, first)
             yield whole, _sampled(self._pages.read(asked, first), first)
 
@@ -126,7 +123,6 @@ class Extraction:
         sounding = self._sound(whole, first, cutter)
         held = self._held(asked, first, sounding) if first else None
         if held is not None:
-            self._logger.info("Reading %s through pages", whole)
             yield whole, iter(held)
         elif self._mode == PAGINATION:
             yield from self._through_pages(whole)
@@ -150,7 +146,7 @@ class Extraction:
             undecided = self._mode != PAGINATION and first.next_cursor is not None
             if undecided and self._spare() >= CALLS:
                 return Sounding(whole, first, cutter, self._pages, self._zone_check, self._runner)
-        self._zone_check.vouch_newest(whole, first.contacts if first else [])
+        self._zone_check.vouch_newest(whole, first.glimpses if first else [])
         return None
 
     def _held(
@@ -200,7 +196,6 @@ class Extraction:
             held = 0
             for part in _parts(window, at_most=self._longest_served if self._refused else None):
                 counted = Counted(self._pages.read(part))
-                self._logger.info("Reading %s through pages", part)
                 yield part, iter(counted)
                 held += counted.contacts
             cutter.finished(window, held)
@@ -212,9 +207,9 @@ class Extraction:
             if window.seconds < SURELY_SERVED:
                 raise
             self._refused = True
-            return Probe(window, 0, more=True, ids=None)
+            return Probe.refused(window)
         self._longest_served = max(self._longest_served, window.seconds)
-        self._zone_check.vouch_elsewhere(page.contacts)
+        self._zone_check.vouch_elsewhere(page.glimpses)
         return probe_of(window, page)
 
 
@@ -225,7 +220,7 @@ def _parts(window: Window, *, at_most: int | None) -> Iterator[Window]:
         end = start + timedelta(seconds=at_most)
         yield Window(start, end)
         start = end
-    yield Window(start, window.end)
+    yield window if start == window.start else Window(start, window.end)
 
 
 def _sampled(blocks: Iterator[list[Contact]], first: Page) -> Iterator[list[Contact]]:

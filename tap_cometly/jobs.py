@@ -16,6 +16,8 @@ REFUSED_URLS = 3  # fresh URLs for one job's file
 FAILED_IN_A_ROW = 3  # jobs, until exports are given up
 POLLS_WITHOUT_URL = 8  # of a job that says it is completed
 
+QUEUED, PROCESSING = "queued", "processing"  # as the API words it
+
 _SOONEST = 0.25  # seconds between two looks at a job
 _FIRST_LOOK = 1.0  # seconds, when nothing is known about how long jobs take
 _GROWTH_OF_SCOUT = 1.06  # of a job's age from look to look: the first job finds out for all
@@ -28,13 +30,13 @@ _FIXED_PART = 0.3  # of a job's time does not depend on its size, until we know 
 class Stage(enum.Enum):
     """Where a window is."""
 
-    TO_CREATE = "waiting for its export to be created"
-    CREATING = "its export is being created"
-    RUNNING = "its export runs"
-    POLLING = "its export is being asked after"
-    FETCHING = "its file is being fetched"
-    READY = "its file is here"
-    BY_PAGES = "to be read through pages"
+    TO_CREATE = "waiting to be created"
+    CREATING = "being created"
+    RUNNING = "running"
+    POLLING = "being asked after"
+    FETCHING = "downloading"
+    READY = "downloaded"
+    BY_PAGES = "left to pages"
 
 
 @dataclass(eq=False)
@@ -49,6 +51,9 @@ class Job:
         created: When that one was created.
         look_at: When to do the next thing about it.
         looked_at: When it was last seen running.
+        status: What it was last seen doing; ours, for the API's own word may be anything.
+        status_since: When it was first seen doing that.
+        timed: Whether the last job's time has been told, or there is none.
         looks_without_url: Polls that said `completed` but gave no URL.
         refused_urls: URLs the store did not take, of the last job.
         bad_files: Files that came broken, of the last job.
@@ -63,6 +68,9 @@ class Job:
     created: float = 0.0
     look_at: float = 0.0
     looked_at: float = 0.0
+    status: str = QUEUED
+    status_since: float = 0.0
+    timed: bool = True
     looks_without_url: int = 0
     refused_urls: int = 0
     bad_files: int = 0
@@ -74,6 +82,17 @@ class Job:
         """How many contacts it is thought to hold."""
         return self.window.expected or 1
 
+    @property
+    def holds(self) -> int | None:
+        """How many contacts it holds, counted once its file is here."""
+        return self.window.expected if self.spool is None else self.spool.lines
+
+    def doing(self, now: float) -> str:
+        """Say in a word or two what it is doing."""
+        if self.stage in {Stage.RUNNING, Stage.POLLING}:
+            return f"{self.status} {now - self.status_since:.0f} s"
+        return str(self.stage.value)
+
     def begin(self) -> None:
         """Ask for a job, the first one or another one."""
         self.stage = Stage.CREATING
@@ -83,8 +102,16 @@ class Job:
     def begun(self, export_id: int, now: float) -> None:
         """Note that the job exists."""
         self.export_id = export_id
-        self.created = self.looked_at = now
+        self.created = self.looked_at = self.status_since = now
+        self.status = QUEUED
+        self.timed = False
         self.stage = Stage.RUNNING
+
+    def still(self, status: str, now: float) -> None:
+        """Note that the job is not done, and what it is doing."""
+        self.looked_at = now
+        if status != self.status:
+            self.status, self.status_since = status, now
 
     def close(self) -> None:
         """Let go of the file."""

@@ -5,10 +5,9 @@ Nothing here talks to anyone. A window's place in the line is its place in time,
 
 from __future__ import annotations
 
-import itertools
 import typing as t
-from collections import deque
 
+from tap_cometly import metering
 from tap_cometly.errors import ExportError
 from tap_cometly.jobs import BAD_FILES, TRIES, Durations, Job, Stage, Streak
 from tap_cometly.ndjson import bad_file
@@ -48,7 +47,7 @@ class Line:
         """Begin with an empty line."""
         self.durations = Durations()
         self.end: Exception | None = None
-        self._jobs: deque[Job] = deque()
+        self._jobs: tuple[Job, ...] = ()  # never changed, only replaced: others look at it, too
         self._limits = limits
         self._clock = clock
         self._logger = logger
@@ -63,9 +62,18 @@ class Line:
         """Count them."""
         return len(self._jobs)
 
-    def in_turn(self) -> list[Job]:
+    def in_turn(self) -> tuple[Job, ...]:
         """Give those that may have an export: after halving, there may be more than that."""
-        return list(itertools.islice(self._jobs, self._limits.parallel))
+        return self._jobs[: self._limits.parallel]
+
+    def doing(self, now: float) -> list[str]:
+        """Say what each of them is doing."""
+        words = [job.doing(now) for job in self.in_turn()]
+        return ["reading", *words[1:]] if self.head() else words
+
+    def others(self) -> tuple[Job, ...]:
+        """Give all but the oldest."""
+        return self._jobs[1:]
 
     @property
     def has_room(self) -> bool:
@@ -74,17 +82,18 @@ class Line:
 
     def add(self, window: Window) -> None:
         """Put a window at the end."""
-        self._jobs.append(Job(window))
+        self._jobs = (*self._jobs, Job(window))
 
     def head(self) -> Job | None:
         """Give the oldest window once it can be read; None while it cannot."""
-        if self._jobs and self._jobs[0].stage in {Stage.READY, Stage.BY_PAGES}:
-            return self._jobs[0]
-        return None
+        job = next(iter(self._jobs), None)
+        return job if job and job.stage in {Stage.READY, Stage.BY_PAGES} else None
 
     def leave(self) -> None:
         """Let the oldest window go; it has been read."""
-        self._jobs.popleft().close()
+        job, *others = self._jobs
+        self._jobs = tuple(others)
+        job.close()
 
     def stop(self, reason: Exception) -> None:
         """Let nothing new begin; the first reason counts."""
@@ -123,7 +132,6 @@ class Line:
         self._streak.completed()
         job.spool = spool
         job.stage = Stage.READY
-        self._logger.info("Export of %s is here: about %d contacts", job.window, spool.lines)
 
     def spoiled(self, job: Job, reason: str) -> None:
         """Fetch a file that came broken again, then have it made anew, then give up."""
@@ -141,6 +149,7 @@ class Line:
         """Create a failed job once more, then halve its window, or leave it to pages."""
         now = self._clock.monotonic()
         job.close()
+        metering.export_ended(job, now, completed=False)
         if self._streak.failed(job.created, now):
             msg = f"Three exports in a row failed, the last one because {problem}"
             advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
@@ -171,7 +180,6 @@ class Line:
         if job.expected <= self._limits.threshold:
             return False
         place = self._jobs.index(job)
-        self._jobs.remove(job)
-        for half in reversed(job.window.halves()):
-            self._jobs.insert(place, Job(half))
+        halves = map(Job, job.window.halves())
+        self._jobs = (*self._jobs[:place], *halves, *self._jobs[place + 1 :])
         return True

@@ -35,7 +35,7 @@ class Step(NamedTuple):
 
 
 def steps(
-    estimates: Sequence[Estimate], target: int, *, patient: bool, hurried: bool = False
+    estimates: Sequence[Estimate], target: int, *, patient: bool, hurried: bool
 ) -> Iterator[Step]:
     """All steps from the front to the end of the range; at least one.
 

@@ -7,13 +7,16 @@ import typing as t
 from importlib import metadata
 
 from tap_cometly.client import CometlyClient
-from tap_cometly.decoding import Columns, ContactDecoder
+from tap_cometly.columns import Columns
+from tap_cometly.decoding import ContactDecoder
 from tap_cometly.download import Downloader
 from tap_cometly.export_calls import ExportCalls
 from tap_cometly.exports import Exports
 from tap_cometly.extraction import Extraction
 from tap_cometly.first_contact import FirstContact
+from tap_cometly.memory import share_one_arena
 from tap_cometly.mending import Findings
+from tap_cometly.page import PageReader
 from tap_cometly.pages import Listing, Pages
 from tap_cometly.record import FIELDS, OPTIONS
 from tap_cometly.runner import Threads
@@ -26,6 +29,7 @@ if t.TYPE_CHECKING:
     from datetime import datetime
 
     from tap_cometly.clock import Clock
+    from tap_cometly.progress import Progress
     from tap_cometly.record import Field
     from tap_cometly.settings import Settings
     from tap_cometly.sync_range import SyncRange
@@ -37,6 +41,7 @@ def open_reading(
     fields: Sequence[Field],
     sync_range: SyncRange,
     clock: Clock,
+    progress: Progress,
     logger: logging.Logger,
 ) -> Iterator[Extraction]:
     """Connect the rooms for a sync, and clear up after it.
@@ -46,20 +51,23 @@ def open_reading(
         fields: Of a contact.
         sync_range: Where the range ends, by whatever clock.
         clock: The machine's.
-        logger: For everything that is told.
+        progress: Where it is noted what is being done.
+        logger: For everything else that is told.
 
     Yields:
         What reads ranges.
     """
+    share_one_arena()
     clock = clock.fresh()
     agent = f"tap-cometly/{metadata.version('tap-cometly')}"
     client = CometlyClient(settings, clock, logger, agent=agent)
+    progress.budgets = client.budgets
     timeout = float(settings.request_timeout)
     downloader = Downloader(clock, logger, timeout=timeout, agent=agent)
     findings = Findings(logger)
     decoder = ContactDecoder(fields, findings)
     options = {field.option: 1 for field in fields if field.option}
-    listing = Listing(client, decoder, options=options)
+    listing = Listing(client, PageReader(decoder), options=options)
     zone_check = ZoneCheck(listing, settings.zone, logger)
     pages = Pages(
         listing,
@@ -78,6 +86,7 @@ def open_reading(
         zone_check,
         settings,
         clock,
+        progress,
         logger,
     )
     try:
@@ -89,7 +98,9 @@ def open_reading(
             runner,
             FirstContact(
                 Listing(
-                    client, ContactDecoder(FIELDS, findings), options=dict.fromkeys(OPTIONS, 1)
+                    client,
+                    PageReader(ContactDecoder(FIELDS, findings)),
+                    options=dict.fromkeys(OPTIONS, 1),
                 ),
                 zone_check,
                 settings.zone,
@@ -97,7 +108,6 @@ def open_reading(
             ),
             latest_end=lambda: sync_range.end(earlier_clock(client, clock, logger)),
             spare=client.budgets["list"].spare_for_all,
-            took=lambda: _took(client),
             logger=logger,
         )
     finally:
@@ -105,12 +115,6 @@ def open_reading(
         client.close()
         downloader.close()
         findings.summarize()
-
-
-def _took(client: CometlyClient) -> str:
-    calls = ", ".join(f"{kind} {budget.requests}" for kind, budget in client.budgets.items())
-    waited = sum(budget.waited for budget in client.budgets.values())
-    return f"API calls: {calls}; {waited:.0f} s of waiting for limits"
 
 
 def earlier_clock(client: CometlyClient, clock: Clock, logger: logging.Logger) -> datetime:

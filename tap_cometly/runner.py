@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import typing as t
+from functools import partial
 
 from tap_cometly.clock import ClosedError
 
@@ -29,6 +30,30 @@ class Runner(t.Protocol):
 
     def close(self) -> None:
         """Give up what is under way."""
+
+
+def done(work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> Callable[[], None]:
+    """Do some work.
+
+    Args:
+        work: What to do.
+        then: Takes its result or its error.
+
+    Returns:
+        What hands the outcome on; nothing is handed on once the sync is over.
+    """
+    outcome: _T | Exception
+    try:
+        outcome = work()
+    except ClosedError:
+        return _nothing
+    except Exception as error:  # noqa: BLE001, handed to whoever waits
+        outcome = error
+    return partial(then, outcome)
+
+
+def _nothing() -> None:
+    """Nobody waits any more."""
 
 
 class Errand(t.Generic[_T]):
@@ -76,14 +101,7 @@ class Threads:
             return
 
         def run() -> None:
-            outcome: _T | Exception
-            try:
-                outcome = work()
-            except ClosedError:
-                return
-            except Exception as error:  # noqa: BLE001, handed to whoever waits
-                outcome = error
-            self._done.put(lambda: then(outcome))
+            self._done.put(done(work, then))
 
         self._threads = {thread for thread in self._threads if thread.is_alive()}
         thread = threading.Thread(target=run, daemon=True, name="tap-cometly")

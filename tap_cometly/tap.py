@@ -20,6 +20,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
+import tap_cometly.about  # noqa: F401, makes `--about` complete
 from tap_cometly.batch import batch_config
 from tap_cometly.bookmark import Bookmark, checked_state, read_state
 from tap_cometly.clock import Clock

@@ -34,6 +34,7 @@ _SLICE = 64  # times shorter than the part it is to tell the density of
 _NARROWER = 16  # times, when a slice held more than a page
 _PATIENCE = 100  # probes a window may cost before it is cut as well as can be
 _MEMORY = 0.7  # the weight of a finished window against that of the next one
+_KNOWN = {Ground.COUNT, Ground.MEASURE}
 _LIMITS = (1 / 4, 4.0)  # of what finished windows may change the estimates by
 
 
@@ -79,7 +80,7 @@ class Probe:
     Attributes:
         window: What was asked for.
         count: The rows on the page.
-        more: Whether a cursor follows. A list that refuses so long a window counts as 0 and more.
+        more: Whether a cursor follows. A refused window counts as 0 and more.
         ids: The highest, the middle and the lowest id on the page; None when it is empty.
     """
 
@@ -87,6 +88,11 @@ class Probe:
     count: int
     more: bool
     ids: tuple[int, int, int] | None
+
+    @classmethod
+    def refused(cls, window: Window) -> Probe:
+        """Say that the list refuses so long a window."""
+        return cls(window, 0, more=True, ids=None)
 
     @classmethod
     def of(cls, window: Window, ids: Sequence[int], *, more: bool) -> Probe:
@@ -125,6 +131,14 @@ class Cutter:
     def done(self) -> bool:
         """Whether all of the range has been cut."""
         return self._survey.start >= self._survey.end
+
+    @property
+    def left(self) -> float | None:
+        """How many contacts lie in what has not been cut; None where that is mere guesswork."""
+        estimates = list(self._survey.estimates())
+        if any(estimate.ground not in _KNOWN for estimate in estimates):
+            return None
+        return sum(estimate.contacts for estimate in estimates)
 
     def learn(self, probe: Probe) -> None:
         """Take in the answer to a probe, also to one that was not asked for."""
@@ -229,7 +243,7 @@ class Cutter:
 def _parts(estimate: Estimate, places: list[Second]) -> Iterator[Window]:
     """The parts between the places; the page that is known will do for the last one."""
     tile = estimate.tile
-    inner = sorted({place for place in places if tile.start < place < tile.end})
+    inner = sorted({place for place in places if place > tile.start})
     known = tile.page is not None and tile.page.tells_about_end
     for start, end in pairwise([tile.start, *inner, *([] if inner and known else [tile.end])]):
         contacts = estimate.contacts * (end - start) / tile.seconds

@@ -6,41 +6,26 @@ outcome. So the same code runs against the API in threads and against a model of
 
 from __future__ import annotations
 
-import itertools
 import typing as t
 from functools import partial
 
-from tap_cometly.download import FileGoneError, UrlRefusedError
-from tap_cometly.errors import (
-    AnswerLostError,
-    NotFoundError,
-    RejectedError,
-)
-from tap_cometly.export_calls import ExportStatus
-from tap_cometly.jobs import (
-    POLLS_WITHOUT_URL,
-    REFUSED_URLS,
-    Job,
-    Stage,
-)
+from tap_cometly.jobs import Stage
 from tap_cometly.line import Limits, Line
-from tap_cometly.ndjson import BadFileError
+from tap_cometly.outcomes import Outcomes
 
 if t.TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
     from tap_cometly.clock import Clock
-    from tap_cometly.download import Spool
     from tap_cometly.export_calls import ExportApi
+    from tap_cometly.jobs import Job
     from tap_cometly.runner import Runner
     from tap_cometly.windows import Cutter, Probe
 
-_SILENCE = 25.0  # seconds without a line in the log
+_A_WHILE = 30.0  # seconds to wait for something to come back when there is nothing to start
 _BLINK = 0.01  # seconds to wait at least, lest rounding keep the machine busy
 _LONG_WAIT = 5.0  # seconds without probes, after which a good guess is better
-_PAUSE = 5.0  # seconds before a job whose creation may have been lost is created again
-_RUNNING = {"queued", "processing"}
 
 
 class Works:
@@ -73,12 +58,9 @@ class Works:
         self._cutter = cutter
         self._runner = runner
         self._clock = clock
-        self._limits = limits
-        self._logger = logger
         self._line = Line(limits, clock, logger)
-        self._odd_status = self._closed = False
+        self._outcomes = Outcomes(api, self._line, runner, clock, logger, timeout=limits.timeout)
         self._probing = 0
-        self._told = clock.monotonic()
 
     # Handing out.
 
@@ -109,9 +91,18 @@ class Works:
         job.begun_to_read = True
         self._line.look(job, after=0.0)
 
+    def doing(self, now: float) -> list[str]:
+        """Say what each export is doing, oldest window first; from any thread."""
+        return self._line.doing(now)
+
+    def left(self) -> float | None:
+        """Tell how many contacts lie behind the oldest window, as far as that is known."""
+        left = self._cutter.left
+        return None if left is None else left + sum(job.expected for job in self._line.others())
+
     def close(self) -> None:
         """Let go of all files, also of those that are still to come."""
-        self._closed = True
+        self._outcomes.closed = True
         for job in self._line:
             job.close()
 
@@ -132,7 +123,6 @@ class Works:
         self._runner.wait(self._idle_for() if wait and self._line.end is None else 0.0)
         if limited:
             self._api.budgets["create"].waited += self._clock.monotonic() - began
-        self._break_silence()
 
     def _fill_line(self) -> None:
         while self._line.has_room and not self._cutter.done:
@@ -144,7 +134,7 @@ class Works:
     def _is_limited(self) -> bool:
         """Whether an export waits for nothing but the limit."""
         now = self._clock.monotonic()
-        due = (job.stage is Stage.TO_CREATE and job.look_at <= now for job in self._line)
+        due = (j.stage is Stage.TO_CREATE and j.look_at <= now for j in self._line.in_turn())
         return any(due) and self._api.budgets["create"].delay() > 0
 
     def _is_idle(self) -> bool:
@@ -180,7 +170,9 @@ class Works:
             if not self._api.budgets["create"].try_take():
                 return None
             job.begin()
-            self._runner.start(partial(self._api.create, job.window), partial(self._created, job))
+            self._runner.start(
+                partial(self._api.create, job.window), partial(self._outcomes.created, job)
+            )
         return None
 
     def _poll(self) -> None:
@@ -194,13 +186,15 @@ class Works:
             if not budget.try_take():
                 return
             job.stage = Stage.POLLING
-            self._runner.start(partial(self._api.poll, job.export_id), partial(self._polled, job))
+            self._runner.start(
+                partial(self._api.poll, job.export_id), partial(self._outcomes.polled, job)
+            )
 
     def _idle_for(self) -> float:
-        """Say how long there is nothing to start, at most until the log would fall silent."""
+        """Say how long there is nothing to start."""
         now = self._clock.monotonic()
         budgets = self._api.budgets
-        times = [self._told + _SILENCE - now]
+        times = [_A_WHILE]
         for job in self._line.in_turn():
             if job.stage is Stage.TO_CREATE:
                 times.append(max(job.look_at - now, budgets["create"].delay()))
@@ -210,98 +204,9 @@ class Works:
             times.append(budgets["list"].delay() or 1.0)
         return max(_BLINK, min(times))
 
-    def _break_silence(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._told >= _SILENCE:
-            self._told = now
-            stages = ", ".join(
-                f"{j.window}: {j.stage.value}" for j in itertools.islice(self._line, 4)
-            )
-            self._logger.info("Exports in the works: %s", stages or "looking for how much there is")
-
-    # What comes back.
-
     def _probed(self, outcome: Probe | Exception) -> None:
         self._probing -= 1
         if isinstance(outcome, Exception):
             self._line.stop(outcome)
         else:
             self._cutter.learn(outcome)
-
-    def _created(self, job: Job, outcome: int | Exception) -> None:
-        now = self._clock.monotonic()
-        match outcome:
-            case int():
-                job.begun(outcome, now)
-                self._line.look(job)
-            case RejectedError():
-                self._line.refused(job, outcome.what)
-            case AnswerLostError():
-                job.created = now
-                self._line.failed(job, outcome.what, pause=_PAUSE)
-            case _:
-                self._line.stop(outcome)
-
-    def _polled(self, job: Job, outcome: ExportStatus | Exception) -> None:
-        now = self._clock.monotonic()
-        match outcome:
-            case NotFoundError():
-                self._line.failed(job, "the API no longer knows the export")
-            case Exception():
-                self._line.stop(outcome)
-            case ExportStatus(status="failed"):
-                self._line.failed(job, "the export failed")
-            case ExportStatus(status="completed", url=str(url)):
-                if not job.bad_files and not job.refused_urls:
-                    self._line.durations.learn_from(job, now)
-                    self._line.look_anew()
-                job.stage = Stage.FETCHING
-                self._runner.start(partial(self._api.fetch, url), partial(self._fetched, job))
-            case ExportStatus(status=status) if now - job.created > self._limits.timeout:
-                self._line.failed(job, f"the export took longer than {self._limits.timeout:.0f} s")
-            case ExportStatus(status=status):
-                self._still_running(job, status)
-
-    def _still_running(self, job: Job, status: str) -> None:
-        if status == "completed":
-            job.looks_without_url += 1
-            if job.looks_without_url >= POLLS_WITHOUT_URL:
-                self._line.failed(job, "the export is completed but has no file")
-                return
-        elif (status not in _RUNNING or job.looks_without_url) and not self._odd_status:
-            self._odd_status = True
-            self._logger.warning("An export's status makes no sense; waiting until its timeout")
-        job.looked_at = self._clock.monotonic()
-        self._line.look(job)
-
-    def _fetched(self, job: Job, outcome: Spool | Exception) -> None:
-        match outcome:
-            case UrlRefusedError():
-                job.refused_urls += 1
-                if job.refused_urls > REFUSED_URLS:
-                    self._line.failed(job, "the store refuses the file's URL")
-                else:
-                    self._line.look(job, after=2.0**job.refused_urls / 2)
-            case FileGoneError():
-                self._line.failed(job, "the store has no such file")
-            case BadFileError():
-                self._line.spoiled(job, str(outcome))
-            case Exception():
-                self._line.stop(outcome)
-            case _ if self._closed:
-                outcome.close()
-            case _ if outcome.lines == 0:
-                job.spool = outcome
-                self._runner.start(
-                    partial(self._api.is_empty, job.window), partial(self._compared, job)
-                )
-            case _:
-                self._line.ready(job, outcome)
-
-    def _compared(self, job: Job, empty: bool | Exception) -> None:  # noqa: FBT001, an answer
-        if isinstance(empty, Exception):
-            self._line.stop(empty)
-        elif empty and job.spool is not None:
-            self._line.ready(job, job.spool)
-        else:
-            self._line.spoiled(job, "it is empty, but the list has contacts")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from typing_extensions import Self, override
 
 from tap_cometly.clock import Clock, ClosedError
+from tap_cometly.runner import done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,14 +68,7 @@ class VirtualTime(Clock):
         def run() -> None:
             self._thread.woken = woken
             woken.acquire()
-            try:
-                outcome: _T | Exception = work()
-                self._outcomes.append(lambda: then(outcome))
-            except ClosedError:
-                pass
-            except Exception as error:  # noqa: BLE001, handed to whoever waits
-                failure = error
-                self._outcomes.append(lambda: then(failure))
+            self._outcomes.append(done(work, then))
             self._handed_back.release()
 
         Thread(target=run, daemon=True).start()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
 from typing_extensions import override
 
 from tap_cometly.clock import Clock, ClosedError
+from tap_cometly.runner import done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,14 +28,41 @@ class _Time:
     def __init__(self) -> None:
         self._ticks = 0
         self._lock = threading.Lock()
+        self._recurring: list[_Recurring] = []
 
     @property
     def elapsed(self) -> float:
         return self._ticks / _TICKS
 
     def advance(self, seconds: float) -> None:
+        """Let time pass, and do on the way what is to be done every so often."""
         with self._lock:
-            self._ticks += math.ceil(max(seconds, 0.0) * _TICKS)
+            until = self._ticks + math.ceil(max(seconds, 0.0) * _TICKS)
+        while due := self._next_before(until):
+            self._ticks = due.next_at
+            due.next_at += due.every
+            due.do()
+        with self._lock:
+            self._ticks = max(self._ticks, until)
+
+    def recur(self, clock: Clock, seconds: float, do: Callable[[], None]) -> None:
+        every = math.ceil(seconds * _TICKS)
+        self._recurring.append(_Recurring(clock, every, self._ticks + every, do))
+
+    def _next_before(self, until: int) -> _Recurring | None:
+        self._recurring = [each for each in self._recurring if not each.clock.closed]
+        first = min(self._recurring, key=lambda each: each.next_at, default=None)
+        return first if first and first.next_at <= until else None
+
+
+@dataclass
+class _Recurring:
+    """What is done every so many ticks, until a clock is closed."""
+
+    clock: Clock
+    every: int
+    next_at: int
+    do: Callable[[], None]
 
 
 class FakeClock(Clock):
@@ -75,6 +104,10 @@ class FakeClock(Clock):
             raise ClosedError
         self._time.advance(seconds)
 
+    @override
+    def every(self, seconds: float, do: Callable[[], None]) -> None:
+        self._time.recur(self, seconds, do)
+
     def advance(self, by: timedelta) -> None:
         """Let time pass between two runs."""
         self._time.advance(by.total_seconds())
@@ -94,14 +127,7 @@ class InTurn:
     def start(self, work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> None:
         if self._clock.closed:
             return
-        outcome: _T | Exception
-        try:
-            outcome = work()
-        except ClosedError:
-            return
-        except Exception as error:  # noqa: BLE001, handed to whoever waits
-            outcome = error
-        self._done.append(lambda: then(outcome))
+        self._done.append(done(work, then))
 
     def wait(self, seconds: float) -> None:
         time.sleep(_BREATH)  # the sandbox may be writing a file
@@ -113,7 +139,7 @@ class InTurn:
         self._hand_on()
 
     def _hand_on(self) -> bool:
-        done, self._done = self._done, []
-        for then in done:
-            then()
-        return bool(done)
+        waiting, self._done = self._done, []
+        for hand_on in waiting:
+            hand_on()
+        return bool(waiting)

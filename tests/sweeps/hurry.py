@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from tap_cometly.clock import Clock
 from tap_cometly.runner import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BEGAN = datetime(2024, 6, 1, 12, tzinfo=timezone.utc)
 
@@ -40,6 +44,10 @@ class HurriedClock(Clock):
     @override
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds / self.speed)
+
+    @override
+    def every(self, seconds: float, do: Callable[[], None]) -> None:
+        super().every(seconds / self.speed, do)
 
 
 class HurriedThreads(Threads):

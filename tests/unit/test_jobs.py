@@ -51,6 +51,42 @@ def test_a_job_that_exists_runs_from_then_on() -> None:
     assert (job.created, job.looked_at) == (100.0, 100.0)
 
 
+def test_what_a_job_is_doing_is_told_with_how_long_it_has_been_doing_it() -> None:
+    job = Job(WINDOW)
+    told = [job.doing(100.0)]
+    job.begin()
+    told.append(job.doing(100.0))
+    job.begun(7, now=100.0)
+    told.append(job.doing(103.0))
+    job.still("processing", now=110.0)
+    told.append(job.doing(112.0))
+    job.still("processing", now=120.0)
+    job.stage = Stage.POLLING
+    told.append(job.doing(125.0))
+    job.begin()
+    job.begun(8, now=200.0)
+    told.append(job.doing(200.0))
+
+    assert told == [
+        "waiting to be created",
+        "being created",
+        "queued 3 s",
+        "processing 2 s",
+        "processing 15 s",
+        "queued 0 s",
+    ]
+    assert job.looked_at == 200.0
+
+
+def test_what_a_window_holds_is_counted_once_its_file_is_here() -> None:
+    job = Job(WINDOW)
+    assert job.holds == 250_000
+
+    job.spool = Spool(BytesIO(b"x"), lines=3, size=1)
+
+    assert job.holds == 3
+
+
 def test_a_window_of_unknown_size_counts_as_a_small_one() -> None:
     assert Job(Window(WINDOW.start, WINDOW.end)).expected == 1
     assert Job(WINDOW).expected == 250_000
@@ -186,7 +222,7 @@ def test_jobs_that_ran_side_by_side_fail_as_one() -> None:
 
 
 def test_closing_a_job_closes_its_file_once() -> None:
-    job, spool = Job(WINDOW), Spool(BytesIO(b"x"), lines=1)
+    job, spool = Job(WINDOW), Spool(BytesIO(b"x"), lines=1, size=1)
     job.spool = spool
 
     job.close()
