@@ -101,9 +101,10 @@ def _message(content: bytes) -> str:
 
 
 def scrub(text: str, secret: str) -> str:
-    """Make a foreign text fit for a log: short, on one line, without key, addresses or queries."""
+    """Make a foreign text fit for a log: short, on one line, no key, address, number or query."""
     text = " ".join(text.replace(secret, "***").split())
     text = re.sub(r"[^\s@<>\"']+@[^\s@<>\"']+", "***", text)
     text = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
+    text = re.sub(r"\+\d[\d ().-]{6,}", "***", text)
     text = re.sub(r"[A-Za-z0-9+/=_-]{25,}", "***", text)
     return "".join(c if c.isprintable() else "?" for c in text)[:200]

@@ -66,6 +66,8 @@ class Reading:
         while (window := self.cutter.next_window()) is not None:
             self.windows.append(window)
         asked = self.cutter.wanted(at_most)
+        assert len(asked) <= at_most
+        assert all(probe.seconds >= 1 and not probe.end.microsecond for probe in asked)
         assert asked or self.cutter.done, "neither a window nor a probe: it would wait for ever"
         self.probes += len(asked)
         for probe in reversed(asked):
@@ -289,6 +291,20 @@ def test_a_probe_is_wanted_once_unless_it_is_forgotten() -> None:
     assert cutter.wanted(5) == asked
 
 
+def test_what_has_been_told_in_the_meantime_may_be_forgotten() -> None:
+    # given
+    cutter = Cutter(of_seconds(1_000), target=10, horizon=60)
+    (asked,) = cutter.wanted(5)
+
+    # when
+    cutter.learn(Probe(asked, 7, more=False, ids=(7, 4, 1)))
+    cutter.forget(asked)
+
+    # then
+    assert cutter.wanted(5) == []
+    assert cutter.next_window() == asked
+
+
 def test_smaller_pages_than_asked_for_are_fine() -> None:
     # given: an API that caps a page at 200 contacts
     space = Space(1_000_000, GROWING)
@@ -305,8 +321,14 @@ def test_smaller_pages_than_asked_for_are_fine() -> None:
 def test_a_page_is_summed_up_by_three_ids_and_order_is_no_matter() -> None:
     window = of_seconds(60)
 
-    assert Probe.of(window, [7, 9, 8], more=True) == Probe(window, 3, more=True, ids=(9, 8, 7))
+    assert Probe.of(window, [7, 9, 8, 5], more=True) == Probe(window, 4, more=True, ids=(9, 7, 5))
     assert Probe.of(window, [], more=False) == Probe(window, 0, more=False, ids=None)
+
+
+def test_a_refusal_counts_as_an_empty_page_with_a_cursor() -> None:
+    window = of_seconds(60)
+
+    assert Probe.refused(window) == Probe.of(window, [], more=True)
 
 
 def test_halves_meet_in_one_second() -> None:
@@ -322,3 +344,24 @@ def test_halves_meet_in_one_second() -> None:
     assert (older.seconds, newer.seconds) == (1, 2)
     assert (older.expected, newer.expected) == (6, 6)
     assert (older.can_halve, newer.can_halve) == (False, True)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(2, None), (7, 3), (8, 0)])
+def test_halves_are_of_equal_length_and_hold_as_much(seconds: int, expected: int | None) -> None:
+    # given
+    window = Window(START, START + timedelta(seconds=seconds), expected)
+
+    # when
+    older, newer = window.halves()
+
+    # then
+    assert newer.seconds - older.seconds in {0, 1}
+    assert older.expected == newer.expected == (None if expected is None else (expected + 1) // 2)
+
+
+def test_a_window_is_named_by_its_ends() -> None:
+    assert str(of_seconds(2)) == "2024-02-28T23:59:59Z to 2024-02-29T00:00:01Z"
+
+
+def test_a_window_is_the_same_whatever_it_is_thought_to_hold() -> None:
+    assert Window(START, START, 7) == Window(START, START)
