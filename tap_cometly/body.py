@@ -16,6 +16,7 @@ ENCODING = "gzip"  # what may be asked for
 _PART = 2**16  # bytes
 _LARGEST = 128 * 2**20  # bytes; a page of 5,000 contacts has 1 to 10 million
 _GZIP_FRAME = 31  # zlib's `wbits`
+_GZIP_MAGIC = b"\x1f\x8b"
 _ZipError = t.cast("type[Exception]", isal_zlib.error)
 
 
@@ -35,26 +36,29 @@ def body_of(response: requests.Response, too_late: Callable[[], bool]) -> bytes:
         urllib3.exceptions.HTTPError: The connection broke.
     """
     parts, size = [], 0
-    for part in response.raw.stream(_PART, decode_content=False):
+    while part := response.raw.read1(_PART, decode_content=False):  # as it comes, however slowly
         parts.append(part)
         size += len(part)
         if size > _LARGEST or too_late():
             msg = "the answer takes too long or is too large"
             raise ReadTimeout(msg)
     whole = b"".join(parts)
-    if response.headers.get("Content-Encoding", "").strip().lower() in {"", "identity"}:
-        return whole
-    return _unzipped(whole)
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    return _unzipped(whole) if whole and encoding not in {"", "identity"} else whole
 
 
 def _unzipped(zipped: bytes) -> bytes:
-    unzip = isal_zlib.decompressobj(_GZIP_FRAME)
-    try:
-        whole = unzip.decompress(zipped, _LARGEST)
-    except _ZipError:
-        msg = "the answer is not encoded as it says"
-        raise ContentDecodingError(msg) from None
-    if not unzip.eof:
-        msg = "the answer is cut, or too large"
-        raise ContentDecodingError(msg)
-    return whole
+    whole = b""
+    while True:
+        unzip = isal_zlib.decompressobj(_GZIP_FRAME)
+        try:
+            whole += unzip.decompress(zipped, max(_LARGEST - len(whole), 1))
+        except _ZipError:
+            msg = "the answer is not encoded as it says"
+            raise ContentDecodingError(msg) from None
+        if not unzip.eof:
+            msg = "the answer is cut, or too large"
+            raise ContentDecodingError(msg)
+        zipped = unzip.unused_data
+        if not zipped.startswith(_GZIP_MAGIC):  # at most padding
+            return whole

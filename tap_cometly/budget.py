@@ -49,6 +49,7 @@ class Budget:
         self._blocked_until = 0.0
         self.requests = 0
         self.waited = 0.0
+        self._waited_until = 0.0
 
     @property
     def limit(self) -> int:
@@ -79,6 +80,19 @@ class Budget:
         """Tell how many of its slots are free and not taken by other clients either."""
         with self._lock:
             return max(0, int(min(self._free(self._clock.monotonic()))))
+
+    def waits(self, seconds: float) -> float:
+        """Count a wait that begins now; of several at once, the time that any of them takes.
+
+        Returns:
+            Seconds by which it outlasts those that are counted already.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            longer = max(0.0, now + seconds - max(now, self._waited_until))
+            self._waited_until = max(self._waited_until, now + seconds)
+            self.waited += longer
+            return longer
 
     def try_take(self) -> bool:
         """Take a slot if one is free; the request must be followed by `answered`."""

@@ -17,13 +17,17 @@ if t.TYPE_CHECKING:
 
 
 class Columns:
-    """Sees to it that a way of reading delivers each column that was asked for."""
+    """Sees to it that a way of reading delivers each column that was asked for.
+
+    Attributes:
+        undecided: Whether no contact has been seen yet, and it is open what is delivered.
+    """
 
     def __init__(self, fields: Sequence[Field], way: str) -> None:
         """Prepare for one way of reading, e.g. `The list`, whose first contacts decide."""
         self._way = way
         self._optional = [field for field in fields if field.option]
-        self._undecided = bool(self._optional)
+        self.undecided = bool(self._optional)
 
     def fill(self, contacts: list[Contact]) -> list[Contact]:
         """Write null where a delivered column is missing from a contact.
@@ -33,7 +37,7 @@ class Columns:
         """
         if not self._optional or not contacts:
             return contacts
-        if self._undecided:
+        if self.undecided:
             self._decide(contacts)
         for field in self._optional:
             if msgspec.UNSET not in map(attrgetter(field.name), contacts):
@@ -49,7 +53,7 @@ class Columns:
         if missing := sorted(option for option in asked - given if option):
             msg = f"{self._way} of this Space's API does not deliver what {_and(missing)} asks for"
             raise ColumnError(msg, f"Set {_and(missing)} to false, or another `extraction_mode`.")
-        self._undecided = False
+        self.undecided = False
 
 
 def delivered_options(contacts: Sequence[Contact]) -> list[str]:

@@ -224,10 +224,12 @@ def _parts(window: Window, *, at_most: int | None) -> Iterator[Window]:
 
 
 def _sampled(blocks: Iterator[list[Contact]], first: Page) -> Iterator[list[Contact]]:
-    """Give a first page, and end the way the SDK ends a test that has seen enough."""
-    yield next(blocks)
-    if first.next_cursor is not None:
-        raise AbortedSyncPausedException
+    """Give all there is; or, of more, a block, and end as the SDK ends a test that saw enough."""
+    if first.next_cursor is None:
+        yield from blocks
+        return
+    yield next(blocks, [])
+    raise AbortedSyncPausedException
 
 
 _EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)

@@ -153,7 +153,9 @@ class Outcomes:
     def _compared(self, job: Job, empty: bool | Exception) -> None:  # noqa: FBT001, an answer
         if isinstance(empty, Exception):
             self._line.stop(empty)
-        elif empty and job.spool is not None:
+        elif job.spool is None:
+            return  # the works are closed
+        elif empty:
             self._line.ready(job, job.spool)
         else:
             self._line.spoiled(job, "it is empty, but the list has contacts")

@@ -10,7 +10,7 @@ import msgspec
 
 from tap_cometly.errors import GarbledError
 from tap_cometly.glimpse import glimpses, glimpses_of
-from tap_cometly.mending import NoContactError, parse
+from tap_cometly.mending import NoContactError, page_error, parse
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,10 +79,9 @@ class PageReader:
             end = comma or len(text) - 1
             try:
                 contacts = self._decoder.listed(b"[" + text[begin:end] + b"]")
-            except NoContactError:
+            except NoContactError as reason:
                 if not comma:
-                    msg = "the answer is no JSON"
-                    raise GarbledError(msg) from None
+                    raise page_error(reason) from None
                 continue
             yield contacts
             begin = end + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from itertools import chain
 
 from tap_cometly.errors import ApiError, RejectedError
 from tap_cometly.space_time import wall_range
@@ -90,10 +91,26 @@ class Pages:
         Raises:
             TapError: It cannot be read, or holds what was not asked for.
         """
-        per_page = min(self._page_size, at_most or self._page_size)
-        page = self._listing.ask(self._wall(window), per_page=per_page)
-        self._inspect(page.glimpses, self._wall(window))
+        page = self.look(window, at_most=at_most)
+        self.inspect(window, page.glimpses)
         return page
+
+    def look(self, window: Window, *, at_most: int | None = None) -> Page:
+        """Read the first page of a window, whose contacts are still to be inspected.
+
+        Raises:
+            TapError: It cannot be read.
+        """
+        per_page = min(self._page_size, at_most or self._page_size)
+        return self._listing.ask(self._wall(window), per_page=per_page)
+
+    def inspect(self, window: Window, contacts: Sequence[Dated]) -> None:
+        """Compare contacts with the window that was asked for.
+
+        Raises:
+            ZoneError: One lies outside.
+        """
+        self._inspect(contacts, self._wall(window))
 
     def read(self, window: Window, first: Page | None = None) -> Iterator[list[Contact]]:
         """Read a window.
@@ -122,7 +139,7 @@ class Pages:
         while True:
             page = page or self._listing.ask(wall, per_page=self._page_size, cursor=cursor)
             empty += 1
-            for contacts in page.blocks():
+            for contacts in self._blocks(page):
                 empty = 0 if contacts else empty
                 self._inspect(contacts, wall)
                 yield self._columns.fill(contacts)
@@ -134,6 +151,11 @@ class Pages:
                 raise ApiError(msg, "Run again; if it stays, ask Cometly's support.")
             seen.add(cursor)
             page = None
+
+    def _blocks(self, page: Page) -> Iterator[list[Contact]]:
+        """Give a page's contacts; all at once while it is open whether columns are delivered."""
+        blocks = page.blocks()
+        return iter([[*chain(*blocks)]]) if self._columns.undecided else blocks
 
     def _wall(self, window: Window) -> WallRange:
         return wall_range(window.start, window.end, self._zone)

@@ -129,10 +129,9 @@ def wait_for(budget: Budget, clock: Clock, logger: logging.Logger) -> None:
         pause = min(budget.delay(), LONGEST_PAUSE)
         if math.isinf(budget.delay()):
             pause = 0.05  # an answer that is under way makes room
-        if pause > 1:
+        if budget.waits(pause) > 1:  # nobody else has told
             logger.info("Waiting %.0f s for the request limit", pause)
         clock.sleep(pause)
-        budget.waited += pause
 
 
 def wait_told(retry_after: str | None, now: datetime) -> float:

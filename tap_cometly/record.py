@@ -95,7 +95,7 @@ def schema_for(fields: t.Sequence[Field]) -> dict[str, t.Any]:
 
 
 class Contact(msgspec.Struct):
-    """A decoded contact; `contact_type` adds the optional fields.
+    """A decoded contact; `contact_type` adds the fields that are not named here.
 
     In `created_at`, and in the optional fields, absent is not null: an API of an older version
     leaves out what a newer one delivers, and `UNSET` tells so.
@@ -119,12 +119,16 @@ def contact_type(fields: t.Sequence[Field], *, strict: bool) -> type[Contact]:
     Returns:
         A struct with a slot for each field, in the order in which records are written.
     """
-    optional = [
-        (field.name, _TYPES[field.kind] | msgspec.UnsetType, msgspec.UNSET)
+    more = [
+        (
+            field.name,
+            _TYPES[field.kind] | msgspec.UnsetType,
+            msgspec.UNSET if field.option else None,
+        )
         for field in fields
-        if field.option
+        if field.name not in Contact.__struct_fields__
     ]
     made = msgspec.defstruct(
-        Contact.__name__, optional, bases=(Contact,), forbid_unknown_fields=strict, gc=False
+        Contact.__name__, more, bases=(Contact,), forbid_unknown_fields=strict, gc=False
     )
     return t.cast("type[Contact]", made)

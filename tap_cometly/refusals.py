@@ -73,6 +73,8 @@ def problem_with(failure: Exception) -> str:
         return "the proxy could not be used"
     if isinstance(failure, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
         return "no answer in time"
+    if isinstance(failure, requests.exceptions.ContentDecodingError):
+        return "an answer that cannot be unzipped"
     if isinstance(failure, _UNSENDABLE):
         msg = "The request could not be made"
         raise ApiError(msg, "Check the settings `api_url` and `api_key`.") from None

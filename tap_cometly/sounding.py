@@ -76,11 +76,10 @@ class Sounding:
         check.result()
         looks = [errand.result() for errand in errands]
         for look in looks:
+            pages.inspect(look.probe.window, look.sample)
             cutter.learn(look.probe)
         served = [look for look in looks if look.ids]
-        seen = len({*_ids(first), *chain(*(look.ids for look in served))})
-        # What follows a cursor has an id below those on the page: it is on none of the others.
-        self.at_least = seen + sum(look.probe.more for look in served)
+        self.at_least = len({*_ids(first), *chain(*(look.ids for look in served))})
         far = [glimpse for look in served[-_FAR:] for glimpse in look.sample]
         self.seasons = Errand(runner, partial(zone_check.vouch_elsewhere, far))
 
@@ -95,7 +94,7 @@ def _parts(whole: Window) -> Iterator[Window]:
 def _look(pages: Pages, window: Window) -> _Look:
     """Look at a window's first page, and keep no more of it than that."""
     try:
-        page = pages.first(window)
+        page = pages.look(window)
     except RejectedError:  # so long a window
         return _Look(Probe.refused(window), array("q"), [])
     return _Look(probe_of(window, page), _ids(page), page.glimpses[::_ONE_OF])

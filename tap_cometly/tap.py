@@ -114,6 +114,9 @@ class TapCometly(Tap):
         self.append_builtin_config(self.config_jsonschema)
         errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config))
         if raise_errors:
+            if unknown := self._config.keys() - self.config_jsonschema["properties"].keys():
+                names = ", ".join(f"`{name}`" for name in sorted(unknown))
+                self.logger.warning("No setting of this tap, so without effect: %s", names)
             if errors:
                 raise explain(errors)
             batch_config(self._config.get("batch_config"))

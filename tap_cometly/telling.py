@@ -106,5 +106,6 @@ class Telling:
 
 def on_terminal() -> bool:
     """Whether somebody looks on, and the messages go elsewhere than to the same terminal."""
-    is_able = os.environ.get("TERM") != "dumb"
-    return is_able and sys.stderr.isatty() and not sys.stdout.isatty()
+    if sys.stderr is None or os.environ.get("TERM") == "dumb":  # closed by whoever started this
+        return False
+    return sys.stderr.isatty() and not sys.stdout.isatty()

@@ -127,7 +127,11 @@ class ZoneCheck:
     def _warn(self, any_contact: bool) -> None:  # noqa: FBT001, a fact, not a switch
         if not self._warned:
             self._warned = True
-            why = "this Space's API tells no created_at" if any_contact else "there is no contact"
+            why = (
+                "this Space's API tells no created_at"
+                if any_contact
+                else "no contact was created in the range or close to it"
+            )
             self._logger.warning(
                 "The setting `timezone` (%s) could not be checked: %s", self._zone.key, why
             )

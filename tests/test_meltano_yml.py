@@ -25,6 +25,7 @@ DEFINITIONS: dict[str, Definition] = {
 }
 ABOUT = about()
 PROPERTIES: dict[str, dict[str, Any]] = ABOUT["settings"]["properties"]
+REMEDY = "correct meltano.yml, which is written by hand, and run `uv run python -m tests.hub`"
 
 # Meltano 4.4 fails on a decimal from the environment, so a number that people write whole is an
 # integer to it.
@@ -53,7 +54,7 @@ def offered(definition: Definition) -> Settings:
 
 
 def test_every_setting_is_offered_and_no_other(offered: Settings) -> None:
-    assert {name.split(".")[0] for name in offered} == set(PROPERTIES)
+    assert {name.split(".")[0] for name in offered} == set(PROPERTIES), REMEDY
     assert set(offered) == {*WHOLE, *PARTS}
 
 
@@ -67,9 +68,9 @@ def test_a_setting_is_offered_as_the_tap_means_it(offered: Settings, name: str) 
     setting, schema = offered[name], PROPERTIES[name]
     [kind] = set(schema["type"]) - {"null"}
 
-    assert setting["kind"] in ({"options"} if "enum" in schema else KINDS[kind])
-    assert setting.get("value") == schema.get("default")
-    assert setting.get("sensitive", False) == schema.get("secret", False)
+    assert setting["kind"] in ({"options"} if "enum" in schema else KINDS[kind]), REMEDY
+    assert setting.get("value") == schema.get("default"), REMEDY
+    assert setting.get("sensitive", False) == schema.get("secret", False), REMEDY
     assert [option["value"] for option in setting.get("options", [])] == schema.get("enum", [])
     assert setting["label"]
     assert setting["description"].endswith(".")
@@ -86,7 +87,7 @@ def test_the_value_it_starts_with_lies_within_the_bounds(offered: Settings, name
 def test_the_settings_of_the_tap_are_described_in_its_own_words(offered: Settings) -> None:
     for name in SETTINGS_SCHEMA["properties"]:
         told = " ".join(offered[name]["description"].split())
-        assert told == PROPERTIES[name]["description"]
+        assert told == PROPERTIES[name]["description"], REMEDY
 
 
 def test_what_has_no_default_must_be_set(definition: Definition) -> None:
@@ -98,7 +99,7 @@ def test_the_capabilities_are_those_of_the_tap(definition: Definition) -> None:
 
 
 def test_the_definition_for_the_hub_is_up_to_date() -> None:
-    assert HUB.read_text("utf-8") == rendered(), "run `python -m tests.hub`"
+    assert HUB.read_text("utf-8") == rendered(), "run `uv run python -m tests.hub`"
 
 
 @pytest.mark.slow

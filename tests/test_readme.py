@@ -10,7 +10,7 @@ def test_the_settings_are_those_of_about() -> None:
     text = README.read_text("utf-8")
 
     assert text.count(BEGIN) == text.count(END) == 1
-    assert text == rewritten(text), "run `python -m tests.readme`"
+    assert text == rewritten(text), "run `uv run python -m tests.readme`"
 
 
 def test_every_setting_has_its_row() -> None:

@@ -238,6 +238,19 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
     check(run, sandbox)
 
 
+def test_an_answer_that_trickles_is_not_waited_for_to_its_end(sandbox: StartSandbox) -> None:
+    # given
+    slow, now = sandbox(), datetime.now(timezone.utc)
+    slow.space.fill(60, now - timedelta(days=5), now - timedelta(hours=2))
+    slow.fault(Fault("list", "trickle", bytes_per_second=500))  # 20 seconds for all of it
+    # when
+    run = sync(slow, {"extraction_mode": "pagination", "request_timeout": 0.6})
+    # then
+    assert len(run.ids) == 60
+    assert run.log.count("no answer in time") == 1
+    assert datetime.now(timezone.utc) - run.began < timedelta(seconds=12)
+
+
 @pytest.mark.parametrize(
     "url", ["https://api.cometly.invalid/public-api/v1", "http://127.0.0.1:9/public-api/v1"]
 )

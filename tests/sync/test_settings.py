@@ -83,6 +83,17 @@ def test_a_bad_setting_is_one_line_that_names_it_and_what_to_do(
     assert cometly.requests == []
 
 
+def test_a_misspelt_setting_is_named(sandbox: StartSandbox) -> None:
+    cometly = sandbox(QUICK)
+
+    run = sync(cometly, {"start_date": None, "start_dat": CANARY, "flattening_enabled": False})
+
+    assert run.warnings == ["No setting of this tap, so without effect: `start_dat`"]
+    [error] = run.errors
+    assert "`start_date` is missing" in error
+    assert CANARY not in run.log
+
+
 def test_a_bad_setting_is_one_line_of_the_program_too(sandbox: StartSandbox) -> None:
     run = launch(sandbox(QUICK), {"api_key": 12345, "start_date": "soon"})
 
@@ -259,7 +270,8 @@ def test_the_catalog_is_the_one_of_the_snapshot_without_key_and_network(
 
     assert done.returncode == 0, done.stderr
     snapshot = (SNAPSHOTS / f"{name}.json").read_text("utf-8")
-    assert json.loads(done.stdout) == json.loads(snapshot)
+    remedy = f"if it is meant: write what `tap-cometly --discover` prints to snapshots/{name}.json"
+    assert json.loads(done.stdout) == json.loads(snapshot), remedy
 
 
 def test_asking_for_help_needs_no_settings() -> None:

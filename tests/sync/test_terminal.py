@@ -16,10 +16,13 @@ import pytest
 
 from tests.sandbox import Fault, Options
 from tests.support.properties import PLENTY
+from tests.support.running import SCRIPT, config_for
 from tests.support.terminal import COLUMNS, Session, session
 from tests.sync.telling import WAYS, WINDOW
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.sandbox import Sandbox
     from tests.sandbox.fixture import StartSandbox
 
@@ -143,6 +146,20 @@ def test_no_bar_where_it_would_only_disturb(
     assert "%|" not in run.sent
     assert "\x1b" not in run.sent
     assert f"Done: {CONTACTS:,} contacts. " in run.sent
+
+
+def test_without_standard_error_it_runs_all_the_same(cometly: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(recent(config_for(cometly))), "utf-8")
+
+    run = subprocess.run(  # noqa: S603, our own script
+        ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", SCRIPT, "--config", path],
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+
+    assert run.returncode == 0
+    assert run.stdout.count(b'"type":"RECORD"') == CONTACTS
 
 
 @pytest.mark.parametrize("argument", ["--version", "--discover", "--about"])

@@ -274,6 +274,18 @@ def test_a_wrong_zone_is_loud_and_names_the_offset(
     check(run, sandbox, mend={"timezone": space})
 
 
+def test_a_wrong_zone_is_found_out_once_however_much_there_is(cometly: StartCometly) -> None:
+    sandbox, clock = cometly(Options(timezone="America/Los_Angeles"))
+    sandbox.space.fill(7_000, NOW - 100 * DAY, NOW - HOUR)
+
+    run = sync(sandbox, {"timezone": "Europe/London"}, clock=clock)
+
+    assert run.exit == 1
+    assert "UTC-0" in run.errors[0]
+    calls = {"first page": 1, "looks": 5, "zone checks": 2, "more calls that name the offset": 8}
+    assert len(sandbox.requests) <= sum(calls.values())
+
+
 @pytest.mark.parametrize("mode", ["pagination", "export", "auto"])
 @pytest.mark.parametrize(("space", "setting", "offset"), WRONG.values(), ids=WRONG)
 def test_a_wrong_zone_is_loud_in_the_shortest_of_ranges(

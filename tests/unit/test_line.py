@@ -109,6 +109,7 @@ def test_halves_take_the_place_of_their_window_and_no_more_exports_than_before()
     plant.turn_until(30.0)
     assert plant.api.windows("create")[2:] == list(first.halves())
     assert plant.api.windows("create")[1] == second
+    assert list(plant.cutter.cut) == [third]
 
     assert list(plant.read()) == [*first.halves(), second, third]
 

@@ -38,7 +38,7 @@ def test_every_setting_has_title_and_description_and_every_number_its_bounds() -
             assert {"minimum", "exclusiveMinimum"} & set(schema), name
 
 
-def test_defaults_are_those_of_the_design() -> None:
+def test_defaults_do_not_change_unnoticed() -> None:
     assert DEFAULTS == {
         "timezone": "UTC",
         "include_comet_tokens": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -130,3 +131,27 @@ def test_what_is_waited_for_slots_adds_up() -> None:
 
     # then
     assert budget.waited == pytest.approx(47.0, abs=0.01)
+
+
+def test_while_all_slots_are_under_way_it_looks_again_often_and_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # given a budget whose only request is answered after a quarter of a second
+    clock = FakeClock(NOON)
+    budget = Budget(1, share=1.0, clock=clock)
+    assert budget.try_take()
+    answers_at = clock.monotonic() + 0.25
+    sleep = clock.sleep
+
+    def sleep_until_answered(seconds: float) -> None:
+        sleep(seconds)
+        if budget.in_flight and clock.monotonic() >= answers_at:
+            budget.answered({"X-RateLimit-Limit": "2"})
+
+    with mock.patch.object(clock, "sleep", sleep_until_answered):
+        # when
+        wait_for(budget, clock, LOGGER)
+
+    # then
+    assert budget.waited == pytest.approx(0.25, abs=0.06)
+    assert caplog.messages == []

@@ -272,9 +272,10 @@ def test_a_probe_that_other_clients_leave_no_room_for_is_sent_later() -> None:
     assert len(set(plant.api.windows("probe"))) == 4
 
 
-def test_when_probes_have_to_wait_for_long_a_guess_will_do() -> None:
+@pytest.mark.parametrize("seconds", [5.1, 60.0])
+def test_when_probes_have_to_wait_for_long_a_guess_will_do(seconds: float) -> None:
     plant = Plant(DAY, questions=1)
-    plant.api.budgets["list"].block(60.0)
+    plant.api.budgets["list"].block(seconds)
 
     plant.works.turn()
 

@@ -1,0 +1,86 @@
+"""`--test`: what somebody who has just made the settings is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_cometly.tap import TapCometly
+from tests.sandbox import Options
+from tests.support.properties import PLENTY
+from tests.support.running import SCRIPT, config_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.sandbox import Sandbox
+    from tests.sandbox.fixture import StartSandbox
+
+MANY = 300  # contacts, whose page is decoded in more than one block
+ALL_COLUMNS = {"include_comet_tokens": True, "include_custom_fields": True}
+
+
+@pytest.fixture
+def cometly(sandbox: StartSandbox) -> Sandbox:
+    return sandbox(Options(limits=PLENTY))
+
+
+def fill(sandbox: Sandbox, contacts: int) -> None:
+    now = datetime.now(timezone.utc)
+    sandbox.space.fill(contacts, now - timedelta(days=9), now - timedelta(hours=1))
+
+
+def tried(sandbox: Sandbox, folder: Path, **config: Any) -> subprocess.CompletedProcess[str]:
+    path = folder / "config.json"
+    path.write_text(json.dumps(config_for(sandbox, config)), "utf-8")
+    return subprocess.run(  # noqa: S603, our own script
+        [SCRIPT, "--config", path, "--test"], capture_output=True, text=True, check=False
+    )
+
+
+def test_it_tells_what_works_and_what_can_be_had(cometly: Sandbox, tmp_path: Path) -> None:
+    fill(cometly, 3)
+
+    run = tried(cometly, tmp_path)
+
+    assert run.returncode == 0, run.stderr
+    assert "The key works" in run.stderr
+    assert "The Space's time zone agrees with `timezone`: UTC" in run.stderr
+    assert "The newest contact was created: 2" in run.stderr
+    assert "include_comet_tokens, include_all_emails, include_custom_fields" in run.stderr
+
+
+def test_a_space_without_contacts_is_no_error(cometly: Sandbox, tmp_path: Path) -> None:
+    run = tried(cometly, tmp_path)
+
+    assert run.returncode == 0, run.stderr
+    assert "The key works" in run.stderr
+    assert "No contact was created in " in run.stderr
+
+
+def test_a_wrong_key_is_one_line(cometly: Sandbox, tmp_path: Path) -> None:
+    run = tried(cometly, tmp_path, api_key="another")
+
+    errors = [line for line in run.stderr.splitlines() if "| ERROR" in line]
+    assert run.returncode == 1
+    assert len(errors) == 1
+    assert "does not accept the key" in errors[0]
+
+
+def test_a_sample_that_is_all_there_is_is_whole_before_it_is_committed(
+    cometly: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given
+    fill(cometly, MANY)
+    tap = TapCometly(config=config_for(cometly, ALL_COLUMNS))
+    tap.streams["contacts"].ABORT_AT_RECORD_COUNT = MANY
+    # when
+    tap.sync_all()
+    # then
+    kinds = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
+    assert kinds.count("RECORD") == MANY
+    assert kinds[-1] == "STATE"
