@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
+from difflib import get_close_matches
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,13 +17,14 @@ from tap_cometly.settings_schema import DEFAULT_API_URL, EXPORT
 from tap_cometly.space_time import first_instant, last_instant
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
     from jsonschema import ValidationError
 
 
 _EARLIEST = datetime(1000, 1, 1, tzinfo=timezone.utc)  # leaves room to look around in every zone
+_RESEMBLING = 0.8  # of 1, as `difflib` has it
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,20 @@ def explain(errors: Iterable[ValidationError]) -> SettingsError:
     found = sorted({_complaint(error) for error in errors})
     advice = "Run `tap-cometly --about` to see every setting with its bounds."
     return SettingsError("Wrong settings: " + "; ".join(found), advice)
+
+
+def misspelt(config: Mapping[str, t.Any], known: Iterable[str]) -> Iterator[str]:
+    """Say which settings are none of this tap's, and what was probably meant.
+
+    Only what resembles a setting is quoted: a key in the wrong place would be among the rest.
+    """
+    known = set(known)
+    for name in sorted(config.keys() - known):
+        meant = get_close_matches(name, known, n=1, cutoff=_RESEMBLING)
+        if meant:
+            yield f"No setting of this tap, so without effect: `{name}`; is it `{meant[0]}`?"
+        else:
+            yield "A setting that this tap does not have is without effect; see --about"
 
 
 def _complaint(error: ValidationError) -> str:

@@ -79,7 +79,9 @@ class Sounding:
             pages.inspect(look.probe.window, look.sample)
             cutter.learn(look.probe)
         served = [look for look in looks if look.ids]
-        self.at_least = len({*_ids(first), *chain(*(look.ids for look in served))})
+        seen = len({*_ids(first), *chain(*(look.ids for look in served))})
+        # What follows a cursor has an id below those on the page: it is on none of the others.
+        self.at_least = seen + sum(look.probe.more for look in served)
         far = [glimpse for look in served[-_FAR:] for glimpse in look.sample]
         self.seasons = Errand(runner, partial(zone_check.vouch_elsewhere, far))
 

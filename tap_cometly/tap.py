@@ -27,7 +27,7 @@ from tap_cometly.clock import Clock
 from tap_cometly.contacts import ContactsStream
 from tap_cometly.environment import settings_from_environment
 from tap_cometly.errors import CatalogError, SettingsError, TapError
-from tap_cometly.settings import Settings, explain
+from tap_cometly.settings import Settings, explain, misspelt
 from tap_cometly.settings_schema import SETTINGS_SCHEMA
 from tap_cometly.stopping import Stopped, StopSignal
 from tap_cometly.writer import LineWriter
@@ -114,9 +114,8 @@ class TapCometly(Tap):
         self.append_builtin_config(self.config_jsonschema)
         errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config))
         if raise_errors:
-            if unknown := self._config.keys() - self.config_jsonschema["properties"].keys():
-                names = ", ".join(f"`{name}`" for name in sorted(unknown))
-                self.logger.warning("No setting of this tap, so without effect: %s", names)
+            for warning in misspelt(self._config, self.config_jsonschema["properties"]):
+                self.logger.warning(warning)
             if errors:
                 raise explain(errors)
             batch_config(self._config.get("batch_config"))

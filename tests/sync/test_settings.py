@@ -88,9 +88,23 @@ def test_a_misspelt_setting_is_named(sandbox: StartSandbox) -> None:
 
     run = sync(cometly, {"start_date": None, "start_dat": CANARY, "flattening_enabled": False})
 
-    assert run.warnings == ["No setting of this tap, so without effect: `start_dat`"]
+    assert run.warnings == [
+        "No setting of this tap, so without effect: `start_dat`; is it `start_date`?"
+    ]
     [error] = run.errors
     assert "`start_date` is missing" in error
+    assert CANARY not in run.log
+
+
+def test_a_setting_like_no_other_is_not_quoted_for_it_may_be_a_secret(
+    sandbox: StartSandbox,
+) -> None:
+    run = sync(sandbox(QUICK), {CANARY: True})
+
+    assert run.exit == 0
+    assert [line for line in run.warnings if "does not have" in line] == [
+        "A setting that this tap does not have is without effect; see --about"
+    ]
     assert CANARY not in run.log
 
 
