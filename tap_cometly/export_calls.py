@@ -10,6 +10,7 @@ from tap_cometly import ndjson
 from tap_cometly.errors import GarbledError, RejectedError
 from tap_cometly.pages import LARGEST_PAGE, SURELY_SERVED
 from tap_cometly.probing import probe_of
+from tap_cometly.record import REFUSED
 from tap_cometly.space_time import wall_range
 from tap_cometly.windows import Probe
 
@@ -79,7 +80,7 @@ def _reader(kind: type[msgspec.Struct]) -> Callable[[bytes], t.Any]:
     def read(body: bytes) -> t.Any:
         try:
             return decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except REFUSED:
             msg = "the answer about an export makes no sense"
             raise GarbledError(msg) from None
 

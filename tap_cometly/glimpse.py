@@ -9,7 +9,7 @@ import msgspec
 
 from tap_cometly.dates import read_instant
 from tap_cometly.mending import NoContactError, contact_id, page_error, parse
-from tap_cometly.record import Id, Instant  # noqa: TC001, msgspec reads the annotations
+from tap_cometly.record import REFUSED, Id, Instant
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ def glimpses(text: memoryview) -> list[Glimpse]:
     """
     try:
         seen = _DECODER.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSED:
         return glimpses_of(parse(bytes(text)))
     if {glimpse.created_at.tzinfo for glimpse in seen if glimpse.created_at} - {timezone.utc}:
         return glimpses_of(parse(bytes(text)))

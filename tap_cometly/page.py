@@ -11,6 +11,7 @@ import msgspec
 from tap_cometly.errors import GarbledError
 from tap_cometly.glimpse import glimpses, glimpses_of
 from tap_cometly.mending import NoContactError, page_error, parse
+from tap_cometly.record import REFUSED
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,7 @@ class PageReader:
         """
         try:
             frame = self._frame.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except REFUSED:
             return self._forgiving(body)
         data = memoryview(frame.data)
         if bytes(data[:1]) != b"[":

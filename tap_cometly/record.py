@@ -12,6 +12,9 @@ import msgspec
 KEY = "id"
 REPLICATION_KEY = "created_at"
 
+REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that do not fit."""
+
 Kind = t.Literal["id", "time", "text", "texts", "number", "date"]
 
 Id = t.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

@@ -35,8 +35,6 @@ class Settings:
     start: datetime
     end: datetime | None
     zone: ZoneInfo
-    include_comet_tokens: bool
-    include_all_emails: bool
     include_custom_fields: bool
     extraction_mode: str
     export_threshold: int

@@ -23,12 +23,6 @@ TWO = b'{"id":1,"name":"Ada {Countess}"}\n{"id":2,"name":"Bob"}\n'
 
 
 @pytest.fixture
-def findings(caplog: pytest.LogCaptureFixture) -> Findings:
-    caplog.set_level(logging.DEBUG, LOGGER.name)
-    return Findings(LOGGER)
-
-
-@pytest.fixture
 def decoder(findings: Findings) -> ContactDecoder:
     return ContactDecoder(FIELDS, findings)
 

@@ -19,7 +19,7 @@ from tap_cometly.zone_check import ZoneCheck
 from tests.bench.simulation import settings_with
 from tests.support.clock import FakeClock
 from tests.support.export_api import AS_USUAL, ListedWindows, ScriptedApi
-from tests.support.plant import DAY, LOGGER, START, AtOnce, Told, days, listen
+from tests.support.plant import DAY, LOGGER, START, AtOnce, Told, days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,11 +95,6 @@ class Reader:
 @pytest.fixture
 def reader() -> Reader:
     return Reader()
-
-
-@pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Told:
-    return listen(caplog)
 
 
 def test_each_window_is_read_from_its_file_and_the_cutter_learns_what_it_held(

@@ -19,23 +19,12 @@ from tests.support.plant import (
     Plant,
     Told,
     days,
-    listen,
 )
 
 FAILED = ("failed", None)
 REJECTED = RejectedError("The range is too large", "Ask for less.")
 LOST = AnswerLostError("No answer came", "Run again.")
 UNKNOWN = NotFoundError("No such export", "Run again.")
-
-
-@pytest.fixture
-def one() -> Plant:
-    return Plant(DAY)
-
-
-@pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Told:
-    return listen(caplog)
 
 
 # Jobs that fail.

@@ -33,12 +33,6 @@ contacts = st.dictionaries(
 )
 
 
-@pytest.fixture
-def findings(caplog: pytest.LogCaptureFixture) -> Findings:
-    caplog.set_level(logging.DEBUG, LOGGER.name)
-    return Findings(LOGGER)
-
-
 def mend(findings: Findings, raw: Any) -> Any:
     return Mender(FIELDS, contact_type(FIELDS, strict=False), findings).contact(raw)
 

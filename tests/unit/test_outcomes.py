@@ -19,20 +19,10 @@ from tap_cometly.errors import (
 )
 from tap_cometly.ndjson import BadFileError
 from tests.support.export_api import AS_USUAL
-from tests.support.plant import DAY, SIZE, TIMEOUT, Plant, Told, days, listen
+from tests.support.plant import DAY, SIZE, TIMEOUT, Plant, Told, days
 
 FAILED = ("failed", None)
 METRICS = "singer_sdk.metrics"
-
-
-@pytest.fixture
-def one() -> Plant:
-    return Plant(DAY)
-
-
-@pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Told:
-    return listen(caplog)
 
 
 # What ends everything.

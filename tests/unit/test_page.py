@@ -27,12 +27,6 @@ NOON = datetime(2024, 6, 1, 12, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def findings(caplog: pytest.LogCaptureFixture) -> Findings:
-    caplog.set_level(logging.DEBUG, LOGGER.name)
-    return Findings(LOGGER)
-
-
-@pytest.fixture
 def reader(findings: Findings) -> PageReader:
     return PageReader(ContactDecoder(FIELDS, findings))
 

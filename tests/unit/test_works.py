@@ -18,11 +18,6 @@ REJECTED = RejectedError("The range is too large", "Ask for less.")
 LOST = AnswerLostError("No answer came", "Run again.")
 
 
-@pytest.fixture
-def one() -> Plant:
-    return Plant(DAY)
-
-
 # In order, and several at once.
 
 
