@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 import msgspec
 
@@ -134,10 +135,14 @@ class ExportCalls:
     def probe(self, window: Window) -> Probe:
         """Read the first page of a window; a refused one holds more than can be told."""
         try:
-            page = self._listing.ask(self._wall(window), per_page=LARGEST_PAGE, slot_taken=True)
+            return self._listing.glance(
+                self._wall(window),
+                partial(probe_of, window),
+                per_page=LARGEST_PAGE,
+                slot_taken=True,
+            )
         except RejectedError:
             return Probe.refused(window)
-        return probe_of(window, page)
 
     def is_empty(self, window: Window) -> bool:
         """Ask the list whether a window holds no contact; in parts, if it refuses so long a one."""

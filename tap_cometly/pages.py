@@ -21,6 +21,8 @@ if t.TYPE_CHECKING:
     from tap_cometly.space_time import WallRange
     from tap_cometly.windows import Window
 
+_T = t.TypeVar("_T")
+
 LARGEST_PAGE = 5000  # contacts; source: Cometly's API documentation, v1
 SURELY_SERVED = 31 * 86_400  # seconds; a range that no list refuses for its length
 _EMPTY_PAGES = 100  # in a row, each with a cursor: nothing is going to come
@@ -37,17 +39,41 @@ class Listing:
         self._reader = reader
         self._options = options
 
-    def ask(
-        self, wall: WallRange, *, per_page: int, cursor: str | None = None, slot_taken: bool = False
-    ) -> Page:
+    def ask(self, wall: WallRange, *, per_page: int, cursor: str | None = None) -> Page:
         """Ask for one page.
+
+        Raises:
+            TapError: It cannot be had, or does not hold contacts.
+        """
+        return self.glance(wall, lambda page: page, per_page=per_page, cursor=cursor)
+
+    def glance(
+        self,
+        wall: WallRange,
+        keep: Callable[[Page], _T],
+        *,
+        per_page: int,
+        cursor: str | None = None,
+        slot_taken: bool = False,
+    ) -> _T:
+        """Ask for one page; of several at once, each is let go before the next is unzipped.
+
+        Args:
+            wall: The range of creation times.
+            keep: Makes of the page what is wanted of it.
+            per_page: 1 to 5000.
+            cursor: Where the page begins; None for the first.
+            slot_taken: Whether the caller has taken the budget's slot for it.
+
+        Returns:
+            What was wanted.
 
         Raises:
             TapError: It cannot be had, or does not hold contacts.
         """
         return self._client.list_contacts(
             wall,
-            self._reader.read,
+            lambda body: keep(self._reader.read(body)),
             per_page=per_page,
             cursor=cursor,
             options=self._options,
@@ -91,18 +117,18 @@ class Pages:
         Raises:
             TapError: It cannot be read, or holds what was not asked for.
         """
-        page = self.look(window, at_most=at_most)
+        per_page = min(self._page_size, at_most or self._page_size)
+        page = self._listing.ask(self._wall(window), per_page=per_page)
         self.inspect(window, page.glimpses)
         return page
 
-    def look(self, window: Window, *, at_most: int | None = None) -> Page:
-        """Read the first page of a window, whose contacts are still to be inspected.
+    def glance(self, window: Window, keep: Callable[[Page], _T]) -> _T:
+        """Keep something of a window's first page, whose contacts are still to be inspected.
 
         Raises:
             TapError: It cannot be read.
         """
-        per_page = min(self._page_size, at_most or self._page_size)
-        return self._listing.ask(self._wall(window), per_page=per_page)
+        return self._listing.glance(self._wall(window), keep, per_page=self._page_size)
 
     def inspect(self, window: Window, contacts: Sequence[Dated]) -> None:
         """Compare contacts with the window that was asked for.

@@ -18,10 +18,11 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_cometly.clock import Clock
+    from tap_cometly.cutter import Cutter
     from tap_cometly.export_calls import ExportApi
     from tap_cometly.jobs import Job
     from tap_cometly.runner import Runner
-    from tap_cometly.windows import Cutter, Probe
+    from tap_cometly.windows import Probe
 
 _A_WHILE = 30.0  # seconds to wait for something to come back when there is nothing to start
 _BLINK = 0.01  # seconds to wait at least, lest rounding keep the machine busy

@@ -13,7 +13,8 @@ from itertools import count
 from math import ceil
 from sys import stdout
 
-from tap_cometly.windows import Cutter, Probe, Window
+from tap_cometly.cutter import Cutter
+from tap_cometly.windows import Probe, Window
 from tests.bench.spaces import SHAPES, Space
 
 EPOCH = datetime(2020, 1, 1, tzinfo=timezone.utc)

@@ -10,9 +10,10 @@ from typing_extensions import override
 
 from tap_cometly.budget import Budget
 from tap_cometly.client import DOCUMENTED_LIMITS
+from tap_cometly.cutter import Cutter
 from tap_cometly.download import Spool
 from tap_cometly.export_calls import ExportStatus
-from tap_cometly.windows import Cutter, Probe, Window
+from tap_cometly.windows import Probe, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ import requests
 import urllib3
 from requests.exceptions import ContentDecodingError, ReadTimeout
 
-from tap_cometly.body import body_of
+from tap_cometly.body import Body
 
 TEXT = b'{"data":[],"next_cursor":null}' * 50
 ZIPPED = gzip.compress(TEXT)
@@ -26,7 +26,7 @@ def answer(body: bytes, encoding: str | None) -> requests.Response:
 
 
 def read(body: bytes, encoding: str | None = "gzip") -> bytes:
-    return body_of(answer(body, encoding), too_late=lambda: False)
+    return Body.received(answer(body, encoding), too_late=lambda: False).unzipped()
 
 
 @pytest.mark.parametrize("encoding", [None, "", "identity", " Identity "])
@@ -73,7 +73,7 @@ def test_what_is_not_encoded_as_it_says_is_refused(body: bytes) -> None:
 
 def test_what_takes_too_long_is_refused() -> None:
     with pytest.raises(ReadTimeout):
-        body_of(answer(TEXT, None), too_late=lambda: True)
+        Body.received(answer(TEXT, None), too_late=lambda: True)
 
 
 def test_what_would_unzip_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tap_cometly.windows import Cutter, Probe, Window
+from tap_cometly.cutter import Cutter
+from tap_cometly.windows import Probe, Window
 
 START = datetime(2024, 2, 29, tzinfo=timezone.utc)
 TARGET = 100

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_cometly.windows import Cutter, Probe, Window
+from tap_cometly.cutter import Cutter
+from tap_cometly.windows import Probe, Window
 from tests.bench.sizing import answer, contacts_in, size, whole
 from tests.bench.spaces import (
     BURSTY,
