@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from tap_cometly.errors import RecordError, TapError
+from tap_cometly import settings_schema
+from tap_cometly.cutter import Cutter
+from tap_cometly.errors import ColumnError, ExportError, ForbiddenError, RecordError, TapError
 from tap_cometly.jobs import Stage
 from tap_cometly.line import Limits
 from tap_cometly.probing import Counted
 from tap_cometly.progress import EXPORT, PAGES, Opened
 from tap_cometly.space_time import wall_range
-from tap_cometly.windows import Cutter, Window
 from tap_cometly.works import Works
 
 if t.TYPE_CHECKING:
@@ -28,7 +29,11 @@ if t.TYPE_CHECKING:
     from tap_cometly.record import Contact
     from tap_cometly.runner import Runner
     from tap_cometly.settings import Settings
+    from tap_cometly.windows import Window
     from tap_cometly.zone_check import ZoneCheck
+
+UNUSABLE = (ColumnError, ExportError, ForbiddenError)
+"""What speaks against exports, not against reading by pages."""
 
 _AHEAD = 2  # windows beyond those in the works whose sizes should be known
 _OFTEN = 0.05  # seconds between looks after the works; blocks come by the thousand
@@ -140,29 +145,47 @@ class Exports:
             if job.stage is Stage.BY_PAGES:
                 raise
             self._logger.warning("%s; fetching the file again", error.what)
-            works.fetch_again(job)
-            while works.head() is None:
-                works.turn()
+            self._fetch_again(works, job)
             yield from self._read(works, job)
 
+    def _fetch_again(self, works: Works, job: Job) -> None:
+        """Get a window's file once more; where exports are given up meanwhile, leave it to pages.
+
+        Half of its contacts may have been written, so that it has to be read to its end.
+        """
+        works.fetch_again(job)
+        try:
+            while works.head() is None:
+                works.turn()
+        except UNUSABLE as error:
+            if self._settings.extraction_mode == settings_schema.EXPORT:
+                raise
+            self._logger.warning("%s. Reading this window by pages", error.what)
+            job.stage = Stage.BY_PAGES
+
     def _read(self, works: Works, job: Job) -> Iterator[list[Contact]]:
+        """Read a window, while the works go on with others."""
+        turned = self._clock.monotonic()
+        for contacts in self._contacts(job):
+            yield contacts
+            if self._clock.monotonic() - turned >= _OFTEN:
+                works.turn(wait=False)
+                turned = self._clock.monotonic()
+
+    def _contacts(self, job: Job) -> Iterator[list[Contact]]:
         if job.stage is Stage.BY_PAGES:
             return self._pages.read(job.window)
         if job.spool is None:
             msg = "a file that is said to be here is not"
             raise RuntimeError(msg)
-        return self._decoded(works, job, job.spool)
+        return self._decoded(job, job.spool)
 
-    def _decoded(self, works: Works, job: Job, spool: Spool) -> Iterator[list[Contact]]:
+    def _decoded(self, job: Job, spool: Spool) -> Iterator[list[Contact]]:
         wall = wall_range(job.window.start, job.window.end, self._settings.zone)
         vouched = False
-        turned = self._clock.monotonic()
         for contacts in self._calls.contacts(spool):
             self._zone_check.inspect(contacts, wall)
             if not vouched:
                 self._zone_check.vouch_elsewhere(contacts)
                 vouched = True
             yield self._columns.fill(contacts)
-            if self._clock.monotonic() - turned >= _OFTEN:
-                works.turn(wait=False)
-                turned = self._clock.monotonic()

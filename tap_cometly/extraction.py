@@ -7,18 +7,14 @@ from datetime import timedelta
 
 from singer_sdk.exceptions import AbortedSyncPausedException
 
-from tap_cometly.errors import (
-    ColumnError,
-    ExportError,
-    ForbiddenError,
-    RejectedError,
-    UnavailableError,
-)
+from tap_cometly.cutter import Cutter
+from tap_cometly.errors import ColumnError, RejectedError, UnavailableError
+from tap_cometly.exports import UNUSABLE
 from tap_cometly.pages import SURELY_SERVED
 from tap_cometly.probing import Counted, probe_of
 from tap_cometly.settings_schema import AUTO, EXPORT, PAGINATION
 from tap_cometly.sounding import CALLS, Sounding
-from tap_cometly.windows import Cutter, Probe, Window
+from tap_cometly.windows import Probe, Window
 
 if t.TYPE_CHECKING:
     import logging
@@ -179,7 +175,7 @@ class Extraction:
                     sounding.seasons.result()
                 yield window, blocks
                 done = window.end
-        except _EXPORTS_UNUSABLE as error:
+        except UNUSABLE as error:
             if self._mode == EXPORT:
                 raise
             self._logger.warning("%s. Going on through pages", error.what)
@@ -230,6 +226,3 @@ def _sampled(blocks: Iterator[list[Contact]], first: Page) -> Iterator[list[Cont
         return
     yield next(blocks, [])
     raise AbortedSyncPausedException
-
-
-_EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)

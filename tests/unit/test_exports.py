@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from tap_cometly.columns import Columns
-from tap_cometly.errors import ColumnError, RecordError, TapError, UnavailableError
+from tap_cometly.errors import ColumnError, ExportError, RecordError, TapError, UnavailableError
 from tap_cometly.exports import Exports
 from tap_cometly.pages import Pages
 from tap_cometly.progress import EXPORT, PAGES, Opened, Progress
@@ -149,6 +149,57 @@ def test_when_the_fresh_file_cannot_be_had_the_window_is_read_through_pages(
 
     assert reader.read(DAY) == {DAY: [5]}
     reader.pages.read.assert_called_once_with(DAY)
+
+
+def fail_while_the_first_of_two_is_read(reader: Reader) -> tuple[Window, Window]:
+    """Let exports be given up after one contact of the first window."""
+    first, second = days(2, expected=1)
+    reader.api.seconds.update({first: 0.0, second: 100.0})
+    reader.api.seconds_a_block = 300.0
+    for window in (first, second):
+        reader.api.script("poll", AS_USUAL, FAILED, FAILED, to=window)
+    reader.files([block(1), [], [], no_contact()])
+    reader.pages.read.side_effect = lambda window: iter([block(1, 2) if window == first else []])
+    return first, second
+
+
+def test_when_exports_are_given_up_meanwhile_a_window_begun_is_read_to_its_end_by_pages(
+    told: Told,
+) -> None:
+    reader = Reader(extraction_mode="auto")
+    first, second = fail_while_the_first_of_two_is_read(reader)
+
+    assert reader.read(first, second) == {first: [1, 1, 2], second: []}
+    assert any("Three exports in a row failed" in line for line in told())
+    assert told()[-1].endswith("Reading this window by pages")
+
+
+def test_without_leave_to_read_pages_a_window_begun_fails_with_the_exports() -> None:
+    reader = Reader(extraction_mode="export")
+    windows = fail_while_the_first_of_two_is_read(reader)
+
+    with pytest.raises(ExportError):
+        reader.read(*windows)
+
+
+def test_while_a_window_is_read_by_pages_the_works_go_on_with_the_next() -> None:
+    reader = Reader()
+    first, second = days(2, expected=1)
+    reader.api.script("poll", FAILED, FAILED, to=first)
+    reader.api.seconds.update({first: 1.0, second: 300.0})
+    polled: list[int] = []
+
+    def by_pages(_: Window) -> Iterator[Block]:
+        for number in range(3):
+            yield block(number)
+            polled.append(len(reader.api.asked("poll")))
+            reader.clock.advance(timedelta(seconds=200))
+
+    reader.pages.read.side_effect = by_pages
+    reader.files([block(9)])
+
+    assert reader.read(first, second) == {first: [0, 1, 2], second: [9]}
+    assert polled[-1] > polled[0]
 
 
 def test_something_else_on_a_page_is_an_error_at_once(reader: Reader) -> None:
