@@ -12,7 +12,7 @@ from tap_cometly.mending import (
     Findings,
     Mender,
     NoContactError,
-    is_finite,
+    fits_a_double,
     line_error,
     page_error,
     parse,
@@ -118,7 +118,7 @@ class ContactDecoder:
         for name in self._numbers:
             for contact in contacts:
                 number = getattr(contact, name)
-                if isinstance(number, msgspec.UnsetType) or number is None or is_finite(number):
+                if isinstance(number, msgspec.UnsetType) or number is None or fits_a_double(number):
                     continue
                 self.findings.count("numbers beyond any range")
                 setattr(contact, name, None)

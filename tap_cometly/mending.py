@@ -19,7 +19,9 @@ if t.TYPE_CHECKING:
     from tap_cometly.record import Field
 
 _SMALLEST_ID, _LARGEST_ID = -(2**63), 2**63 - 1
-_LARGEST_NUMBER = Decimal(sys.float_info.max)  # of a double, and so of every warehouse's number
+# Of a double, and so of every warehouse's number; PostgreSQL refuses smaller ones, too.
+_LARGEST_NUMBER = Decimal(sys.float_info.max)
+_SMALLEST_NUMBER = Decimal("2.5e-324")  # rounded up to the smallest double
 _LONGEST_INT = 4000  # digits; Python refuses to read longer ones
 _ADVICE = "Run again; if it stays, ask Cometly's support about it. The bookmark is kept."
 _SURROGATES = dict.fromkeys(range(55296, 57344), "�")
@@ -194,7 +196,7 @@ class Mender:
         except InvalidOperation:
             self.findings.misfit(column)
             return None
-        if not is_finite(number):
+        if not fits_a_double(number):
             self.findings.count("numbers beyond any range")
             return None
         return number
@@ -210,9 +212,11 @@ class Mender:
         return read.date() if isinstance(read, datetime) else read
 
 
-def is_finite(number: Decimal) -> bool:
+def fits_a_double(number: Decimal) -> bool:
     """Tell whether a number is one that a warehouse can hold."""
-    return number.is_finite() and number.copy_abs() <= _LARGEST_NUMBER
+    if not number.is_finite():
+        return False
+    return not number or _SMALLEST_NUMBER <= number.copy_abs() <= _LARGEST_NUMBER
 
 
 def contact_id(raw: t.Any) -> int:

@@ -127,6 +127,8 @@ NUMBERS: dict[str, tuple[bytes, str | None, str | None]] = {
     "-Infinity": (b"-Infinity", None, "beyond any range"),
     "1e400": (b"1e400", None, "beyond any range"),
     "1e400 as text": (b'"1e400"', None, "beyond any range"),
+    "1e-400": (b"1e-400", None, "beyond any range"),
+    "1e-400 as text": (b'"1e-400"', None, "beyond any range"),
     "NaN as text": (b'"NaN"', None, "beyond any range"),
     "1e308": (b"1e308", "1E+308", None),
     "an integer": (b"12", "12", None),

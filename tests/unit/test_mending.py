@@ -119,7 +119,15 @@ def test_numbers_are_exact(findings: Findings, value: object, number: Decimal | 
 
 @pytest.mark.parametrize(
     "written",
-    [b"0.1", b"12345678901234567890.123456789", b"-1.7e308", b"%d" % int(sys.float_info.max)],
+    [
+        b"0.1",
+        b"12345678901234567890.123456789",
+        b"-1.7e308",
+        b"%d" % int(sys.float_info.max),
+        b"4.9e-324",
+        b"-0.0",
+        b"0e-400",
+    ],
 )
 def test_numbers_are_read_exactly(findings: Findings, written: bytes) -> None:
     raw = parse(b'{"id": 1, "profile_field_20": %s}' % written, findings)
@@ -131,6 +139,7 @@ def test_numbers_are_read_exactly(findings: Findings, written: bytes) -> None:
     "text",
     [
         *("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e309", "1.8e308", "-1.8e308"),
+        *("1e-400", "-1e-400", "2.4e-324"),
         *("1e99999999999999999999", "-1e99999999999999999999", "9" * 5000),
     ],
 )
