@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_cometly.progress import Progress
+    from tap_cometly.stopping import StopSignal
 
 _BAR = "{percentage:3.0f}%|{bar:24}| {desc}"
 _WIDTH = 80  # columns of a terminal that does not tell
@@ -41,13 +42,20 @@ _Row.set_lock(_LOCK)  # the library's own one is also for other processes
 class ProgressBar:
     """Shows how far a sync is."""
 
-    def __init__(self, progress: Progress) -> None:
-        """Show it, and have the log write above it."""
+    def __init__(self, progress: Progress, stop: StopSignal) -> None:
+        """Show it, and have the log write above it.
+
+        Args:
+            progress: What is shown.
+            stop: Held while the cursor is about.
+        """
         self._progress = progress
-        self._bar, self._below = _Row(0, _BAR), _Row(1, "{desc}")
-        self._moved = [(handler, handler.setStream(_Above())) for handler in _handlers()]
-        for handler, _ in self._moved:
-            handler.addFilter(_is_for_people)
+        self._stop = stop
+        with stop.hold():
+            self._bar, self._below = _Row(0, _BAR), _Row(1, "{desc}")
+            self._moved = [(handler, handler.setStream(_Above(stop))) for handler in _handlers()]
+            for handler, _ in self._moved:
+                handler.addFilter(_is_for_people)
 
     def show(self) -> None:
         """Show how far it is now."""
@@ -62,19 +70,23 @@ class ProgressBar:
 
     def close(self) -> None:
         """Leave the terminal as if there had been none."""
-        for handler, stream in self._moved:
-            handler.setStream(stream)
-            handler.removeFilter(_is_for_people)
-        with _LOCK:
-            self._below.close()
-            self._bar.close()
+        with self._stop.hold():
+            for handler, stream in self._moved:
+                handler.setStream(stream)
+                handler.removeFilter(_is_for_people)
+            with _LOCK:
+                self._below.close()
+                self._bar.close()
 
 
 class _Above:
     """Standard error for the log: its lines go above the bar."""
 
+    def __init__(self, stop: StopSignal) -> None:
+        self._stop = stop
+
     def write(self, text: str) -> None:
-        with _Row.external_write_mode(file=sys.stderr):
+        with self._stop.hold(), _Row.external_write_mode(file=sys.stderr):
             sys.stderr.write(text)
 
     def flush(self) -> None:

@@ -2,13 +2,15 @@
 
 The SDK's own handler writes a STATE message from within the signal handler, possibly into a
 half-written RECORD, and exits with 0. Every commit has already written its STATE, so nothing needs
-writing here: the handler ends the program where it stands, save while a line is on its way out.
+writing here: the handler ends the program where it stands, save while a line is on its way out, or
+a terminal's cursor where nobody would look for it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -29,7 +31,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         """Start without a request."""
-        self._signum: int | None = None
+        self._waiting: int | None = None
         self._holds = 0
 
     def request(self, signum: int) -> None:
@@ -41,18 +43,27 @@ class StopSignal:
         Raises:
             Stopped: Unless something is held and this is the first request.
         """
-        first = self._signum is None
-        self._signum = signum
-        if not (first and self._holds):
+        if not self._holds or self._waiting is not None:
             raise Stopped(signum)
+        self._waiting = signum
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Let a line be finished before the process stops."""
+        """Let what is within be finished before the process stops.
+
+        Only the main thread is ever told to stop: for others this does nothing.
+
+        Raises:
+            Stopped: A request came meanwhile.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         self._holds += 1
         try:
             yield
         finally:
             self._holds -= 1
-        if self._signum is not None and not self._holds:
-            raise Stopped(self._signum)
+        if self._waiting is not None and not self._holds:
+            signum, self._waiting = self._waiting, None
+            raise Stopped(signum)

@@ -66,8 +66,8 @@ class TapCometly(Tap):
             **kwargs: As for any tap of the SDK.
         """
         self.clock = clock or Clock()
-        self._stop = StopSignal()
-        self.line_writer = LineWriter(self._stop)
+        self.stop = StopSignal()
+        self.line_writer = LineWriter(self.stop)
         kwargs.setdefault("message_writer", self.line_writer)
         with warnings.catch_warnings():
             # Users cannot do anything about the age of the Python that Meltano chose for them.
@@ -130,7 +130,7 @@ class TapCometly(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        self._stop.request(signum)
+        self.stop.request(signum)
 
     # The command line: whatever goes wrong is told in one line.
 

@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 
     from tap_cometly.bookmark import Bookmark
     from tap_cometly.clock import Clock
+    from tap_cometly.stopping import StopSignal
     from tap_cometly.windows import Window
 
 _DRAW_EVERY = 0.25  # seconds
@@ -36,14 +37,18 @@ class Telling:
         progress: What there is to tell.
     """
 
-    def __init__(self, stream: Stream, clock: Clock, bookmark: Bookmark | None) -> None:
+    def __init__(
+        self, stream: Stream, clock: Clock, bookmark: Bookmark | None, stop: StopSignal
+    ) -> None:
         """Prepare.
 
         Args:
             stream: That is synced; its log and metrics are used.
             clock: The machine's.
             bookmark: Told at the end, as it is then.
+            stop: Held while a terminal is written to.
         """
+        self._stop = stop
         self._clock = clock.fresh()
         self._logger = stream.logger
         self._bookmark = bookmark
@@ -60,7 +65,7 @@ class Telling:
         if on_terminal() and not self._is_sample:
             from tap_cometly.progress_bar import ProgressBar  # noqa: PLC0415, takes 50 ms to import
 
-            self._display: ProgressBar | Heartbeat = ProgressBar(self.progress)
+            self._display: ProgressBar | Heartbeat = ProgressBar(self.progress, self._stop)
             self._clock.every(_DRAW_EVERY, self._display.show)
         else:
             self._display = Heartbeat(self.progress, self._clock, self._logger)
