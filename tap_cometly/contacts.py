@@ -16,7 +16,6 @@ from tap_cometly.errors import naming
 from tap_cometly.lanes import as_record
 from tap_cometly.outlet import outlet
 from tap_cometly.progress import Progress
-from tap_cometly.reading import open_reading
 from tap_cometly.record import KEY, OPTIONS, REPLICATION_KEY, fields_asked, schema_for
 from tap_cometly.sync_range import SyncRange
 from tap_cometly.telling import Telling
@@ -60,7 +59,7 @@ class ContactsStream(Stream):
             on_batch=self._batches.increment,
         )
         with (
-            Telling(self, self._tap.clock, bookmark) as telling,
+            Telling(self, self._tap.clock, bookmark, self._tap.stop) as telling,
             self._reading(bookmark, telling.progress) as windows,
         ):
             for window, blocks in windows:
@@ -83,6 +82,8 @@ class ContactsStream(Stream):
             self.logger.info("Nothing to read: the range begins after its end, %s", asked)
             yield iter(())
             return
+        from tap_cometly.reading import open_reading  # noqa: PLC0415, `--discover` reads nothing
+
         progress.begin(asked)
         with open_reading(
             self._tap.settings, self.fields, sync_range, self._tap.clock, progress, self.logger

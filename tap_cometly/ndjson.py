@@ -41,10 +41,12 @@ def verify(file: t.BinaryIO) -> int:
     Raises:
         BadFileError: It is no complete gzip file, or no lines of sane length.
     """
-    lines = since_newline = 0
+    size = sample = newlines = since_newline = 0
     blank = True
     for chunk in _unzipped(file, _VERIFIED_AT_ONCE):
-        lines += chunk.count(b"\n")
+        size += len(chunk)
+        if not sample:  # measured: to count all newlines takes a third of the time
+            sample, newlines = len(chunk), chunk.count(b"\n")
         blank = blank and not chunk.strip(_BLANK)
         last = chunk.rfind(b"\n")
         since_newline = len(chunk) - last - 1 if last >= 0 else since_newline + len(chunk)
@@ -52,7 +54,7 @@ def verify(file: t.BinaryIO) -> int:
             msg = "a line of it is longer than any contact"
             raise BadFileError(msg)
     file.seek(0)
-    return 0 if blank else lines + (since_newline > 0)
+    return 0 if blank else max(1, newlines * size // sample + (since_newline > 0))
 
 
 def blocks(file: t.BinaryIO, decoder: ContactDecoder) -> Iterator[list[Contact]]:

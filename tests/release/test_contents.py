@@ -84,5 +84,5 @@ def test_the_metadata_are_valid_and_the_readme_is_their_text(built: Built) -> No
 def test_it_brings_one_command(built: Built) -> None:
     lines = read(built.wheel, f"{stem(built)}.dist-info/entry_points.txt").decode().split("\n")
 
-    assert lines[:2] == ["[console_scripts]", "tap-cometly = tap_cometly.tap:TapCometly.cli"]
+    assert lines[:2] == ["[console_scripts]", "tap-cometly = tap_cometly.__main__:main"]
     assert not any(lines[2:])

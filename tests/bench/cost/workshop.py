@@ -36,6 +36,7 @@ class Workshop:
     def __init__(self, contacts: int, cache: Path = CACHE) -> None:
         self._all = made(cache / "data", contacts)
         self._cache = cache
+        self._made: set[str] = set()  # environments
         self._servers: dict[int, tuple[subprocess.Popen[str], str]] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="tap-cometly-bench-")
         self.batches = Path(self._scratch.name, "batches")
@@ -116,16 +117,17 @@ class Workshop:
     def _python(self, environment: str) -> str:
         folder = self._cache / "envs" / environment
         python = folder / "bin" / "python"
-        if not (folder / "ready").exists():
-            ours = environment == "tap-cometly"
+        ours = environment == "tap-cometly"  # it is made anew each time, for it may have changed
+        if environment not in self._made and (ours or not (folder / "ready").exists()):
             package = ["--editable", str(CHECKOUT)] if ours else [PACKAGES[environment]]
             uv = os.environ.get("UV") or shutil.which("uv") or "uv"
             for arguments in (
                 ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
-                ["pip", "install", "--quiet", "--python", str(python), *package],
+                ["pip", "install", "--quiet", "--compile-bytecode", f"--python={python}", *package],
             ):
                 subprocess.run([uv, *arguments], check=True)  # noqa: S603
             (folder / "ready").touch()
+            self._made.add(environment)
         return str(python)
 
     def _json(self, content: object) -> str:
