@@ -1,18 +1,30 @@
-"""Writes the settings tables of README.md: `python -m tests.readme`."""
+"""Writes the tables of settings and columns in README.md: `python -m tests.readme`."""
 
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 
+from tap_cometly.record import FIELDS
 from tap_cometly.settings_schema import SETTINGS_SCHEMA
 from tap_cometly.tap import TapCometly
 
+if TYPE_CHECKING:
+    from tap_cometly.record import Field, Kind
+
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
+_KINDS: dict[Kind, str] = {
+    "id": "integer",
+    "time": "date-time",
+    "text": "text",
+    "texts": "list of texts",
+    "number": "number",
+    "date": "date",
+}
 
 _DEFAULTS_IN_WORDS = {"end_date": "now"}
 _SDK_SETTINGS = (
@@ -28,19 +40,19 @@ def about() -> dict[str, Any]:
     return described
 
 
-def tables() -> str:
+def settings() -> str:
     """The tap's own settings, and below them the SDK's."""
-    settings = about()["settings"]
-    properties: dict[str, dict[str, Any]] = settings["properties"]
-    required = set(settings["required"])
+    schema = about()["settings"]
+    properties: dict[str, dict[str, Any]] = schema["properties"]
+    required = set(schema["required"])
     own = [
-        f"| `{name}` | {_default(name, schema, required)} | {_meaning(schema)} |"
-        for name, schema in properties.items()
+        f"| `{name}` | {_default(name, setting, required)} | {_meaning(setting)} |"
+        for name, setting in properties.items()
         if name in SETTINGS_SCHEMA["properties"]
     ]
     others = [
-        f"| `{name}` | {_first_sentence(schema)} |"
-        for name, schema in properties.items()
+        f"| `{name}` | {_first_sentence(setting)} |"
+        for name, setting in properties.items()
         if name not in SETTINGS_SCHEMA["properties"]
     ]
     head = ["| name | default | meaning |", "| --- | --- | --- |"]
@@ -48,11 +60,36 @@ def tables() -> str:
     return "\n".join([*head, *own, "", _SDK_SETTINGS, "", *other_head, *others])
 
 
+def columns() -> str:
+    """What is delivered, and what asks for it; neighbours of one kind in one row."""
+    rows = ["| column | type | meaning | asked for by |", "| --- | --- | --- | --- |"]
+    for (kind, option), group in groupby(FIELDS, lambda field: (field.kind, field.option)):
+        fields = list(group)
+        asked = f"`{option}`" if option else "always there"
+        if len(fields) > 1 and option:
+            rows.append(f"| {_span(fields)} | {_KINDS[kind]} | Custom fields. | {asked} |")
+            continue
+        rows += [f"| `{f.name}` | {_KINDS[kind]} | {f.description} | {asked} |" for f in fields]
+    return "\n".join(rows)
+
+
+def _span(fields: list[Field]) -> str:
+    return f"`{fields[0].name}` to `{fields[-1].name}`"
+
+
+def marks(table: str) -> tuple[str, str]:
+    """What stands around a table."""
+    return f"<!-- {table} -->", f"<!-- /{table} -->"
+
+
 def rewritten(text: str) -> str:
     """A README with the tables as they should be."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+    for table in (settings, columns):
+        begin, end = marks(table.__name__)
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n{table()}\n{end}{after}"
+    return text
 
 
 def _default(name: str, schema: dict[str, Any], required: set[str]) -> str:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tap_cometly.settings_schema import SETTINGS_SCHEMA
-from tests.readme import BEGIN, END, README, rewritten
+from tests.readme import README, marks, rewritten
 
 
-def test_the_settings_are_those_of_about() -> None:
-    text = README.read_text("utf-8")
+@pytest.fixture
+def text() -> str:
+    return README.read_text("utf-8")
 
-    assert text.count(BEGIN) == text.count(END) == 1
+
+def test_settings_and_columns_are_those_of_the_tap(text: str) -> None:
+    for mark in (*marks("settings"), *marks("columns")):
+        assert text.count(mark) == 1
     assert text == rewritten(text), "run `uv run python -m tests.readme`"
 
 
-def test_every_setting_has_its_row() -> None:
-    _, _, rest = README.read_text("utf-8").partition(BEGIN)
-    settings, _, _ = rest.partition(END)
+def test_every_setting_has_its_row(text: str) -> None:
+    begin, end = marks("settings")
+    settings = text[text.index(begin) : text.index(end)]
 
     for name in SETTINGS_SCHEMA["properties"]:
         assert f"\n| `{name}` | " in settings
 
 
-def test_the_command_that_runs_all_tests_is_the_one_of_ci() -> None:
+def test_the_command_that_runs_all_tests_is_the_one_of_ci(text: str) -> None:
     ci = (README.parent / ".ci" / "run").read_text("utf-8")
 
-    assert "uv run pytest\n" in README.read_text("utf-8")
+    assert "uv run pytest\n" in text
     assert ci.endswith(" run pytest\n")
