@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import signal
+import typing as t
+
 from tap_cometly.memory import collect_rarely
 
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def main() -> None:
-    """Run the tap as its command line says."""
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the tap.
+
+    Args:
+        arguments: Of the command line; by default those of this process.
+    """
     collect_rarely()
     from tap_cometly.tap import TapCometly  # noqa: PLC0415, after that: to import is to allocate
 
-    TapCometly.cli()
+    try:
+        TapCometly.cli(arguments)
+    finally:
+        for signum in (signal.SIGINT, signal.SIGTERM):  # there is nobody left to tell
+            signal.signal(signum, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

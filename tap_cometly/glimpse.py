@@ -36,16 +36,22 @@ def glimpses(text: memoryview) -> list[Glimpse]:
     """Look at a JSON list of contacts; what is odd about them is not counted here.
 
     Raises:
-        NoContactError: It is no JSON.
         RecordError: Something on it is no contact.
     """
     try:
         seen = _DECODER.decode(text)
     except REFUSED:
-        return glimpses_of(parse(bytes(text)))
+        return _mended(text)
     if {glimpse.created_at.tzinfo for glimpse in seen if glimpse.created_at} - {timezone.utc}:
-        return glimpses_of(parse(bytes(text)))
+        return _mended(text)
     return seen
+
+
+def _mended(text: memoryview) -> list[Glimpse]:
+    try:
+        return glimpses_of(parse(bytes(text)))
+    except NoContactError as reason:  # its frame was JSON, but may be nested too deeply from here
+        raise page_error(reason) from None
 
 
 def glimpses_of(raws: Iterable[t.Any]) -> list[Glimpse]:

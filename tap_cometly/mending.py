@@ -40,9 +40,9 @@ class Findings:
         self._named: set[str] = set()
         self._counts: Counter[str] = Counter()
 
-    def count(self, what: str) -> None:
-        """Count a mended value; all are told in one warning at the end."""
-        self._counts[what] += 1
+    def count(self, what: str, times: int = 1) -> None:
+        """Count mended values; all are told in one warning at the end."""
+        self._counts[what] += times
 
     def misfit(self, column: str) -> None:
         """Name a column whose value did not fit and was made null, the first time."""
@@ -77,19 +77,22 @@ def parse(text: bytes, findings: Findings | None = None) -> t.Any:
     Raises:
         NoContactError: It is no JSON.
     """
+    invalid = 0
     try:
         decoded = text.decode()
     except UnicodeDecodeError:
-        if findings is not None:
-            findings.count("rows with invalid UTF-8")
         decoded = text.decode(errors="replace")
+        invalid = decoded.count("\ufffd") - text.count("\ufffd".encode())  # some may be its own
     try:
-        return json.loads(
+        value = json.loads(
             decoded.lstrip("\ufeff"), strict=False, parse_float=_exact, parse_int=_integer
         )
     except (ValueError, RecursionError):
         msg = "it is no JSON object"
         raise NoContactError(msg) from None
+    if invalid and findings is not None:
+        findings.count("places with invalid UTF-8", invalid)
+    return value
 
 
 def _exact(digits: str) -> Decimal:

@@ -6,7 +6,7 @@ import io
 from collections import deque
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from typing_extensions import override
 
@@ -23,7 +23,7 @@ from tests.bench.sizing import EPOCH, answer, contacts_in
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from tap_cometly.client import Endpoint
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tap_cometly.windows import Probe
     from tests.bench.spaces import Space
     from tests.bench.virtual import VirtualTime
+
+_T = TypeVar("_T")
 
 TAKES: dict[Endpoint, float] = {"list": 1.5, "create": 0.5, "poll": 0.3}  # seconds
 JOB, CONTACTS_A_SECOND = 5.0, 20_000  # seconds of a job that do not depend on its size, and do
@@ -208,9 +210,15 @@ class ModelListing(Listing):
         self._cometly = cometly
 
     @override
-    def ask(
-        self, wall: WallRange, *, per_page: int, cursor: str | None = None, slot_taken: bool = False
-    ) -> Page:
+    def glance(
+        self,
+        wall: WallRange,
+        keep: Callable[[Page], _T],
+        *,
+        per_page: int,
+        cursor: str | None = None,
+        slot_taken: bool = False,
+    ) -> _T:
         cometly = self._cometly
         if not slot_taken:
             wait_for(cometly.budgets["list"], cometly.clock, cometly.logger)
@@ -220,4 +228,4 @@ class ModelListing(Listing):
             contacts = cometly.newest(window, skip, per_page)
             more = contacts_in(cometly.space, window) > skip + len(contacts)
             cursor = str(skip + len(contacts)) if more else None
-            return Page(cursor, blocks=lambda: iter([contacts]), glimpse=lambda: contacts)
+            return keep(Page(cursor, blocks=lambda: iter([contacts]), glimpse=lambda: contacts))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from typing_extensions import Buffer, Self, override
 
 from tap_cometly import extraction, jobs, reading
+from tap_cometly.__main__ import main
 from tap_cometly.tap import TapCometly
 from tests.support.running import tap_with
 from tests.sweeps.hurry import HurriedClock, HurriedThreads
@@ -155,11 +156,11 @@ def _become_a_tap(order: Order) -> None:
     if order.line is not None:
         wire = _Tripwire(order.line, order.bytes, order.signal)
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(wire), encoding="utf-8")
-    tap = TapCometly
     if order.speed:
-        tap = tap_with(HurriedClock(order.since, order.speed))
         setattr(reading, "Threads", HurriedThreads)  # noqa: B010, as tests/support does it
-    tap.cli(order.arguments, prog_name="tap-cometly")
+        tap_with(HurriedClock(order.since, order.speed)).cli(order.arguments)
+    else:
+        main(order.arguments)
 
 
 def _end(child: int, order: Order) -> End:

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import msgspec
 import pytest
 
 from tap_cometly.decoding import ContactDecoder
 from tap_cometly.errors import RecordError
-from tap_cometly.mending import Findings, Mender
+from tap_cometly.mending import Findings, Mender, NoContactError
 from tap_cometly.record import FIELDS
 
 if TYPE_CHECKING:
@@ -43,7 +44,17 @@ def ids(contacts: list[Any]) -> list[int]:
     return [contact.id for contact in contacts]
 
 
-@pytest.mark.parametrize("block", [TWO, TWO.replace(b"\n", b"\r\n"), b'{"id":1,"name":"{}"}\n'])
+@pytest.mark.parametrize(
+    "block",
+    [
+        TWO,
+        TWO.replace(b"\n", b"\r\n"),
+        b'{"id":1,"name":"{}"}\n',
+        rb'{"id":1,"name":"Ren\u00e9 \"\u0001\""}' + b"\n",
+        b'{"id":1}\n\n{"id":2}',
+    ],
+    ids=["plain", "from Windows", "braces", "escapes", "a blank line, and none at the end"],
+)
 def test_plain_lines_go_the_quick_way(
     decoder: ContactDecoder, mended: mock.Mock, block: bytes
 ) -> None:
@@ -79,6 +90,28 @@ def test_the_quick_way_does_not_take_two_contacts_on_a_line(
 def test_the_line_that_is_none_is_counted_from_the_blocks_first(decoder: ContactDecoder) -> None:
     with pytest.raises(RecordError, match="Line 102 of"):
         decoder.lines(b'{"id":1}\n\nnull\n', 100)
+
+
+@pytest.mark.parametrize(
+    "blank", [b" ", b"\t", b"\r", b" \t \r", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r"]
+)
+@pytest.mark.parametrize("odd", [b"", b',"new":2'], ids=["plain", "mended"])
+def test_lines_with_nothing_to_see_are_no_contacts(
+    decoder: ContactDecoder, blank: bytes, odd: bytes
+) -> None:
+    assert ids(decoder.lines(b'%s\n{"id":1%s}\n%s\n{"id":2}\n' % (blank, odd, blank), 1)) == [1, 2]
+
+
+def test_invalid_utf8_is_replaced_and_counted(
+    decoder: ContactDecoder, findings: Findings, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = b'{"id":1,"name":"a\xffb"}'
+
+    [contact] = decoder.lines(line + b"\n", 1)
+    [on_page] = decoder.listed(b"[%s]" % line)
+
+    assert contact.name == on_page.name == "a\ufffdb"
+    assert told(findings, caplog) == ["Mended values: 2 places with invalid UTF-8"]
 
 
 def test_an_escaped_nul_is_removed(
@@ -128,9 +161,25 @@ def test_of_numbers_only_those_beyond_any_range_become_null(
     assert told(findings, caplog) == ["Mended values: 3 numbers beyond any range"]
 
 
+def test_each_contact_of_a_block_is_looked_at_for_numbers_beyond_any_range(
+    decoder: ContactDecoder, findings: Findings, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = (b"1", b"1e400", b"null", b"-1e400", b"2")
+    block = b"".join(b'{"id":1,"profile_field_16":%s}\n' % number for number in numbers)
+
+    read: list[Any] = decoder.lines(block + b'{"id":1}\n{"id":1,"profile_field_16":1e999}\n', 1)
+
+    values = [contact.profile_field_16 for contact in read]
+    assert values == [Decimal(1), None, None, None, Decimal(2), msgspec.UNSET, None]
+    assert told(findings, caplog) == ["Mended values: 3 numbers beyond any range"]
+
+
 def test_values_nested_too_deeply_are_no_contact(decoder: ContactDecoder) -> None:
     decoder.lines(b'{"id":1,"new":2}\n', 1)
     depth = 100_000
+    contact = b'{"id":1,"new":%s}' % (b"[" * depth + b"]" * depth)
 
     with pytest.raises(RecordError):
-        decoder.lines(b'{"id":1,"new":%s}\n' % (b"[" * depth + b"]" * depth), 1)
+        decoder.lines(contact + b"\n", 1)
+    with pytest.raises(NoContactError):
+        decoder.listed(b"[%s]" % contact)

@@ -244,7 +244,7 @@ def test_all_that_was_counted_is_told_in_one_warning(
         mend(findings, parse(b'{"id": 1, "name": "a\xff", "created_at": "soon"}', findings))
 
     assert told(findings, caplog) == [
-        "Mended values: 2 rows with invalid UTF-8, 2 unreadable values of created_at"
+        "Mended values: 2 places with invalid UTF-8, 2 unreadable values of created_at"
     ]
 
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_cometly import glimpse
 from tap_cometly import page as module
 from tap_cometly.decoding import ContactDecoder
 from tap_cometly.errors import GarbledError, RecordError
-from tap_cometly.mending import Findings, Mender
+from tap_cometly.mending import Findings, Mender, NoContactError
 from tap_cometly.page import PageReader
 from tap_cometly.record import FIELDS
 
@@ -44,12 +45,37 @@ def ids(contacts: Any) -> list[int]:
 
 
 def test_a_plain_page_goes_the_quick_way(reader: PageReader) -> None:
-    with mock.patch.object(Mender, "contact") as mended:
-        page = reader.read(body(b'{"id":2,"name":"Ada"},{"id":1}', "x")[:-1] + b',"path":"y"}')
+    contacts = b'{"id":2,"name":"Ada","created_at":"2024-06-01T12:00:00Z"},{"id":1}'
+
+    with (
+        mock.patch.object(Mender, "contact") as mended,
+        mock.patch("tap_cometly.glimpse.parse") as parsed,
+    ):
+        page = reader.read(body(contacts, "x")[:-1] + b',"path":"y"}')
 
         assert (ids(contacts_on(page)), page.next_cursor) == ([2, 1], "x")
-        assert ids(page.glimpses) == [2, 1]
+        assert [(seen.id, seen.created_at) for seen in page.glimpses] == [(2, NOON), (1, None)]
         assert not mended.called
+        assert not parsed.called
+
+
+def test_a_page_that_is_odd_only_in_its_bytes_is_read_and_what_was_mended_is_counted(
+    reader: PageReader, findings: Findings, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = reader.read(body(b'{"id":2,"name":"a\x1f\xff"},{"id":1}', "x"))
+
+    assert page.next_cursor == "x"
+    assert [(contact.id, contact.name) for contact in contacts_on(page)] == [
+        (2, "a\x1f\ufffd"),
+        (1, None),
+    ]
+    assert ids(page.glimpses) == [2, 1]
+    findings.summarize()
+    assert caplog.messages == ["Mended values: 1 places with invalid UTF-8"]
+
+
+def test_a_cursor_that_is_no_utf8_is_still_a_cursor(reader: PageReader) -> None:
+    assert reader.read(b'{"data":[],"next_cursor":"x\xff"}').next_cursor == "x\ufffd"
 
 
 TEXTS = st.sampled_from(
@@ -138,6 +164,7 @@ def test_a_glimpse_shows_the_time_in_utc(reader: PageReader, created: str) -> No
         (b'{"data":[],"next_cursor":false}', "no `next_cursor`"),
         (b'{"data":[{"id":1}],"next_cursor":nul', "no JSON"),
         (b'{"data":[{"id":1},{"id":tru}],"next_cursor":null}', "no JSON"),
+        pytest.param(body(b"[" * 100_000 + b"]" * 100_000), "no JSON", id="nested too deeply"),
     ],
 )
 def test_what_is_no_page_is_refused_at_once_and_says_why(
@@ -147,8 +174,20 @@ def test_what_is_no_page_is_refused_at_once_and_says_why(
         reader.read(answer)
 
 
+def test_a_page_nested_too_deeply_for_a_glimpse_is_an_error_that_says_so(
+    reader: PageReader,
+) -> None:
+    page = reader.read(body(b'{"id":"2"}'))
+
+    with (
+        mock.patch.object(glimpse, "parse", side_effect=NoContactError("it is no JSON object")),
+        pytest.raises(RecordError, match="no JSON object"),
+    ):
+        _ = page.glimpses
+
+
 @pytest.mark.parametrize(
-    "contact", [b'{"id":"2"}', b"{}", b"null", b"[1]", b'{"id":18446744073709551616}']
+    "contact", [b'{"id":"2"}', b"{}", b"null", b"7", b"[1]", b'{"id":18446744073709551616}']
 )
 @pytest.mark.parametrize("odd", [b"", b'{"id":1,"name":"\x00"},'], ids=["plain", "forgiving"])
 def test_something_on_a_page_that_is_no_contact_is_loud(
@@ -160,3 +199,13 @@ def test_something_on_a_page_that_is_no_contact_is_loud(
         contacts_on(page)
     with pytest.raises(RecordError, match="page of the list"):
         _ = page.glimpses
+
+
+def test_a_block_that_cannot_be_read_is_never_left_out(reader: PageReader) -> None:
+    page = reader.read(body(b'{"id":1}'))
+
+    with (
+        mock.patch.object(ContactDecoder, "listed", side_effect=NoContactError("it is no JSON")),
+        pytest.raises(RecordError, match="page of the list is no contact: it is no JSON"),
+    ):
+        contacts_on(page)
