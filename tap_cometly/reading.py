@@ -14,7 +14,7 @@ from tap_cometly.export_calls import ExportCalls
 from tap_cometly.exports import Exports
 from tap_cometly.extraction import Extraction
 from tap_cometly.first_contact import FirstContact
-from tap_cometly.memory import reuse_memory
+from tap_cometly.memory import give_back_memory
 from tap_cometly.mending import Findings
 from tap_cometly.page import PageReader
 from tap_cometly.pages import Listing, Pages
@@ -57,7 +57,7 @@ def open_reading(
     Yields:
         What reads ranges.
     """
-    reuse_memory()
+    give_back_memory()
     clock = clock.fresh()
     agent = f"tap-cometly/{metadata.version('tap-cometly')}"
     client = CometlyClient(settings, clock, logger, agent=agent)
