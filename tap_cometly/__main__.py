@@ -17,14 +17,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Of the command line; by default those of this process.
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # no traceback before the tap listens, or after
     collect_rarely()
     from tap_cometly.tap import TapCometly  # noqa: PLC0415, after that: to import is to allocate
 
-    try:
-        TapCometly.cli(arguments)
-    finally:
-        for signum in (signal.SIGINT, signal.SIGTERM):  # there is nobody left to tell
-            signal.signal(signum, signal.SIG_DFL)
+    TapCometly.cli(arguments)
 
 
 if __name__ == "__main__":

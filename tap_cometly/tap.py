@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
+import threading
 import traceback
 import typing as t
 import warnings
@@ -34,7 +36,7 @@ from tap_cometly.writer import LineWriter
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
@@ -186,8 +188,10 @@ class TapCometly(Tap):
 @contextlib.contextmanager
 def _ends_well(logger: logging.Logger) -> Iterator[None]:
     """Report what ends the program in one line, without a traceback, and exit accordingly."""
+    stop_listening = _as_before()
     try:
         yield
+        stop_listening()
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except TapError as error:
@@ -198,6 +202,7 @@ def _ends_well(logger: logging.Logger) -> Iterator[None]:
         logger.error("An expression in `stream_maps` failed on a record; correct it")  # noqa: TRY400
     except Stopped as stopped:
         logger.error("Stopped by %s; the next run goes on from the last STATE", stopped.name)  # noqa: TRY400
+        stop_listening()
         raise
     except Exception as error:  # noqa: BLE001, its text may quote a record: only its place is told
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -211,7 +216,21 @@ def _ends_well(logger: logging.Logger) -> Iterator[None]:
         logger.debug("It passed through %s", " > ".join(trace))
     else:
         return
+    stop_listening()
     sys.exit(1)
+
+
+def _as_before() -> Callable[[], None]:
+    """Give what leaves signals to whoever had them until now: later, nobody can tell of one."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def restore() -> None:
+        for number, handler in handlers:
+            signal.signal(number, handler)
+
+    return restore
 
 
 def _checked_catalog(text: str) -> str:
