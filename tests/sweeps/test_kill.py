@@ -15,7 +15,7 @@ from tests.sweeps.kill import KINDS, Sweep, boundaries, moments
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_AT_RANDOM = 25  # runs of each kind and signal; `python -m tests.sweeps.kill` does more
+_AT_RANDOM = 15  # runs of each kind and signal; `python -m tests.sweeps.kill` does more
 
 pytestmark = [
     pytest.mark.slow,
