@@ -18,9 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Of the command line; by default those of this process.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        )  # no traceback before the tap listens, or after
+        # It would end in a traceback before the tap listens, and after.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     collect_rarely()
     from tap_cometly.tap import TapCometly  # noqa: PLC0415, after that: to import is to allocate
 

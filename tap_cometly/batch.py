@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 for _talkative in ("aiobotocore", "botocore", "s3fs"):
     logging.getLogger(_talkative).setLevel(logging.INFO)
 
-_SMALL = 2**20  # bytes; 10,000 contacts have less, zipped, and take another way than the disk
+_SMALL = 2**20  # bytes; zipped, 10,000 contacts have less, and so never see the disk
 _EXTENSIONS = {None: ".jsonl", "none": ".jsonl", "gzip": ".jsonl.gz"}
 
 

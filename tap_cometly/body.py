@@ -29,7 +29,7 @@ class Body(t.NamedTuple):
     """
 
     content: bytes
-    encoding: str = ""
+    encoding: str
 
     @classmethod
     def received(cls, response: requests.Response, too_late: Callable[[], bool]) -> Body:

@@ -14,7 +14,7 @@ import threading
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Stopped(SystemExit):
@@ -43,9 +43,11 @@ class StopSignal:
         Raises:
             Stopped: Unless something is held and this is the first request.
         """
-        if not self._holds or self._waiting is not None:
-            raise Stopped(signum)
-        self._waiting = signum
+        if self._holds and self._waiting is None:
+            self._waiting = signum
+            return
+        self._waiting = None  # else whoever clears up and holds would be told once more
+        raise Stopped(signum)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -56,7 +58,7 @@ class StopSignal:
         Raises:
             Stopped: A request came meanwhile.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if not _in_main_thread():
             yield
             return
         self._holds += 1
@@ -67,3 +69,24 @@ class StopSignal:
         if self._waiting is not None and not self._holds:
             signum, self._waiting = self._waiting, None
             raise Stopped(signum)
+
+
+def listening_ends() -> Callable[[], None]:
+    """Give what leaves signals to whoever has them now, for when nobody can tell of one any more.
+
+    Returns:
+        To be called once the last line has been told.
+    """
+    if not _in_main_thread():
+        return lambda: None
+    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def restore() -> None:
+        for number, handler in handlers:
+            signal.signal(number, handler)
+
+    return restore
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

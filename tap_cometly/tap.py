@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
-import threading
 import traceback
 import typing as t
 import warnings
@@ -31,12 +29,12 @@ from tap_cometly.environment import settings_from_environment
 from tap_cometly.errors import CatalogError, SettingsError, TapError
 from tap_cometly.settings import Settings, explain, misspelt
 from tap_cometly.settings_schema import SETTINGS_SCHEMA
-from tap_cometly.stopping import Stopped, StopSignal
+from tap_cometly.stopping import Stopped, StopSignal, listening_ends
 from tap_cometly.writer import LineWriter
 
 if t.TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
@@ -188,7 +186,7 @@ class TapCometly(Tap):
 @contextlib.contextmanager
 def _ends_well(logger: logging.Logger) -> Iterator[None]:
     """Report what ends the program in one line, without a traceback, and exit accordingly."""
-    stop_listening = _as_before()
+    stop_listening = listening_ends()
     try:
         yield
         stop_listening()
@@ -218,19 +216,6 @@ def _ends_well(logger: logging.Logger) -> Iterator[None]:
         return
     stop_listening()
     sys.exit(1)
-
-
-def _as_before() -> Callable[[], None]:
-    """Give what leaves signals to whoever had them until now: later, nobody can tell of one."""
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
-    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
-
-    def restore() -> None:
-        for number, handler in handlers:
-            signal.signal(number, handler)
-
-    return restore
 
 
 def _checked_catalog(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from tap_cometly.record import FIELDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOGGER = logging.getLogger("tests.decoding")
 TWO = b'{"id":1,"name":"Ada {Countess}"}\n{"id":2,"name":"Bob"}\n'
 
 
@@ -102,28 +100,29 @@ def test_lines_with_nothing_to_see_are_no_contacts(
     assert ids(decoder.lines(b'%s\n{"id":1%s}\n%s\n{"id":2}\n' % (blank, odd, blank), 1)) == [1, 2]
 
 
-def test_invalid_utf8_is_replaced_and_counted(
-    decoder: ContactDecoder, findings: Findings, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("written", "name", "counted"),
+    [
+        (b"a\xffb", "a\ufffdb", "2 places with invalid UTF-8"),
+        (rb"a\u0000b", "ab", "2 values with NUL"),
+    ],
+    ids=["invalid UTF-8", "an escaped NUL"],
+)
+def test_what_no_warehouse_takes_is_mended_and_counted(
+    decoder: ContactDecoder,
+    findings: Findings,
+    caplog: pytest.LogCaptureFixture,
+    written: bytes,
+    name: str,
+    counted: str,
 ) -> None:
-    line = b'{"id":1,"name":"a\xffb"}'
+    line = b'{"id":1,"name":"%s"}' % written
 
     [contact] = decoder.lines(line + b"\n", 1)
     [on_page] = decoder.listed(b"[%s]" % line)
 
-    assert contact.name == on_page.name == "a\ufffdb"
-    assert told(findings, caplog) == ["Mended values: 2 places with invalid UTF-8"]
-
-
-def test_an_escaped_nul_is_removed(
-    decoder: ContactDecoder, findings: Findings, caplog: pytest.LogCaptureFixture
-) -> None:
-    line = rb'{"id":1,"name":"a\u0000b"}'
-
-    [contact] = decoder.lines(line + b"\n", 1)
-    [on_page] = decoder.listed(b"[%s]" % line)
-
-    assert contact.name == on_page.name == "ab"
-    assert told(findings, caplog) == ["Mended values: 2 values with NUL"]
+    assert contact.name == on_page.name == name
+    assert told(findings, caplog) == [f"Mended values: {counted}"]
 
 
 def test_times_of_another_zone_come_out_as_utc(decoder: ContactDecoder) -> None:

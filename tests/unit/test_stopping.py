@@ -42,14 +42,29 @@ def test_what_is_held_is_finished_first(stop: StopSignal) -> None:
     assert stopped.value.code == 130
 
 
-def test_a_second_request_does_not_wait(stop: StopSignal) -> None:
-    with stop.hold():
-        stop.request(TERM)
-        with pytest.raises(Stopped):
-            stop.request(TERM)
-        with pytest.raises(Stopped):
-            stop.request(INT)
-        stop._waiting = None  # noqa: SLF001, and so this ends without a third
+@pytest.mark.parametrize("second", [TERM, INT])
+def test_a_second_request_does_not_wait_and_is_not_told_again(
+    stop: StopSignal, second: signal.Signals
+) -> None:
+    done = []
+
+    def work() -> None:
+        try:
+            with stop.hold():
+                stop.request(TERM)
+                done.append("held")
+                stop.request(second)
+                done.append("never")
+        finally:
+            with stop.hold():
+                done.append("cleared up")
+            done.append("all of it")
+
+    with pytest.raises(Stopped) as stopped:
+        work()
+
+    assert stopped.value.code == 128 + second
+    assert done == ["held", "cleared up", "all of it"]
 
 
 def test_it_is_told_to_stop_only_once(stop: StopSignal) -> None:
