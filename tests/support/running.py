@@ -29,8 +29,8 @@ from unittest import mock
 from typing_extensions import override
 from urllib3.util import connection
 
-from tap_cometly import reading
-from tap_cometly.clock import Clock
+from tap_cometly.extract import reading
+from tap_cometly.runtime.clock import Clock
 from tap_cometly.tap import TapCometly
 from tests.support.clock import FakeClock, InTurn
 
