@@ -159,7 +159,7 @@ def _become_a_tap(order: Order) -> None:
         wire = _Tripwire(order.line, order.bytes, order.signal)
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(wire), encoding="utf-8")
     if order.speed:
-        setattr(reading, "Threads", HurriedThreads)  # noqa: B010, as tests/support does it
+        setattr(reading, "ThreadTasks", HurriedThreads)  # noqa: B010, as tests/support does it
         tap_with(HurriedClock(order.since, order.speed)).cli(order.arguments)
     else:
         main(order.arguments)

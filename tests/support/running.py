@@ -210,7 +210,7 @@ def sync(
         undo.enter_context(_sandbox_apart())
         undo.enter_context(_noting(hosts))
         if isinstance(clock, FakeClock):
-            undo.enter_context(mock.patch.object(reading, "Threads", InTurn))
+            undo.enter_context(mock.patch.object(reading, "ThreadTasks", InTurn))
         code = _exit_code(clock, arguments(folder, full, state, catalog))
         left = (*_threads_left(), *(path.name for path in (folder / "spool").iterdir()))
     given = state if isinstance(state, dict) else None
