@@ -16,7 +16,7 @@ from singer_sdk import typing as th
 from singer_sdk.configuration._dict_config import parse_environment_config
 
 from tap_cometly.exceptions import SettingsError
-from tap_cometly.timeranges import first_instant, last_instant, read_date, read_instant
+from tap_cometly.timeranges import StartDate, first_instant, last_instant, read_date, read_instant
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -194,7 +194,7 @@ class Settings:
     """The settings of one run, checked and typed."""
 
     api_key: str = field(repr=False)
-    start: datetime
+    start: StartDate
     end: datetime | None
     zone: ZoneInfo
     include_custom_fields: bool
@@ -224,9 +224,14 @@ class Settings:
             SettingsError: A value makes no sense, or two of them contradict each other.
         """
         zone = _zone(config["timezone"])
-        start = _instant(config, "start_date", first_instant, zone)
+        start = StartDate(
+            max(_instant(config, "start_date", first_instant, zone), _EARLIEST).replace(
+                microsecond=0
+            ),
+            has_zone=_has_zone(config["start_date"]),
+        )
         end = _instant(config, "end_date", last_instant, zone) if "end_date" in config else None
-        if end is not None and start >= end:
+        if end is not None and start.instant >= end:
             msg = "The setting `start_date` is not before `end_date`"
             raise SettingsError(msg, "Set an earlier `start_date` or a later `end_date`.")
         if config["extraction_mode"] == EXPORT and config["include_custom_fields"]:
@@ -234,7 +239,7 @@ class Settings:
             advice = "Exports have no custom fields: set `extraction_mode` to auto or pagination."
             raise SettingsError(msg, advice)
         checked: dict[str, t.Any] = {
-            "start": max(start, _EARLIEST),
+            "start": start,
             "end": end,
             "zone": zone,
             "api_url": _api_url(config["api_url"]),
@@ -273,6 +278,11 @@ def _instant(
         msg = f"The setting `{name}` is no date: {config[name]!r}"
         advice = "Write it like 2024-01-31 or 2024-01-31T09:30:00Z."
         raise SettingsError(msg, advice) from None
+
+
+def _has_zone(text: str) -> bool:
+    read = read_date(text)
+    return isinstance(read, datetime) and read.tzinfo is not None
 
 
 def _api_url(url: str) -> str:

@@ -96,12 +96,33 @@ class NotFoundError(ApiError):
     """The API knows no such export (404)."""
 
 
+class ClockError(ApiError):
+    """The API's clock and the machine's differ by more than a day."""
+
+
 class UnavailableError(ApiError):
-    """The API could not be reached, or only answered with errors, until patience ran out."""
+    """The API could not be reached, or only answered with errors, until the tap gave up."""
 
 
 class AnswerLostError(ApiError):
     """A request that must not simply be repeated went out, and no usable answer came back."""
+
+
+class RateLimitError(ApiError):
+    """The API has been over its limit for too long, or says that it will be (429)."""
+
+
+class ExportBusyError(ApiError):
+    """The API cannot create an export now, for another one is in progress (409, 423, 425).
+
+    Attributes:
+        seconds: How long to wait before asking again.
+    """
+
+    def __init__(self, what: str, advice: str, seconds: float) -> None:
+        """Add how long to wait to what happened and what to do."""
+        super().__init__(what, advice)
+        self.seconds = seconds
 
 
 class FileError(TapError):
@@ -109,7 +130,32 @@ class FileError(TapError):
 
 
 class ExportError(TapError):
-    """An export job failed or took too long."""
+    """Export jobs failed, took too long, or delivered incomplete files."""
+
+
+class WindowNotExportedError(ExportError):
+    """One window cannot be read by an export job; others can.
+
+    Attributes:
+        window: Which one.
+    """
+
+    def __init__(self, what: str, advice: str, window: t.Any) -> None:
+        """Add the window to what happened and what to do."""
+        super().__init__(what, advice)
+        self.window = window
+
+
+class BadFileError(Exception):
+    """The file is not what an export should be; downloading it again may help."""
+
+
+class UrlRefusedError(Exception):
+    """The store does not take this URL, or no longer: a fresh one is needed."""
+
+
+class FileGoneError(Exception):
+    """The store has no such file."""
 
 
 class GarbledError(Exception):

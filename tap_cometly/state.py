@@ -15,6 +15,9 @@ if t.TYPE_CHECKING:
 
 _VALUE = "replication_key_value"
 _COLUMNS = "columns"
+_TIMEZONE = "timezone"
+_CLOCK_SEEN = "clock_was_seen"
+_START = "start_date"
 # What other versions of the SDK leave in a bookmark, in the order in which it may be relied on.
 _MARKS_OF_OTHERS = ("starting_replication_value", "progress_markers")
 _ADVICE = (
@@ -59,18 +62,20 @@ def checked_state(state: t.Any) -> dict[str, t.Any]:
 
 
 class Bookmark:
-    """How far the stream has been read, in the state that every STATE message carries."""
+    """How far the stream has been read, in the state that every STATE message carries.
+
+    Args:
+        stored: The stream's part of the state. `commit` writes into it, and leaves what it does not
+            know as it is.
+
+    Attributes:
+        instant: UTC, whole seconds; None in a first run.
+
+    Raises:
+        StateError: The bookmark is of another replication key, or no date-time.
+    """
 
     def __init__(self, stored: dict[str, t.Any]) -> None:
-        """Understand a stored bookmark.
-
-        Args:
-            stored: The stream's part of the state; `commit` writes into it and leaves what it does
-                not know as it is.
-
-        Raises:
-            StateError: It is of another replication key, or no instant.
-        """
         self._stored = stored
         key = stored.get("replication_key", REPLICATION_KEY)
         if key != REPLICATION_KEY:
@@ -82,21 +87,61 @@ class Bookmark:
 
     @property
     def columns(self) -> frozenset[str] | None:
-        """The columns that the last run delivered, if it told."""
+        """The columns that the last run delivered; None where the bookmark does not say."""
         columns = self._stored.get(_COLUMNS)
         return frozenset(columns) if isinstance(columns, list) else None
 
-    def commit(self, end: datetime, columns: Sequence[str]) -> None:
+    @property
+    def timezone(self) -> str | None:
+        """The setting `timezone` under which the bookmark was written, where it says so."""
+        name = self._stored.get(_TIMEZONE)
+        return name if isinstance(name, str) else None
+
+    @property
+    def clock_was_seen(self) -> bool:
+        """Whether the bookmark relies on the Space's clock having been where the setting says."""
+        return self._stored.get(_CLOCK_SEEN) is not False
+
+    @property
+    def first_start(self) -> datetime | None:
+        """The `start_date` of the run that began this bookmark, UTC; None where it is not told."""
+        try:
+            return read_instant(self._stored.get(_START))
+        except ValueError:
+            return None
+
+    @property
+    def holds_only_foreign_keys(self) -> bool:
+        """Whether the bookmark holds something, but nothing that says how far was read."""
+        return self.instant is None and bool(self._stored)
+
+    def commit(
+        self,
+        end: datetime,
+        *,
+        columns: Sequence[str],
+        timezone: str,
+        clock_was_seen: bool,
+        start: datetime,
+    ) -> None:
         """Move the bookmark on; never back.
 
         Args:
             end: UTC, whole seconds: everything before it has been written.
-            columns: What was delivered.
+            columns: Those that were delivered.
+            timezone: The setting.
+            clock_was_seen: Whether the Space's clock was seen to be where the setting says.
+            start: The setting `start_date`, UTC; kept from the first run on.
         """
-        self.instant = end if self.instant is None else max(self.instant, end)
+        if self.instant is None:
+            self._stored[_START] = utc_text(start)
+        if self.instant is None or end > self.instant:
+            self.instant = end
+            self._stored[_CLOCK_SEEN] = clock_was_seen
         self._stored["replication_key"] = REPLICATION_KEY
         self._stored[_VALUE] = utc_text(self.instant)
         self._stored[_COLUMNS] = list(columns)
+        self._stored[_TIMEZONE] = timezone
 
 
 def _instant(stored: Mapping[str, t.Any]) -> datetime | None:

@@ -5,152 +5,238 @@ from __future__ import annotations
 import contextlib
 import logging
 import typing as t
+from datetime import timedelta
+from functools import cached_property
 
 from singer_sdk import Stream
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 from typing_extensions import override
 
-from tap_cometly.contacts.schema import KEY, OPTIONS, REPLICATION_KEY, fields_asked, schema_for
+from tap_cometly.config import Settings
+from tap_cometly.contacts.schema import (
+    FIELDS,
+    KEY,
+    OPTIONS,
+    REPLICATION_KEY,
+    fields_asked,
+    schema_for,
+)
 from tap_cometly.exceptions import CatalogError, naming
-from tap_cometly.messages.contact_writer import contact_writer
 from tap_cometly.messages.encoder import as_record
-from tap_cometly.runtime.progress import Progress
-from tap_cometly.runtime.reporter import SyncReporter
+from tap_cometly.messages.writer import contact_writer
+from tap_cometly.runtime.progress import Progress, SyncReporter
 from tap_cometly.state import Bookmark
-from tap_cometly.timeranges import SyncRange, Window
+from tap_cometly.timeranges import SyncRange, Window, utc_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
+    from datetime import datetime
 
+    from singer_sdk import Tap
     from singer_sdk.helpers import types
     from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
-    from tap_cometly.extract.extractor import WindowBlocks
-    from tap_cometly.tap import TapCometly
+    from tap_cometly.extract.extractor import Extractor
+    from tap_cometly.messages.writer import StdoutWriter
+    from tap_cometly.runtime.clock import Clock
+    from tap_cometly.runtime.signals import StopSignal
 
-
-def complete(entry: CatalogEntry) -> None:
-    """Put back what a catalog may leave out but the stream cannot do without.
-
-    Args:
-        entry: Of the stream, as the user passed it in; it is changed.
-
-    Raises:
-        CatalogError: It asks for what contacts do not have.
-    """
-    root = entry.metadata.root
-    method = entry.replication_method or root.forced_replication_method
-    wanted = (
-        ("key", list(entry.key_properties or root.table_key_properties or [KEY]), [KEY]),
-        (
-            "replication key",
-            entry.replication_key or root.replication_key or REPLICATION_KEY,
-            REPLICATION_KEY,
-        ),
-    )
-    for what, asked, only in wanted:
-        if asked != only:
-            msg = f"The catalog asks for the {what} {asked}, which contacts do not have"
-            raise CatalogError(msg, f"Its only {what} is {only}; correct or leave out the catalog.")
-    entry.key_properties = [KEY]
-    entry.replication_key = REPLICATION_KEY
-    if method not in {None, "INCREMENTAL", REPLICATION_FULL_TABLE}:
-        msg = f"The catalog asks for the replication method {method}"
-        raise CatalogError(msg, "Set it to INCREMENTAL or FULL_TABLE.")
-    for name in (KEY, REPLICATION_KEY):
-        entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
+logger = logging.getLogger(__name__)
 
 
 class ContactsStream(Stream):
-    """The contacts of one Cometly Space."""
+    """The contacts of one Cometly Space.
+
+    Args:
+        tap: Whose configuration, catalog and state count.
+        clock: The machine's.
+        stop: Held while a terminal is written to.
+        stdout: Where messages go.
+    """
 
     name = "contacts"
-    _tap: TapCometly
 
-    def __init__(self, tap: TapCometly) -> None:
-        """Take the fields that the settings ask for; they need not be complete for discovery."""
+    def __init__(self, tap: Tap, *, clock: Clock, stop: StopSignal, stdout: StdoutWriter) -> None:
         self.fields = fields_asked(option for option in OPTIONS if tap.config.get(option))
         super().__init__(tap, schema=schema_for(self.fields))
         self.primary_keys = [KEY]
         self.replication_key = REPLICATION_KEY
+        self._clock = clock
+        self._stop = stop
+        self._stdout = stdout
         self._batches = self.get_batch_counter()
+
+    @cached_property
+    def _settings(self) -> Settings:
+        """The settings, which need not be complete for discovery."""
+        return Settings.of(self.config)
+
+    @property
+    def _full_table(self) -> bool:
+        return self.replication_method == REPLICATION_FULL_TABLE
 
     @override
     def _sync_records(
         self, context: types.Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
         bookmark = None if self._full_table else Bookmark(self.stream_state)
+        sync_range = self._range(bookmark)
         writer = contact_writer(
             self,
             self.fields,
-            self._tap.stdout_writer,
+            self._stdout,
             version=self._stream_version,
             on_batch=self._batches.increment,
         )
+        describe = self._describe(bookmark)
         with (
-            SyncReporter(self, self._tap.clock, bookmark, self._tap.stop) as reporter,
-            self._reading(bookmark, reporter.progress) as windows,
+            SyncReporter(self, self._clock, self._stop, describe) as reporter,
+            self._extractor(sync_range, reporter.progress) as extractor,
         ):
-            for window, blocks in windows:
-                for contacts in reporter.blocks(window, blocks):
+            for extract in self._extracts(extractor, sync_range, bookmark):
+                window = extract.window
+                reporter.progress.enter(
+                    str(window),
+                    window.seconds,
+                    way=extract.way,
+                    expected=extract.expected,
+                    remaining=extract.remaining,
+                )
+                for contacts in reporter.blocks(naming(window, extract.contacts)):
                     writer.write(contacts)
                 writer.finish()
-                self._commit(window, bookmark)
-                reporter.committed(window)
-        self._activate(reporter.progress.contacts)
+                self._commit(window.end, extractor, sync_range, bookmark)
+                reporter.committed()
+            self._activate(extractor, writer.records)
         yield from ()  # all messages have been written; the SDK wants a generator
 
     @contextlib.contextmanager
-    def _reading(
-        self, bookmark: Bookmark | None, progress: Progress
-    ) -> Iterator[Iterator[WindowBlocks]]:
-        """Open the reading of this run's range, window by window; of none, if it is empty."""
-        sync_range = self._range(bookmark)
-        asked = Window(sync_range.start, sync_range.end(self._tap.clock.now()))
-        if asked.start >= asked.end:
-            self.logger.info("Nothing to read: the range begins after its end, %s", asked)
-            yield iter(())
-            return
-        from tap_cometly.extract.reading import open_reading  # noqa: PLC0415, `--discover` reads nothing
+    def _extractor(self, sync_range: SyncRange, progress: Progress) -> Iterator[Extractor]:
+        from tap_cometly.extract.extractor import open_extractor  # noqa: PLC0415, not to discover
 
-        progress.begin(asked)
-        with open_reading(
-            self._tap.settings, self.fields, sync_range, self._tap.clock, progress, self.logger
-        ) as reading:
-            sample = self.ABORT_AT_RECORD_COUNT
-            windows = reading.sample(asked, sample) if sample else reading.windows(asked)
-            yield ((window, naming(window, blocks)) for window, blocks in naming(asked, windows))
+        progress.begin(Window(sync_range.start, sync_range.end(self._clock.now())).seconds)
+        with open_extractor(self._settings, self.fields, self._clock, progress) as extractor:
+            yield extractor
+
+    def _extracts(
+        self, extractor: Extractor, sync_range: SyncRange, bookmark: Bookmark | None
+    ) -> Iterator[t.Any]:
+        """Give the windows to read; none where the range is empty."""
+        whole = Window(sync_range.start, sync_range.end(self._clock.now()))
+        if whole.start >= whole.end:
+            logger.info("Nothing to read: the range begins after its end, %s", whole)
+            return
+        sample = self.ABORT_AT_RECORD_COUNT
+        if sample:
+            # A sample that stops early commits nothing; tests of the SDK still want a STATE.
+            if bookmark is not None:
+                self._tap.state_writer.write_state(self.tap_state)
+            yield from naming(whole, extractor.sample(sync_range, sample))
+        else:
+            yield from naming(whole, extractor.extract(sync_range))
 
     def _range(self, bookmark: Bookmark | None) -> SyncRange:
+        settings = self._settings
         instant = bookmark.instant if bookmark else None
-        sync_range = SyncRange(self._tap.settings, instant, full_table=self._full_table)
-        if skipped := sync_range.skips:
-            self.logger.warning("`start_date` is later than the bookmark: %s is skipped", skipped)
-        delivered = bookmark.columns if bookmark else None
-        if delivered is not None and (new := {f.name for f in self.fields} - delivered):
-            self.logger.warning(
+        same_zone = bookmark is None or bookmark.timezone in {None, settings.zone.key}
+        sync_range = SyncRange.after_bookmark(
+            settings.start,
+            instant,
+            lookback=timedelta(days=settings.lookback_days),
+            same_zone=same_zone,
+            clock_was_seen=bookmark is None or bookmark.clock_was_seen,
+            end_date=settings.end,
+            settle=timedelta(seconds=0 if self._full_table else settings.settle_seconds),
+        )
+        if bookmark is not None:
+            self._warn(bookmark, same_zone=same_zone)
+        return sync_range
+
+    def _warn(self, bookmark: Bookmark, *, same_zone: bool) -> None:
+        """Warn of what this run cannot make good by itself."""
+        start, instant, first_start = self._settings.start, bookmark.instant, bookmark.first_start
+        if instant is not None and start.earliest > instant:
+            skipped = Window(instant, start.instant)
+            logger.warning("`start_date` is later than the bookmark: %s is skipped", skipped)
+        if first_start is not None and start.instant < first_start:
+            gap = Window(start.instant, first_start)
+            logger.warning(
+                "`start_date` is earlier than in the run that began this bookmark: %s is not read; "
+                "--full-refresh reads all of it",
+                gap,
+            )
+        if bookmark.holds_only_foreign_keys:
+            logger.warning("The bookmark does not say how far was read: all is read again")
+        if not same_zone:
+            logger.info("The setting `timezone` has changed: a day before the bookmark is read too")
+        new = set(self._delivered) - (bookmark.columns or set(self._delivered))
+        if new:
+            logger.warning(
                 "New columns (%s): only rows read from now on have them; --full-refresh reads "
                 "all rows again",
                 ", ".join(sorted(new)),
             )
-        return sync_range
+        if self.config.get("emit_activate_version_messages"):
+            logger.warning(
+                "`emit_activate_version_messages` has no effect on an INCREMENTAL sync, "
+                "--full-refresh included: only FULL_TABLE lets a target drop rows"
+            )
 
-    def _commit(self, window: Window, bookmark: Bookmark | None) -> None:
-        """Move the bookmark on: everything up to the window's end has been written."""
-        if bookmark is not None:
-            bookmark.commit(window.end, [field.name for field in self.fields])
-            self._tap.state_writer.write_state(self.tap_state)
+    @property
+    def _delivered(self) -> list[str]:
+        """The columns that records have, by the catalog."""
+        columns = self.effective_schema["properties"]
+        return [f.name for f in self.fields if f.name in columns and self.mask["properties", f.name]]
 
-    def _activate(self, written: int) -> None:
+    def _commit(
+        self,
+        end: datetime,
+        extractor: Extractor,
+        sync_range: SyncRange,
+        bookmark: Bookmark | None,
+    ) -> None:
+        """Move the bookmark on: everything up to the window's end has been written.
+
+        Where the Space's clock has not been seen, it stays behind every clock there may be.
+        """
+        if bookmark is None:
+            return
+        safe = sync_range.safe_commit(extractor.now())
+        if extractor.head is None or not extractor.head.clock_seen:
+            end = max(min(end, safe), sync_range.careful_start)
+        bookmark.commit(
+            end,
+            columns=self._delivered,
+            timezone=self._settings.zone.key,
+            clock_was_seen=end > safe,
+            start=self._settings.start.instant,
+        )
+        self._tap.state_writer.write_state(self.tap_state)
+
+    def _activate(self, extractor: Extractor, written: int) -> None:
         """Let the target drop what is no longer there, if this run has seen all there is."""
-        if self._stream_version is None:
+        if self._stream_version is None or not self._full_table:
             return
-        if self._tap.settings.end is not None or not written:
-            why = "`end_date` is set" if written else "there are no contacts"
-            self.logger.warning("No ACTIVATE_VERSION, for %s: no row is dropped", why)
+        head = extractor.head
+        if self._settings.end is not None:
+            why = "`end_date` is set"
+        elif not written:
+            why = "no record was written"
+        elif head is None or not (head.clock_seen or head.can_read_ahead):
+            why = "the newest contacts may be missing"
+        else:
+            super()._write_activate_version_message(self._stream_version)
             return
-        super()._write_activate_version_message(self._stream_version)
+        logger.warning("No ACTIVATE_VERSION, for %s: no row is dropped", why)
+
+    @staticmethod
+    def _describe(bookmark: Bookmark | None) -> t.Callable[[], str]:
+        def describe() -> str:
+            instant = bookmark.instant if bookmark else None
+            return f"Bookmark: {utc_text(instant)}" if instant else "No bookmark"
+
+        return describe
 
     @override
     def get_records(self, context: types.Context | None) -> Iterable[types.Record]:
@@ -163,14 +249,11 @@ class ContactsStream(Stream):
             Each contact. Neither messages nor bookmarks are written.
         """
         bookmark = None if self._full_table else Bookmark(self.stream_state)
-        with self._reading(bookmark, Progress(self._tap.clock)) as windows:
-            for _, blocks in windows:
-                for contacts in blocks:
+        sync_range = self._range(bookmark)
+        with self._extractor(sync_range, Progress(self._clock)) as extractor:
+            for extract in self._extracts(extractor, sync_range, bookmark=None):
+                for contacts in extract.contacts:
                     yield from map(as_record, contacts)
-
-    @property
-    def _full_table(self) -> bool:
-        return self.replication_method == REPLICATION_FULL_TABLE
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
@@ -180,13 +263,17 @@ class ContactsStream(Stream):
             catalog: As passed in.
 
         Raises:
-            CatalogError: It names another key or replication key.
+            CatalogError: It names another key or replication key, or no stream of this tap.
         """
-        if entry := catalog.get_stream(self.name):
-            complete(entry)
+        entry = catalog.get_stream(self.name)
+        if entry is None:
+            msg = f"The catalog has no stream {self.name!r}"
+            raise CatalogError(msg, "Correct it, or pass what `tap-cometly --discover` prints.")
+        complete(entry)
+        _warn_of_missing_columns(entry, [field.name for field in self.fields])
         super().apply_catalog(catalog)
 
-    # What the SDK would do between the lines of the story.
+    # What the SDK would do between the lines above.
 
     @override
     def _sync_batches(
@@ -218,3 +305,49 @@ class ContactsStream(Stream):
         """Log a message, unless it is the SDK's own line about an error the tap reports itself."""
         if level < logging.ERROR:
             super().log(message, *args, level=level, **kwargs)
+
+
+def complete(entry: CatalogEntry) -> None:
+    """Put back what a catalog may leave out but the stream cannot do without.
+
+    Args:
+        entry: Of the stream, as the user passed it in; it is changed.
+
+    Raises:
+        CatalogError: It asks for what contacts do not have.
+    """
+    root = entry.metadata.root
+    method = entry.replication_method or root.forced_replication_method
+    wanted = (
+        ("key", list(entry.key_properties or root.table_key_properties or [KEY]), [KEY]),
+        (
+            "replication key",
+            entry.replication_key or root.replication_key or REPLICATION_KEY,
+            REPLICATION_KEY,
+        ),
+    )
+    for what, asked, only in wanted:
+        if asked != only:
+            msg = f"The catalog asks for the {what} {asked}, which contacts do not have"
+            raise CatalogError(msg, f"Its only {what} is {only}; correct or leave out the catalog.")
+    entry.key_properties = [KEY]
+    entry.replication_key = REPLICATION_KEY
+    if method not in {None, "INCREMENTAL", REPLICATION_FULL_TABLE}:
+        msg = f"The catalog asks for the replication method {method}"
+        raise CatalogError(msg, "Set it to INCREMENTAL or FULL_TABLE.")
+    for name in (KEY, REPLICATION_KEY):
+        entry.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
+
+
+def _warn_of_missing_columns(entry: CatalogEntry, asked: Iterable[str]) -> None:
+    """Warn when a catalog, perhaps an old one, lacks a column that a setting asks for."""
+    options = {field.name: field.option for field in FIELDS if field.option}
+    missing = {options[name] for name in asked if name in options} - {
+        options.get(name) for name in entry.schema.properties or {}
+    }
+    for option in sorted(filter(None, missing)):
+        logger.warning(
+            "`%s` is on, but the catalog lacks its columns: they are left out. With Meltano, "
+            "--refresh-catalog makes the catalog anew",
+            option,
+        )

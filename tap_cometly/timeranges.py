@@ -19,8 +19,6 @@ if t.TYPE_CHECKING:
     from datetime import tzinfo
     from zoneinfo import ZoneInfo
 
-    from tap_cometly.config import Settings
-
 # A year alone, seconds since 1970 or a duration are ISO to some, but nobody's date here.
 _STARTS_LIKE_A_DATE = re.compile(r"\d{4}-\d|\d{4}-?W\d|\d{8}(?!\d)")
 
@@ -71,6 +69,7 @@ def read_instant(text: t.Any) -> datetime:
 
 UTC = timezone.utc
 SECOND = timedelta(seconds=1)
+WIDEST_ZONE_GAP = timedelta(hours=26)  # between the clocks of any two zones: UTC-12 to UTC+14
 
 
 @dataclass(frozen=True)
@@ -188,12 +187,14 @@ class Window:
     Attributes:
         start: Its first second.
         end: Its last second, which is also the next window's first one.
-        expected: How many contacts it is thought to hold; of no account when windows are compared.
+        expected: How many contacts it is thought to hold; None where nobody knows.
+        counted: How many one page of the list has shown it to hold; None where none has shown all.
     """
 
     start: datetime
     end: datetime
     expected: int | None = field(default=None, compare=False)
+    counted: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """Name it by its ends, as bookmarks are written."""
@@ -217,79 +218,99 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Probe:
-    """What the list's first page of a window showed.
+class StartDate:
+    """The setting `start_date`.
 
     Attributes:
-        window: What was asked for.
-        count: The rows on the page.
-        more: Whether a cursor follows. A refused window counts as 0 and more.
-        ids: The highest, the middle and the lowest id on the page; None when it is empty.
+        instant: UTC, whole seconds.
+        has_zone: Whether it was written with a zone. One without is the Space's wall time, and is
+            sent to the API as it was written, whatever the setting `timezone` says.
     """
 
-    window: Window
-    count: int
-    more: bool
-    ids: tuple[int, int, int] | None
+    instant: datetime
+    has_zone: bool
 
-    @classmethod
-    def refused(cls, window: Window) -> Probe:
-        """Say that the list refuses so long a window."""
-        return cls(window, 0, more=True, ids=None)
-
-    @classmethod
-    def of(cls, window: Window, ids: Sequence[int], *, more: bool) -> Probe:
-        """Sum up a page by the ids on it, in any order."""
-        ranked = sorted(ids, reverse=True)
-        known = (ranked[0], ranked[len(ranked) // 2], ranked[-1]) if ranked else None
-        return cls(window, len(ranked), more, known)
-
-
-CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
+    @property
+    def earliest(self) -> datetime:
+        """Where reading has to begin for nothing to be missed under any zone of the Space, UTC."""
+        return self.instant - WIDEST_ZONE_GAP if self.has_zone else self.instant
 
 
 @dataclass(frozen=True)
 class SyncRange:
-    """The range of a run, as far as it does not depend on what time it is.
+    """The range of one run.
 
     Attributes:
-        settings: Start, end, lookback and settling time.
-        bookmark: UTC, whole seconds; None in a first run and in a full one.
-        full_table: Whether the newest seconds are read, too: a full run leaves no bookmark that
-            could claim them.
+        start: Where reading begins, UTC, whole seconds.
+        careful_start: Where it begins when nobody can tell whether the Space's clock is where the
+            setting `timezone` says, UTC, whole seconds. Never later than `start`.
+        first_wanted: Contacts that were created before it are not wanted, as far as they are dated.
+        end_date: Where it ends at the latest, UTC; None for now.
+        settle: The newest stretch of time, which is left for the next run.
     """
 
-    settings: Settings
-    bookmark: datetime | None
-    full_table: bool
+    start: datetime
+    careful_start: datetime
+    first_wanted: datetime
+    end_date: datetime | None
+    settle: timedelta
 
-    @property
-    def start(self) -> datetime:
-        """Where it begins: the bookmark less the lookback, never before `start_date`."""
-        start = self.settings.start
-        if self.bookmark is not None:
-            start = max(start, self._look_back(self.bookmark))
-        return start.replace(microsecond=0)
+    @classmethod
+    def after_bookmark(
+        cls,
+        start_date: StartDate,
+        bookmark: datetime | None,
+        *,
+        lookback: timedelta = timedelta(),
+        same_zone: bool = True,
+        clock_was_seen: bool = True,
+        end_date: datetime | None = None,
+        settle: timedelta = timedelta(),
+    ) -> SyncRange:
+        """Work out the range from the settings and the bookmark.
 
-    @property
-    def skips(self) -> Window | None:
-        """What is never read because `start_date` is later than the bookmark."""
-        if self.bookmark is None or self.settings.start <= self.bookmark:
-            return None
-        return Window(self.bookmark, self.settings.start)
+        Args:
+            start_date: The setting.
+            bookmark: UTC; None in a first run and in a full one.
+            lookback: How far before the bookmark contacts are read again.
+            same_zone: Whether the bookmark was written under the present setting `timezone`.
+            clock_was_seen: Whether the Space's clock was seen to be where the setting says when the
+                bookmark was written. Then the bookmark reaches up to that very moment, and a clock
+                that was set back since is behind it. Otherwise it lies behind every clock.
+            end_date: The setting, UTC; None for now.
+            settle: The setting `settle_seconds`; nothing in a full run.
+        """
+        floor = start_date.earliest
+        start = careful = floor
+        if bookmark is not None:
+            start = _earlier(bookmark, lookback, floor)
+            if not same_zone:
+                start = _earlier(start, WIDEST_ZONE_GAP, floor)
+            careful = _earlier(start, WIDEST_ZONE_GAP, floor) if clock_was_seen else start
+        return cls(
+            start=max(start, floor).replace(microsecond=0),
+            careful_start=max(careful, floor).replace(microsecond=0),
+            first_wanted=start_date.instant,
+            end_date=end_date,
+            settle=settle,
+        )
 
     def end(self, now: datetime) -> datetime:
-        """Where it ends at the latest: before the newest seconds, which may still be settling.
+        """Give the end of the range, before the newest seconds, which may still be settling.
 
         Args:
             now: The earlier of the machine's clock and the API's, UTC.
         """
-        settle = 0 if self.full_table else self.settings.settle_seconds
-        settled = now - timedelta(seconds=settle)
-        return min(settled, self.settings.end or settled).replace(microsecond=0)
+        settled = now - self.settle
+        return min(settled, self.end_date or settled).replace(microsecond=0)
 
-    def _look_back(self, bookmark: datetime) -> datetime:
-        try:
-            return bookmark - timedelta(days=self.settings.lookback_days)
-        except OverflowError:
-            return self.settings.start
+    def safe_commit(self, now: datetime) -> datetime:
+        """Give the latest bookmark that is right under every zone the Space may have, UTC."""
+        return (now - WIDEST_ZONE_GAP - self.settle).replace(microsecond=0)
+
+
+def _earlier(instant: datetime, by: timedelta, floor: datetime) -> datetime:
+    try:
+        return max(instant - by, floor)
+    except OverflowError:
+        return floor

@@ -6,10 +6,12 @@ import logging
 import threading
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
+from importlib import metadata
 
+import msgspec
 import requests
 import urllib3
 
@@ -18,13 +20,17 @@ from tap_cometly.client.responses import (
     ENCODING,
     Body,
     answer_lost,
+    busy_error,
+    describe_failure,
+    error_for_status,
     never_sent,
-    problem_with,
-    refusal,
 )
-from tap_cometly.client.retry import Outage, RetryPolicy, wait_for
-from tap_cometly.exceptions import GarbledError
-from tap_cometly.runtime import metrics as metering
+from tap_cometly.client.retry import LONGEST_OUTAGE, Outage, RetryPolicy, acquire, wait_told
+from tap_cometly.contacts.schema import REFUSED
+from tap_cometly.exceptions import ClockError, GarbledError
+from tap_cometly.runtime import metrics
+from tap_cometly.runtime.progress import RequestStats
+from tap_cometly.timeranges import Window, wall_range
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +39,8 @@ if t.TYPE_CHECKING:
     from tap_cometly.runtime.clock import Clock
     from tap_cometly.timeranges import WallRange
 
+logger = logging.getLogger(__name__)
+
 Endpoint = t.Literal["list", "create", "poll"]
 
 # Requests a minute per Space; source: Cometly's API documentation, v1.
@@ -40,7 +48,13 @@ DOCUMENTED_LIMITS: dict[Endpoint, int] = {"list": 15, "create": 5, "poll": 30}
 
 _SLOWEST_ANSWER = 5  # times the request timeout, from the first byte to the last
 _SERVED = {200, 201, 202}
+_MAY_HAVE_WORKED = {500, 502, 503, 504, 520, 521, 522, 523, 524, 529}  # of a request to create
 _TRANSIENT = {408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+
+CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
+_CLOCKS_AT_ODDS = timedelta(days=1)
+_ADVICE_SECONDS = 20.0  # that a call may take whose answer only advises
+_OUT_OF_REACH = 30.0  # seconds of failures before the first answer of a run
 
 _T = t.TypeVar("_T")
 
@@ -59,7 +73,8 @@ class _Call(t.Generic[_T]):
     query: Mapping[str, t.Any] | None = None
     body: Mapping[str, t.Any] | None = None
     repeatable: bool = True
-    slot_taken: bool = False
+    acquired: bool = False
+    advisory: bool = False
 
 
 class _Answer(t.NamedTuple):
@@ -81,35 +96,53 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+class ExportStatus(t.NamedTuple):
+    """What a poll tells: the status as the API words it, and the URL when there is one."""
+
+    status: str
+    url: str | None
+
+
+class _Created(msgspec.Struct):
+    export_id: int
+
+
+class _Status(msgspec.Struct):
+    status: str
+    download_url: str | None = None
+
+
+_CREATED, _STATUS = msgspec.json.Decoder(_Created), msgspec.json.Decoder(_Status)
+
+
 class CometlyClient:
-    """Speaks HTTP with Cometly; safe to share between threads."""
+    """Speaks HTTP with Cometly; safe to share between threads.
 
-    def __init__(
-        self, settings: Settings, clock: Clock, logger: logging.Logger, *, agent: str
-    ) -> None:
-        """Prepare; nothing is sent yet.
+    Args:
+        settings: Key, URL, zone, timeout and share of the limits.
+        clock: For limits and pauses.
 
-        Args:
-            settings: Key, URL, timeout and share of the limits.
-            clock: For limits and pauses.
-            logger: Where waiting and retrying is told.
-            agent: The User-Agent header.
-        """
+    Attributes:
+        limiters: One for each endpoint.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._logger = logger
         self.limiters: dict[Endpoint, RateLimiter] = {
             endpoint: RateLimiter(limit, share=settings.rate_limit_share, clock=clock)
             for endpoint, limit in DOCUMENTED_LIMITS.items()
         }
-        self.server_time: datetime | None = None
+        self._server_time: datetime | None = None
         self._outage = Outage()
         self._one_reader = threading.Lock()
         self._session = requests.Session()
         self._session.auth = _Bearer(settings.api_key)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32))
-        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
+        for scheme in ("https://", "http://"):
+            # No more requests are under way at once than the limits of a minute allow.
+            adapter = requests.adapters.HTTPAdapter(pool_maxsize=64)
+            self._session.mount(scheme, adapter)
         # Proxies and certificates as the environment has them; looked up once, not at each request.
         env = self._session.merge_environment_settings(settings.api_url, {}, None, None, None)
         self._session.proxies, self._session.verify = env["proxies"], env["verify"]
@@ -119,7 +152,7 @@ class CometlyClient:
                 "Accept": "application/json",
                 "Accept-Encoding": ENCODING,
                 "Content-Type": "application/json",
-                "User-Agent": agent,
+                "User-Agent": user_agent(),
             }
         )
 
@@ -127,96 +160,156 @@ class CometlyClient:
         """Close the connections."""
         self._session.close()
 
+    def request_stats(self) -> dict[Endpoint, RequestStats]:
+        """Tell what has been asked for so far, by endpoint."""
+        return {
+            endpoint: RequestStats(limiter.requests, limiter.in_flight, limiter.waited)
+            for endpoint, limiter in self.limiters.items()
+        }
+
+    def now(self) -> datetime:
+        """Give the earlier of the machine's clock and the API's, UTC.
+
+        Raises:
+            ClockError: They differ by more than a day.
+        """
+        here, there = self._clock.now(), self._server_time
+        if there is None:
+            return here
+        ahead = here - there
+        if abs(ahead) > _CLOCKS_AT_ODDS:
+            msg = (
+                f"The machine's clock and the API's differ by {abs(ahead) // timedelta(hours=1)} "
+                f"hours"
+            )
+            raise ClockError(msg, "Set the machine's clock right, and run again.")
+        if abs(ahead) > CLOCK_TOLERANCE:
+            logger.warning(
+                "The machine's clock is %.0f s %s the API's; the earlier of the two counts",
+                abs(ahead.total_seconds()),
+                "ahead of" if ahead > timedelta() else "behind",
+            )
+        return min(here, there)
+
     def list_contacts(
         self,
-        wall: WallRange,
-        read: Callable[[bytes], _T],
+        window: Window | WallRange,
+        decode: Callable[[bytes], _T],
+        query: Mapping[str, int | str],
         *,
-        per_page: int,
-        cursor: str | None = None,
-        options: Mapping[str, int],
-        slot_taken: bool = False,
+        advisory: bool = False,
     ) -> _T:
         """Ask for one page of the list.
 
         Args:
-            wall: The range of creation times.
-            read: Reads the answer; a `GarbledError` makes the client ask again.
-            per_page: 1 to 5000.
-            cursor: Where the page begins; None for the first.
-            options: The `include_*` parameters.
-            slot_taken: Whether the caller has taken the budget's slot for it.
+            window: The range of creation times; a `WallRange` is sent as it is.
+            decode: Reads the answer. When it raises `GarbledError` the client asks again.
+            query: `per_page` (1 to 5000), `cursor` but for the first page, `include_*`.
+            advisory: Whether the run can go on without the answer. Then the call is given up soon.
 
         Returns:
-            What `read` made of the answer.
+            What `decode` made of the answer.
 
         Raises:
-            ApiError: One of its kinds, by status.
+            UnavailableError: The list did not answer in time.
+            ApiError: One of its other kinds, by status.
         """
-        query = {"start_date": wall.start, "end_date": wall.end, "per_page": per_page, **options}
-        if cursor is not None:
-            query["cursor"] = cursor
-        return self._ask(
-            _Call("list", "GET", "/contacts", read, query=query, slot_taken=slot_taken)
-        )
+        wall = self._wall(window)
+        asked = {"start_date": wall.start, "end_date": wall.end, **query}
+        return self._ask(_Call("list", "GET", "/contacts", decode, query=asked, advisory=advisory))
 
-    def create_export(
-        self, wall: WallRange, read: Callable[[bytes], _T], *, options: Mapping[str, int]
-    ) -> _T:
-        """Create an export job; the caller has taken the budget's slot.
+    def create_export(self, window: Window, *, options: Mapping[str, int]) -> int:
+        """Create an export job; the caller has acquired the right to make the request.
 
         It is not asked for again when the answer is lost: the job may exist.
 
+        Returns:
+            The job's id.
+
         Raises:
             AnswerLostError: Nobody knows whether the job exists.
-            ApiError: One of its kinds, by status.
+            ExportBusyError: Another export is in progress; ask again later.
+            ApiError: One of its other kinds, by status.
         """
+        wall = self._wall(window)
         body = {"start_date": wall.start, "end_date": wall.end, **options}
         path = "/contacts/exports"
-        call = _Call("create", "POST", path, read, body=body, repeatable=False, slot_taken=True)
-        return self._ask(call)
+        created = self._ask(
+            _Call(
+                "create",
+                "POST",
+                path,
+                _reading(_CREATED),
+                body=body,
+                repeatable=False,
+                acquired=True,
+            )
+        )
+        return created.export_id
 
-    def get_export(self, export_id: int, read: Callable[[bytes], _T]) -> _T:
-        """Ask how an export job is doing; the caller has taken the budget's slot.
+    def get_export(self, export_id: int) -> ExportStatus:
+        """Ask how an export job is doing; the caller has acquired the right to make the request.
 
         Raises:
             NotFoundError: The API knows no such export.
             ApiError: One of its other kinds, by status.
         """
         path = f"/contacts/exports/{export_id}"
-        return self._ask(_Call("poll", "GET", path, read, slot_taken=True))
+        status = self._ask(_Call("poll", "GET", path, _reading(_STATUS), acquired=True))
+        return ExportStatus(status.status, status.download_url or None)
+
+    def _wall(self, window: Window | WallRange) -> WallRange:
+        if isinstance(window, Window):
+            return wall_range(window.start, window.end, self._settings.zone)
+        return window
 
     def _ask(self, call: _Call[_T]) -> _T:
-        retry_policy = RetryPolicy(self._clock, self._logger, outage=self._outage)
+        """Make a call, and make it again after what may pass: a 429, a failure, a broken answer."""
+        give_up_after = _ADVICE_SECONDS if call.advisory else LONGEST_OUTAGE
+        retry = RetryPolicy(self._clock, outage=self._outage, give_up_after=give_up_after)
         limiter = self.limiters[call.endpoint]
-        slot_taken = call.slot_taken
+        acquired = call.acquired
         while True:
-            if not slot_taken:
-                wait_for(limiter, self._clock, self._logger)
-            slot_taken = False
+            if not acquired:
+                at_most = {"at_most": _ADVICE_SECONDS} if call.advisory else {}
+                acquire(limiter, self._clock, endpoint=call.endpoint, **at_most)
+            acquired = False
             try:
                 answer = self._exchange(call)
                 if answer.status in _SERVED:
                     return self._read(call, answer.body)
                 content = answer.body.unzipped()
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as failure:
-                problem = problem_with(failure)
+                problem = describe_failure(failure)
                 if not call.repeatable and not never_sent(failure):
                     raise answer_lost(problem) from None
-                retry_policy.failed(problem)
+                out_of_reach = self._server_time is None and never_sent(failure)
+                retry.failed(problem, at_most=_OUT_OF_REACH if out_of_reach else LONGEST_OUTAGE)
                 continue
             except GarbledError as reason:
                 if not call.repeatable:
                     raise answer_lost(str(reason)) from None
-                retry_policy.garbled(str(reason))
+                retry.garbled(str(reason))
                 continue
-            if answer.status == requests.codes.too_many_requests:
-                retry_policy.limited(answer.retry_after, limiter)
-            elif answer.status in _TRANSIENT:
-                retry_policy.failed(f"status {answer.status}")
-            else:
-                key = self._settings.api_key
-                raise refusal(call.method, call.path, answer.status, content, key)
+            self._raise_or_wait(call, answer, content, retry)
+
+    def _raise_or_wait(
+        self, call: _Call[_T], answer: _Answer, content: bytes, retry: RetryPolicy
+    ) -> None:
+        """Wait where asking again may help; raise what the status means where it does not."""
+        status, key = answer.status, self._settings.api_key
+        if status == requests.codes.too_many_requests:
+            retry.limited(answer.retry_after, self.limiters[call.endpoint])
+            return
+        creates = not call.repeatable
+        seconds = wait_told(answer.retry_after, self._clock.now())
+        if creates and (busy := busy_error(status, content, key, seconds)):
+            raise busy
+        if creates and status in _MAY_HAVE_WORKED:
+            raise answer_lost(_status(status))
+        if status not in _TRANSIENT:
+            raise error_for_status(call.method, call.path, status, content, key)
+        retry.failed(_status(status))
 
     def _exchange(self, call: _Call[_T]) -> _Answer:
         """Send a request and receive what comes back; the budget learns of it in any case."""
@@ -225,12 +318,12 @@ class CometlyClient:
             with self._send(call) as response:
                 headers = response.headers
                 elapsed = response.elapsed.total_seconds()
-                metering.answered(call.endpoint, response.status_code, elapsed)
+                metrics.request_answered(call.endpoint, response.status_code, elapsed)
                 self._note_sign_of_life(response)
                 body = Body.received(response, too_late=self._deadline())
                 return _Answer(response.status_code, headers.get("Retry-After"), body)
         finally:
-            self.limiters[call.endpoint].answered(headers)
+            self.limiters[call.endpoint].release(headers)
 
     def _read(self, call: _Call[_T], body: Body) -> _T:
         with self._one_reader:  # measured: five pages unzipped at once are a tenth of the process
@@ -238,7 +331,7 @@ class CometlyClient:
 
     def _send(self, call: _Call[_T]) -> requests.Response:
         timeout = float(self._settings.request_timeout)
-        self._logger.debug("%s %s", call.method, call.path)
+        logger.debug("%s %s", call.method, call.path)
         return self._session.request(
             call.method,
             self._settings.api_url + call.path,
@@ -260,4 +353,24 @@ class CometlyClient:
             told = parsedate_to_datetime(response.headers.get("Date", ""))
         except (TypeError, ValueError, IndexError):
             return
-        self.server_time = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
+        self._server_time = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
+
+
+def user_agent() -> str:
+    """Give the User-Agent header of all requests."""
+    return f"tap-cometly/{metadata.version('tap-cometly')}"
+
+
+def _reading(decoder: msgspec.json.Decoder[_T]) -> Callable[[bytes], _T]:
+    def read(body: bytes) -> _T:
+        try:
+            return decoder.decode(body)
+        except REFUSED:
+            msg = "the answer about an export cannot be read"
+            raise GarbledError(msg) from None
+
+    return read
+
+
+def _status(status: int) -> str:
+    return f"status {status}"

@@ -1,4 +1,4 @@
-"""Requests a minute to one endpoint: never over the Space's limit, never idle below it.
+"""The rate limit: requests a minute to one endpoint, never over the Space's limit.
 
 The limit holds in any sixty seconds, and the server counts a request somewhere between its sending
 and its answer. So a request takes a slot from when it is sent until sixty seconds after it was
@@ -18,6 +18,8 @@ if t.TYPE_CHECKING:
     from tap_cometly.runtime.clock import Clock
 
 MINUTE = 60.0  # seconds
+_ASK_AGAIN = 5.0  # seconds after which one request finds out whether other clients left room
+_LONGEST_NUMBER = 9  # digits of a header; anything longer is nonsense
 
 
 class RateLimiter:
@@ -70,18 +72,13 @@ class RateLimiter:
         with self._lock:
             return self._delay(self._clock.monotonic())
 
-    def spare(self) -> int:
-        """Tell how many of its slots are free, whatever else keeps requests back."""
+    def available(self) -> int:
+        """Tell how many requests may be made now, as far as this run and the headers tell."""
         with self._lock:
-            mine, _ = self._free(self._clock.monotonic())
-            return int(mine)
+            now = self._clock.monotonic()
+            return 0 if self._delay(now) > 0 else int(min(self._free(now)))
 
-    def available_to_all(self) -> int:
-        """Tell how many of its slots are free and not taken by other clients either."""
-        with self._lock:
-            return max(0, int(min(self._free(self._clock.monotonic()))))
-
-    def waits(self, seconds: float) -> float:
+    def note_wait(self, seconds: float) -> float:
         """Count a wait that begins now; of several at once, the time that any of them takes.
 
         Returns:
@@ -94,8 +91,13 @@ class RateLimiter:
             self.waited += longer
             return longer
 
+    def add_wait(self, seconds: float) -> None:
+        """Count a wait that is over."""
+        with self._lock:
+            self.waited += seconds
+
     def try_acquire(self) -> bool:
-        """Take a slot if one is free; the request must be followed by `answered`."""
+        """Take a slot if one is free; the request must be followed by `release`."""
         with self._lock:
             if self._delay(self._clock.monotonic()) > 0:
                 return False
@@ -103,7 +105,7 @@ class RateLimiter:
             self.requests += 1
             return True
 
-    def answered(self, headers: Mapping[str, str] | None = None) -> None:
+    def release(self, headers: Mapping[str, str] | None = None) -> None:
         """Note that a request came back, or never will.
 
         Args:
@@ -120,10 +122,12 @@ class RateLimiter:
             if left is not None:
                 self._left_to_all = left
                 self._left_until = self._answered[0] + self._minute
+                if not left:
+                    self._left_until = min(self._left_until, now + _ASK_AGAIN)
             elif self._left_to_all:
                 self._left_to_all -= 1
 
-    def block(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Let nothing go for a while, as the server told."""
         with self._lock:
             until = self._clock.monotonic() + seconds
@@ -134,7 +138,10 @@ class RateLimiter:
         while self._answered and self._answered[0] + self._minute <= now:
             self._answered.popleft()
         if self._left_to_all is not None and now >= self._left_until:
-            self._left_to_all = None
+            # Nobody tells when other clients' requests expire. One request finds out: it is
+            # answered, or a 429 tells how long to wait.
+            self._left_to_all = None if self._left_to_all else 1
+            self._left_until = now + self._minute
         mine = self.limit - self._in_flight - len(self._answered)
         if self._left_to_all is None:
             return mine, math.inf
@@ -152,4 +159,5 @@ class RateLimiter:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    plain = text is not None and len(text) <= _LONGEST_NUMBER and text.isascii() and text.isdigit()
+    return int(text) if text is not None and plain else None

@@ -15,6 +15,7 @@ from tap_cometly.exceptions import (
     AccessError,
     AnswerLostError,
     ApiError,
+    ExportBusyError,
     ForbiddenError,
     NotFoundError,
     RejectedError,
@@ -92,6 +93,10 @@ def _unzipped(zipped: bytes) -> bytes:
             return whole
 
 
+_IN_PROGRESS = re.compile(
+    r"in progress|already (running|exists|queued)|being processed", re.IGNORECASE
+)
+
 _UNSENDABLE = (
     requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidSchema,
@@ -99,60 +104,91 @@ _UNSENDABLE = (
 )
 
 
-def refusal(method: str, path: str, status: int, content: bytes, secret: str) -> ApiError:
+def error_for_status(method: str, path: str, status: int, content: bytes, secret: str) -> ApiError:
     """Say what a status means that trying again would not change.
 
     Args:
         method: Of the request.
         path: Of the request, below the API's URL.
         status: Of the answer.
-        content: Its body; only the message of a 422 is quoted, scrubbed.
+        content: Its body; only its message is quoted, scrubbed.
         secret: The key, which must not be quoted.
 
     Returns:
         The error to raise.
     """
-    asked = f"Cometly's API answered {method} {path} with status {status}"
+    said = scrub(_message(content), secret)
+    what = f"Cometly's API answered {method} {path} with status {status}: {said}"
     match status:
         case 401:
-            return AccessError(
-                f"Cometly's API does not accept the key (status {status})",
-                "Check the setting `api_key`.",
-            )
+            what = f"Cometly's API does not accept the key (status {status}: {said})"
+            return AccessError(what, "Check the setting `api_key`.")
         case 403:
-            return ForbiddenError(
-                f"The key may not do this: {method} {path} (status {status})",
-                "Check the key's rights and the Space's subscription with Cometly.",
-            )
+            what = f"The key may not do this: {method} {path} (status {status}: {said})"
+            advice = "Check the key's rights and the Space's subscription with Cometly."
+            return ForbiddenError(what, advice)
         case 404 if "/exports/" in path:
-            return NotFoundError(asked, "The export is gone; run again.")
+            return NotFoundError(what, "The export is gone; run again.")
+        case 407:
+            return proxy_password_error()
         case 422:
-            said = scrub(_message(content), secret)
-            return RejectedError(f"{asked}: {said}", "Check the settings it speaks of.")
-        case _ if 300 <= status < 400:  # noqa: PLR2004, HTTP's redirects
-            return ApiError(f"{asked}, a redirect", "Check the setting `api_url`.")
-    return ApiError(asked, "Check the setting `api_url`; if it is right, ask Cometly.")
+            return RejectedError(what, "Check the settings it speaks of.")
+    return ApiError(what, "Check the setting `api_url`; if it is right, ask Cometly.")
 
 
-def problem_with(failure: Exception) -> str:
+def busy_error(status: int, content: bytes, secret: str, seconds: float) -> ExportBusyError | None:
+    """Say that an export cannot be created now because another one is in progress.
+
+    Args:
+        status: Of the answer to the request to create it.
+        content: The answer's body.
+        secret: The key, which must not be quoted.
+        seconds: How long to wait before asking again.
+
+    Returns:
+        The error to raise; None where the answer means something else.
+    """
+    message = _message(content)
+    speaks_of_it = status in {400, 422} and _IN_PROGRESS.search(message)
+    if status not in {409, 423, 425} and not speaks_of_it:
+        return None
+    what = f"Cometly's API is busy with another export (status {status}: {scrub(message, secret)})"
+    return ExportBusyError(what, "Run again later.", seconds)
+
+
+def describe_failure(failure: Exception, *, service: str = "Cometly's API") -> str:
     """Name a failed exchange without quoting it, for it may quote URLs and bodies.
 
     Raises:
-        ApiError: It is about TLS, and trying again would not help.
+        ApiError: Trying again would not help: it is about TLS, the proxy, or a setting.
     """
     if isinstance(failure, requests.exceptions.SSLError) or "SSL" in type(failure).__name__:
-        unverified = tls_error("Cometly's API")
+        unverified = tls_error(service)
         raise unverified from None
+    if "CA certificate bundle" in str(failure):
+        msg = "The file of certificates that the environment names cannot be read"
+        raise ApiError(msg, "Correct or unset REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE).") from None
     if isinstance(failure, requests.exceptions.ProxyError):
+        if "407" in str(failure):
+            raise proxy_password_error() from None
         return "the proxy could not be used"
     if isinstance(failure, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
         return "no answer in time"
     if isinstance(failure, requests.exceptions.ContentDecodingError):
         return "an answer that cannot be unzipped"
+    if "SOCKS" in str(failure) and isinstance(failure, requests.exceptions.InvalidSchema):
+        msg = "The environment names a SOCKS proxy, and the package for it is not installed"
+        raise ApiError(msg, "Install `pysocks`, or unset HTTPS_PROXY and ALL_PROXY.") from None
     if isinstance(failure, _UNSENDABLE):
         msg = "The request could not be made"
         raise ApiError(msg, "Check the settings `api_url` and `api_key`.") from None
     return "no connection" if never_sent(failure) else "the connection broke"
+
+
+def proxy_password_error() -> ApiError:
+    """Say that the proxy which the environment names wants a password."""
+    msg = "The proxy wants a user and a password (407)"
+    return ApiError(msg, "Put them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT.")
 
 
 def never_sent(failure: Exception) -> bool:

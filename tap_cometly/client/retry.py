@@ -1,7 +1,9 @@
-"""How long to go on asking: the pauses after failures and limits, and when to stop."""
+"""Retries: backoff after a failure, `Retry-After` of a 429, and when to give up."""
 
 from __future__ import annotations
 
+import itertools
+import logging
 import math
 import typing as t
 from datetime import datetime, timedelta, timezone
@@ -9,14 +11,14 @@ from email.utils import parsedate_to_datetime
 
 import backoff
 
-from tap_cometly.exceptions import ApiError, UnavailableError
+from tap_cometly.exceptions import ApiError, RateLimitError, UnavailableError
 from tap_cometly.timeranges import utc_text
 
 if t.TYPE_CHECKING:
-    import logging
-
     from tap_cometly.client.rate_limit import RateLimiter
     from tap_cometly.runtime.clock import Clock
+
+logger = logging.getLogger(__name__)
 
 LONGEST_OUTAGE = 300.0  # seconds of failures in a row
 LONGEST_LIMIT_WAIT = 900.0  # seconds of being told to wait in a row
@@ -50,87 +52,134 @@ class Outage:
 
 
 class RetryPolicy:
-    """The pauses around one request, from its first try to its last."""
+    """The pauses around one request, from its first try to its last.
+
+    A request that fails while nothing else has been answered counts as part of the same outage:
+    what the outage has lasted already counts.
+
+    Args:
+        clock: Waits.
+        service: Whom log lines and errors name.
+        outage: That of the service; its own where there is none to share.
+        give_up_after: Seconds of failures in a row after which the request is given up. A request
+            that only advises has less time, and does not wait for a limit (429) either.
+    """
 
     def __init__(
         self,
         clock: Clock,
-        logger: logging.Logger,
         *,
-        whom: str = "Cometly's API",
+        service: str = "Cometly's API",
         outage: Outage | None = None,
+        give_up_after: float = LONGEST_OUTAGE,
     ) -> None:
-        """Start fresh, save for an outage that is going on: what it has lasted counts."""
-        self._whom = whom
-        self._outage = outage or Outage()
         self._clock = clock
-        self._logger = logger
-        self._pauses = backoff.expo(base=2, factor=0.5, max_value=LONGEST_PAUSE)
-        next(self._pauses)  # the generator's first value is for its decorator
+        self._service = service
+        self._outage = outage or Outage()
+        self._give_up_after = give_up_after
+        waits = backoff.expo(base=2, factor=0.5, max_value=LONGEST_PAUSE)
+        self._waits = itertools.islice(waits, 1, None)  # the first is for the library's decorator
         self._failing_since: float | None = None
         self._waited_for_limit = 0.0
         self._garbled = 0
 
-    def failed(self, reason: str) -> None:
+    def failed(self, reason: str, *, at_most: float = LONGEST_OUTAGE) -> None:
         """Pause after a failure that may pass.
 
+        Args:
+            reason: What failed, in words.
+            at_most: Seconds of such failures in a row that are worth waiting for.
+
         Raises:
-            UnavailableError: It has been failing for too long.
+            UnavailableError: The request has been failing for too long.
         """
         now = self._clock.monotonic()
         if self._failing_since is None:
-            self._failing_since = self._outage.began(now)
+            began = self._outage.began(now)
+            self._failing_since = began if self._give_up_after == LONGEST_OUTAGE else now
         self._outage.began(now)
-        if now - self._failing_since >= LONGEST_OUTAGE:
-            minutes = LONGEST_OUTAGE / 60
-            msg = f"{self._whom} has not answered usably for {minutes:.0f} minutes: {reason}"
+        longest = min(self._give_up_after, at_most)
+        if now - self._failing_since >= longest:
+            lasted = _minutes(longest)
+            msg = f"{self._service} has not answered usably for {lasted}: {reason}"
             raise UnavailableError(msg, "Run again later; the bookmark is kept.")
-        pause = backoff.full_jitter(next(self._pauses))
-        self._logger.warning("%s: %s; trying again in %.1f s", self._whom, reason, pause)
+        pause = backoff.full_jitter(next(self._waits))
+        logger.warning("%s: %s; trying again in %.1f s", self._service, reason, pause)
         self._clock.sleep(pause)
 
     def garbled(self, reason: str) -> None:
-        """Pause after an answer that made no sense; an outage it is not, so not for long.
+        """Pause after an answer that cannot be read, which is no outage: not for as long.
 
         Raises:
             ApiError: It happened too often.
         """
         self._garbled += 1
         if self._garbled >= GARBLED_TRIES:
-            msg = f"{self._whom} answered senselessly {GARBLED_TRIES} times in a row: {reason}"
+            msg = f"{self._service} gave {GARBLED_TRIES} unreadable answers in a row: {reason}"
             raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
         self.failed(reason)
 
     def limited(self, retry_after: str | None, limiter: RateLimiter) -> None:
-        """Wait as a 429 tells, together with everybody who shares the budget.
+        """Wait as a 429 tells, together with all requests that share the limiter.
 
         Raises:
-            ApiError: The wait is, or in a row has been, longer than anyone would want.
+            RateLimitError: The wait is too long, or all waits in a row have been.
+            UnavailableError: The request only advises, and need not be answered.
         """
         seconds = wait_told(retry_after, self._clock.now())
+        if self._give_up_after < LONGEST_OUTAGE:
+            limiter.pause_for(min(seconds, LONGEST_LIMIT_WAIT))
+            msg = f"{self._service} is over its limit (429)"
+            raise UnavailableError(msg, "Run again later; the bookmark is kept.")
         if seconds > LONGEST_LIMIT_WAIT:
             until = "for ever"
             if seconds < timedelta(days=365).total_seconds():
                 until = f"until {utc_text(_later(self._clock.now(), seconds))}"
             msg = f"Cometly's API refuses requests {until} (429)"
-            raise ApiError(msg, "Run again after that.")
+            raise RateLimitError(msg, "Run again after that.")
         self._waited_for_limit += seconds
         if self._waited_for_limit > LONGEST_LIMIT_WAIT:
             msg = "Cometly's API has been over its limit for 15 minutes in a row (429)"
             advice = "Lower `rate_limit_share`, or stop other clients of this Space, and run again."
-            raise ApiError(msg, advice)
-        self._logger.info("Over the limit (429): waiting %.0f s as told", seconds)
-        limiter.block(seconds)
+            raise RateLimitError(msg, advice)
+        logger.info("Over the limit (429): waiting %.0f s as told", seconds)
+        limiter.pause_for(seconds)
 
 
-def wait_for(limiter: RateLimiter, clock: Clock, logger: logging.Logger) -> None:
-    """Wait until a budget has a free slot, and take it; never silent for long."""
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"  # noqa: PLR2004
+
+
+def acquire(
+    limiter: RateLimiter, clock: Clock, *, endpoint: str, at_most: float = math.inf
+) -> None:
+    """Wait until a request may be made, and acquire the right to make it; never silent for long.
+
+    Args:
+        limiter: Of the endpoint.
+        clock: Waits.
+        endpoint: What log lines name.
+        at_most: Seconds to wait.
+
+    Raises:
+        UnavailableError: The wait would be longer.
+    """
+    until = clock.monotonic() + at_most
     while not limiter.try_acquire():
-        pause = min(limiter.delay(), LONGEST_PAUSE)
-        if math.isinf(limiter.delay()):
-            pause = 0.05  # an answer that is under way makes room
-        if limiter.waits(pause) > 1:  # nobody else has told
-            logger.info("Waiting %.0f s for the request limit", pause)
+        delay = limiter.delay()
+        if clock.monotonic() + (0 if math.isinf(delay) else delay) > until:
+            msg = f"The {endpoint} limit is used up"
+            raise UnavailableError(msg, "Run again later; the bookmark is kept.")
+        # An answer that is under way makes room.
+        pause = 0.05 if math.isinf(delay) else min(delay, LONGEST_PAUSE)
+        if limiter.note_wait(pause) > 1:  # no other request has told of the same wait
+            logger.info(
+                "The %s limit of %d a minute is used up, by this run, an earlier one or another "
+                "client; going on in %.0f s",
+                endpoint,
+                limiter.limit,
+                pause if math.isinf(delay) else delay,
+            )
         clock.sleep(pause)
 
 

@@ -12,27 +12,23 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from tap_cometly.client.responses import describe_failure
 from tap_cometly.client.retry import RetryPolicy
 from tap_cometly.config import is_loopback
-from tap_cometly.exceptions import OutputError, tls_error
-from tap_cometly.exports.ndjson import BadFileError, verify
+from tap_cometly.exceptions import (
+    BadFileError,
+    FileGoneError,
+    OutputError,
+    UrlRefusedError,
+)
+from tap_cometly.exports.ndjson import verify
 
 if t.TYPE_CHECKING:
-    import logging
-
     from tap_cometly.runtime.clock import Clock
 
 _PART = 64 * 2**10  # bytes
 _SLOWEST = 1_000  # bytes a second, over a minute
 _MINUTE = 60.0  # seconds
-
-
-class UrlRefusedError(Exception):
-    """The store does not take this URL, or no longer: a fresh one is needed."""
-
-
-class FileGoneError(Exception):
-    """The store has no such file."""
 
 
 @dataclass
@@ -63,23 +59,23 @@ class _NoAuth(requests.auth.AuthBase):
 
 
 class Downloader:
-    """Fetches export files from the store; safe to share between threads."""
+    """Fetches export files from the store; safe to share between threads.
 
-    def __init__(self, clock: Clock, logger: logging.Logger, *, timeout: float, agent: str) -> None:
-        """Prepare.
+    Args:
+        clock: For pauses, and to notice a download that is too slow.
+        timeout: Seconds to wait for the store to send something.
+        user_agent: The header.
+    """
 
-        Args:
-            clock: For pauses, and to notice a download that is too slow.
-            logger: Where retries are told; never a URL's query.
-            timeout: Seconds to wait for the store to send something.
-            agent: The User-Agent header.
-        """
+    def __init__(self, clock: Clock, *, timeout: float, user_agent: str) -> None:
         self._clock = clock
-        self._logger = logger
         self._timeout = timeout
         self._session = requests.Session()
         self._session.auth = _NoAuth()
-        self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": agent})
+        self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": user_agent})
+        # More downloads than this are never under way at once.
+        self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32))
+        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
 
     def close(self) -> None:
         """Close the connections."""
@@ -125,15 +121,12 @@ class Downloader:
         return received
 
     def _open(self, url: str) -> requests.Response:
-        retry_policy = RetryPolicy(self._clock, self._logger, whom="The file store")
+        retry = RetryPolicy(self._clock, service="The file store")
         while True:
             try:
                 response = self._get(url)
-            except requests.exceptions.SSLError:
-                unverified = tls_error("the file store")
-                raise unverified from None
             except requests.RequestException as failure:
-                retry_policy.failed(f"no connection ({type(failure).__name__})")
+                retry.failed(describe_failure(failure, service="the file store"))
                 continue
             status = response.status_code
             if status == requests.codes.ok:
@@ -145,7 +138,7 @@ class Downloader:
                 case 404 | 410:
                     raise FileGoneError
                 case _ if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
-                    retry_policy.failed(f"status {status}")
+                    retry.failed(f"status {status}")
                 case _:  # a redirect is not followed: it could lead anywhere
                     msg = f"the store answered with status {status}"
                     raise BadFileError(msg)

@@ -1,190 +1,186 @@
-"""Windows through export jobs: the works, connected to the API, the store and the decoder."""
+"""Export files to contacts, oldest window first; a file is believed once it has been checked."""
 
 from __future__ import annotations
 
 import itertools
+import logging
 import typing as t
+from functools import partial
 
-from tap_cometly import config as settings_schema
-from tap_cometly.exceptions import ColumnError, ExportError, ForbiddenError, RecordError, TapError
-from tap_cometly.exports.job import Stage
-from tap_cometly.exports.line import Limits
-from tap_cometly.exports.works import Works
-from tap_cometly.extract.planner import WindowPlanner
-from tap_cometly.extract.probing import Counted
-from tap_cometly.runtime.progress import EXPORT, PAGES, Opened
-from tap_cometly.timeranges import wall_range
+from tap_cometly.exceptions import RecordError, TapError
+from tap_cometly.runtime.tasks import Task
 
 if t.TYPE_CHECKING:
-    import logging
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tap_cometly.config import Settings
     from tap_cometly.contacts.schema import Contact, OptionalColumns
     from tap_cometly.exports.download import SpoolFile
-    from tap_cometly.exports.job import Job
-    from tap_cometly.exports.repository import Source
-    from tap_cometly.extract.pagination import CursorPaginator
-    from tap_cometly.extract.timezone_check import TimezoneCheck
-    from tap_cometly.runtime.clock import Clock
-    from tap_cometly.runtime.progress import Progress
+    from tap_cometly.exports.job import ExportJob
+    from tap_cometly.exports.orchestrator import ExportOrchestrator
+    from tap_cometly.exports.repository import ExportRepository
     from tap_cometly.runtime.tasks import TaskRunner
     from tap_cometly.timeranges import Window
 
-UNUSABLE = (ColumnError, ExportError, ForbiddenError)
-"""What speaks against exports, not against reading by pages."""
+logger = logging.getLogger(__name__)
 
-_AHEAD = 2  # windows beyond those in the works whose sizes should be known
-_OFTEN = 0.05  # seconds between looks after the works; blocks come by the thousand
+_NEWCOMERS = 0.1  # of the ids that the list shows: contacts that came after the job was created
+_FEW = 3  # contacts
+_CLEARLY_FEWER = 3  # times fewer contacts than expected
 
 
 class ExportReader:
-    """Reads ranges through export jobs."""
+    """Reads windows through export jobs.
+
+    Args:
+        orchestrator: Brings the files.
+        repository: Decodes them, and asks the list what they should hold.
+        tasks: Runs such a question in the background.
+        columns: Sees to it that exports deliver the columns that were asked for.
+        inspect: Called with each block of contacts and its window.
+    """
 
     def __init__(
         self,
-        runner: TaskRunner,
-        calls: Source,
+        orchestrator: ExportOrchestrator,
+        repository: ExportRepository,
+        tasks: TaskRunner,
         columns: OptionalColumns,
-        pages: CursorPaginator,
-        timezone_check: TimezoneCheck,
-        settings: Settings,
-        clock: Clock,
-        progress: Progress,
-        logger: logging.Logger,
+        inspect: Callable[[Sequence[Contact], Window], None],
     ) -> None:
-        """Prepare.
-
-        Args:
-            runner: What makes calls in the background.
-            calls: The API and the store.
-            columns: Sees to it that exports deliver what was asked for.
-            pages: For windows that exports cannot read.
-            timezone_check: Looks at creation times.
-            settings: Size, number and patience of exports.
-            clock: Of this sync.
-            progress: Where it is noted what exports are doing.
-            logger: Where oddities are told.
-        """
-        self._calls = calls
+        self._orchestrator = orchestrator
+        self._repository = repository
+        self._tasks = tasks
         self._columns = columns
-        self._pages = pages
-        self._timezone_check = timezone_check
-        self._settings = settings
-        self._clock = clock
-        self._progress = progress
-        self._logger = logger
-        self._runner = runner
+        self._inspect = inspect
 
-    def planner(self, whole: Window) -> WindowPlanner:
-        """Give what cuts a range into windows of the size the settings ask for."""
-        target = self._settings.export_target_size
-        ahead = self._settings.max_parallel_exports + _AHEAD
-        return WindowPlanner(whole, target=target, horizon=target * ahead)
+    def next_window(self) -> tuple[ExportJob, Iterator[list[Contact]]] | None:
+        """Wait for the oldest window.
 
-    def windows(self, planner: WindowPlanner) -> Iterator[tuple[Window, Iterator[list[Contact]]]]:
-        """Read a range, oldest window first.
-
-        Args:
-            planner: Of the range; it may have learned something already.
-
-        Yields:
-            Each window with its contacts in blocks.
+        Returns:
+            Its job, and its contacts in blocks; None after the last window. When the blocks have
+            been taken to their end, every contact of the window was among them. Some may have come
+            twice.
 
         Raises:
-            TapError: The range cannot be read to its end by exports.
+            WindowNotExportedError: This window cannot be read by an export; others can.
+            TapError: No export can be read any more.
         """
-        works = self._works(planner)
-        self._progress.exports = works.doing
+        job = self._orchestrator.next_export()
+        if job is None:
+            return None
+        blocks = self._believed(job)
         try:
-            while not works.done:
-                job = works.head()
-                if job is None:
-                    works.turn()
-                    continue
-                counted = Counted(self._begun(works, job))
-                way = PAGES if job.stage is Stage.BY_PAGES else EXPORT
-                self._progress.opened = Opened(way, job.holds, works.left())
-                yield job.window, iter(counted)
-                works.taken(job, counted.contacts)
-        finally:
-            self._progress.exports = None
-            works.close()
-
-    def _works(self, planner: WindowPlanner) -> Works:
-        settings = self._settings
-        limits = Limits(
-            settings.max_parallel_exports,
-            float(settings.export_timeout),
-            settings.export_threshold,
-        )
-        return Works(
-            self._calls,
-            planner,
-            self._runner,
-            self._clock,
-            limits,
-            self._logger,
-            reserved=lambda: self._timezone_check.outstanding,
-        )
-
-    def _begun(self, works: Works, job: Job) -> Iterator[list[Contact]]:
-        """Read the first block at once: what it shows may speak against exports altogether."""
-        blocks = self._blocks(works, job)
-        try:
+            # What the first block shows may speak against exports altogether.
             first = next(blocks, [])
         except TapError as error:
             raise error.within(job.window) from None
-        return itertools.chain([first], blocks)
+        return job, itertools.chain([first], blocks)
 
-    def _blocks(self, works: Works, job: Job) -> Iterator[list[Contact]]:
+    def _believed(self, job: ExportJob) -> Iterator[list[Contact]]:
+        """Read a window's file; have it made once more where it is not believed."""
+        rejected_rows: int | None = None
+        while True:
+            content = FileContent(job)
+            yield from self._contacts(job, content)
+            doubt = self._doubt(job, content, rejected_rows)
+            if doubt is None:
+                break
+            rejected_rows = content.rows
+            self._orchestrator.reject(job, doubt)
+        self._orchestrator.finished(job)
+
+    def _contacts(self, job: ExportJob, content: FileContent) -> Iterator[list[Contact]]:
+        """Read a file; download it once more where a line is no contact."""
         try:
-            yield from self._read(works, job)
+            yield from self._decoded(job, content)
         except RecordError as error:
-            if job.stage is Stage.BY_PAGES:
-                raise
-            self._logger.warning("%s; fetching the file again", error.what)
-            self._fetch_again(works, job)
-            yield from self._read(works, job)
+            logger.warning("%s; downloading the file again", error.what)
+            self._orchestrator.download_again(job)
+            yield from self._decoded(job, content.afresh())
 
-    def _fetch_again(self, works: Works, job: Job) -> None:
-        """Get a window's file once more; where exports are given up meanwhile, leave it to pages.
-
-        Half of its contacts may have been written, so that it has to be read to its end.
-        """
-        works.fetch_again(job)
-        try:
-            while works.head() is None:
-                works.turn()
-        except UNUSABLE as error:
-            if self._settings.extraction_mode == settings_schema.EXPORT:
-                raise
-            self._logger.warning("%s. Reading this window by pages", error.what)
-            job.stage = Stage.BY_PAGES
-
-    def _read(self, works: Works, job: Job) -> Iterator[list[Contact]]:
-        """Read a window, while the works go on with others."""
-        turned = self._clock.monotonic()
-        for contacts in self._contacts(job):
-            yield contacts
-            if self._clock.monotonic() - turned >= _OFTEN:
-                works.turn(wait=False)
-                turned = self._clock.monotonic()
-
-    def _contacts(self, job: Job) -> Iterator[list[Contact]]:
-        if job.stage is Stage.BY_PAGES:
-            return self._pages.read(job.window)
-        if job.spool is None:
-            msg = "a file that is said to be here is not"
-            raise RuntimeError(msg)
-        return self._decoded(job, job.spool)
-
-    def _decoded(self, job: Job, spool: SpoolFile) -> Iterator[list[Contact]]:
-        wall = wall_range(job.window.start, job.window.end, self._settings.zone)
-        vouched = False
-        for contacts in self._calls.contacts(spool):
-            self._timezone_check.inspect(contacts, wall)
-            if not vouched:
-                self._timezone_check.vouch_elsewhere(contacts)
-                vouched = True
+    def _decoded(self, job: ExportJob, content: FileContent) -> Iterator[list[Contact]]:
+        for contacts in self._repository.contacts(_spool_of(job)):
+            content.add(contacts)
+            self._inspect(contacts, job.window)
             yield self._columns.fill(contacts)
+            self._orchestrator.advance()
+
+    def _doubt(self, job: ExportJob, content: FileContent, rejected_rows: int | None) -> str | None:
+        """Say why a file is not believed; None when it is.
+
+        Contacts that came, or were merged into others, while the job ran are no reason: an id must
+        be missing that the list showed before the job was created and still shows.
+        """
+        if not content.is_suspicious:
+            return None
+        now = Task(self._tasks, partial(self._repository.sample, job.window)).result()
+        if now is None:
+            if rejected_rows == content.rows:
+                logger.warning(
+                    "The list of contacts does not answer; the export of %s was made twice, with "
+                    "the same %d contacts, and is believed",
+                    job.window,
+                    content.rows,
+                )
+                return None
+            return "its file holds fewer contacts than expected, and the list does not answer"
+        if content.sample is None:
+            missing = now - self._ids(_spool_of(job))
+            few = max(_FEW, _NEWCOMERS * len(now)) if content.rows else 0
+            return _INCOMPLETE if len(missing) > few else None
+        return _INCOMPLETE if content.missing & now else None
+
+    def _ids(self, spool: SpoolFile) -> frozenset[int]:
+        blocks = self._repository.contacts(spool)
+        return frozenset(contact.id for contacts in blocks for contact in contacts)
+
+
+_INCOMPLETE = "its file lacks contacts that the list shows"
+
+
+class FileContent:
+    """What has been seen of a file, compared with what is known of its window.
+
+    Args:
+        job: Of the file.
+
+    Attributes:
+        sample: Ids that the list showed before the job was created; None where it did not answer.
+        rows: Contacts seen.
+        missing: Ids that the list showed before the job was created and that were not seen.
+    """
+
+    def __init__(self, job: ExportJob) -> None:
+        self._window = job.window
+        self.sample = job.sample
+        self.rows = 0
+        self.missing = set(job.sample or ())
+
+    def afresh(self) -> FileContent:
+        """Forget what has been seen: the file comes again."""
+        self.rows = 0
+        self.missing = set(self.sample or ())
+        return self
+
+    def add(self, contacts: Sequence[Contact]) -> None:
+        """Note some contacts."""
+        self.rows += len(contacts)
+        if self.missing:
+            self.missing.difference_update([contact.id for contact in contacts])
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether something seems to be missing."""
+        if self.sample is not None:
+            return bool(self.missing)
+        if not self.rows:
+            return True
+        expected = self._window.counted or (self._window.expected or 0) // _CLEARLY_FEWER
+        return self.rows < expected
+
+
+def _spool_of(job: ExportJob) -> SpoolFile:
+    if job.spool is None:
+        msg = "a file that is said to be here is not"
+        raise RuntimeError(msg)
+    return job.spool

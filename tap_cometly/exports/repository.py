@@ -1,155 +1,103 @@
-"""What the works ask of the API and the store."""
+"""What is asked of the API and the file store for export jobs: create, poll, download, sample."""
 
 from __future__ import annotations
 
 import typing as t
-from functools import partial
+from dataclasses import replace
+from datetime import timedelta
 
-import msgspec
-
-from tap_cometly.contacts.schema import REFUSED
-from tap_cometly.exceptions import GarbledError, RejectedError
 from tap_cometly.exports import ndjson
-from tap_cometly.extract.pagination import LARGEST_PAGE, SURELY_SERVED
-from tap_cometly.extract.probing import probe_of
-from tap_cometly.timeranges import Probe, wall_range
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tap_cometly.client.client import CometlyClient, Endpoint
+    from tap_cometly.client.client import CometlyClient, Endpoint, ExportStatus
     from tap_cometly.client.rate_limit import RateLimiter
-    from tap_cometly.config import Settings
-    from tap_cometly.contacts.decoder import ContactDecoder
+    from tap_cometly.contacts.decoder import ContactDecoder, Page
     from tap_cometly.contacts.schema import Contact
     from tap_cometly.exports.download import Downloader, SpoolFile
-    from tap_cometly.extract.pagination import Listing
-    from tap_cometly.timeranges import WallRange, Window
+    from tap_cometly.timeranges import Window
+
+_SAMPLE = 100  # ids at each end of a window
+_OLDEST_PART = 64  # of a window: so many times shorter is the stretch of its oldest contacts
 
 
-class ExportStatus(t.NamedTuple):
-    """What a poll tells: the status as the API words it, and the URL when there is one."""
-
-    status: str
-    url: str | None
-
-
-class ExportApi(t.Protocol):
-    """What the works ask for; each call waits, so it is made in the background."""
+class Repository(t.Protocol):
+    """What the orchestrator asks for; each call waits, so it is made in the background."""
 
     @property
     def limiters(self) -> Mapping[Endpoint, RateLimiter]:
         """The requests that may be made."""
 
     def create(self, window: Window) -> int:
-        """Create an export, and give its id."""
+        """Create an export job, and give its id."""
 
     def poll(self, export_id: int) -> ExportStatus:
-        """Ask how an export is doing."""
+        """Ask how an export job is doing."""
 
-    def fetch(self, url: str) -> SpoolFile:
+    def download(self, url: str) -> SpoolFile:
         """Download a file and verify it."""
 
-    def probe(self, window: Window) -> Probe:
-        """Read the first page of a window."""
-
-    def is_empty(self, window: Window) -> bool:
-        """Ask the list whether a window holds no contact."""
-
-
-class Source(ExportApi, t.Protocol):
-    """The API, the store, and what is in the files."""
-
-    def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:
-        """Decode a file, block by block; not in the background."""
-
-
-class _Created(msgspec.Struct):
-    export_id: int
-
-
-class _Status(msgspec.Struct):
-    status: str
-    download_url: str | None = None
-
-
-def _reader(kind: type[msgspec.Struct]) -> Callable[[bytes], t.Any]:
-    decoder = msgspec.json.Decoder(kind)
-
-    def read(body: bytes) -> t.Any:
-        try:
-            return decoder.decode(body)
-        except REFUSED:
-            msg = "the answer about an export makes no sense"
-            raise GarbledError(msg) from None
-
-    return read
+    def sample(self, window: Window) -> frozenset[int] | None:
+        """Ask the list for some ids of a window; None when it does not answer."""
 
 
 class ExportRepository:
-    """What the works ask for, asked of the API and the store. Its methods run in threads."""
+    """Asks the API and the file store. Its methods run in threads.
+
+    Args:
+        client: Asks the API.
+        downloader: Asks the file store.
+        decoder: Makes contacts of the files' lines.
+        advise: Asks the list for one page of a window that the run can go on without.
+        options: The `include_*` parameters.
+    """
 
     def __init__(
         self,
         client: CometlyClient,
-        listing: Listing,
         downloader: Downloader,
         decoder: ContactDecoder,
-        settings: Settings,
+        advise: Callable[..., Page | None],
         *,
         options: Mapping[str, int],
     ) -> None:
-        """Prepare to export with these `include_*` parameters."""
         self.limiters = client.limiters
         self._client = client
-        self._listing = listing
         self._downloader = downloader
         self._decoder = decoder
-        self._zone = settings.zone
+        self._advise = advise
         self._options = options
-        self._read_created = _reader(_Created)
-        self._read_status = _reader(_Status)
 
     def create(self, window: Window) -> int:
-        """Create an export, and give its id."""
-        created: _Created = self._client.create_export(
-            self._wall(window), self._read_created, options=self._options
-        )
-        return created.export_id
+        """Create an export job, and give its id."""
+        return self._client.create_export(window, options=self._options)
 
     def poll(self, export_id: int) -> ExportStatus:
-        """Ask how an export is doing."""
-        status: _Status = self._client.get_export(export_id, self._read_status)
-        return ExportStatus(status.status, status.download_url or None)
+        """Ask how an export job is doing."""
+        return self._client.get_export(export_id)
 
-    def fetch(self, url: str) -> SpoolFile:
+    def download(self, url: str) -> SpoolFile:
         """Download a file and verify it."""
         return self._downloader.fetch(url)
 
     def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:
-        """Decode a file, block by block."""
+        """Decode a file, block by block; not in the background."""
         return ndjson.blocks(spool.file, self._decoder)
 
-    def probe(self, window: Window) -> Probe:
-        """Read the first page of a window; a refused one holds more than can be told."""
-        try:
-            return self._listing.glance(
-                self._wall(window),
-                partial(probe_of, window),
-                per_page=LARGEST_PAGE,
-                slot_taken=True,
-            )
-        except RejectedError:
-            return Probe.refused(window)
+    def sample(self, window: Window) -> frozenset[int] | None:
+        """Ask the list for the newest ids of a window, and for some of its oldest.
 
-    def is_empty(self, window: Window) -> bool:
-        """Ask the list whether a window holds no contact; in parts, if it refuses so long a one."""
-        try:
-            return not self._listing.ask(self._wall(window), per_page=1).glimpses
-        except RejectedError:
-            if window.seconds < SURELY_SERVED:
-                raise
-            return all(map(self.is_empty, window.halves()))
-
-    def _wall(self, window: Window) -> WallRange:
-        return wall_range(window.start, window.end, self._zone)
+        Returns:
+            The ids; None when the list does not answer. Empty only where the window is.
+        """
+        newest = self._advise(window, per_page=_SAMPLE)
+        if newest is None:
+            return None
+        ids = frozenset(contact.id for contact in newest.contacts)
+        if newest.next_cursor is None:
+            return ids
+        seconds = max(1, window.seconds // _OLDEST_PART)
+        stretch = replace(window, end=window.start + timedelta(seconds=seconds))
+        oldest = self._advise(stretch, per_page=_SAMPLE)
+        return ids if oldest is None else ids | {contact.id for contact in oldest.contacts}

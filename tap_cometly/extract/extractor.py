@@ -1,88 +1,187 @@
-"""Pages or exports: which way a range is read, and in which windows."""
+"""Pages or exports: which way a range is read, in which windows, and what happens when one fails."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import typing as t
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from singer_sdk.exceptions import AbortedSyncPausedException
 
+from tap_cometly.client.client import CometlyClient, user_agent
 from tap_cometly.config import AUTO, EXPORT, PAGINATION
-from tap_cometly.exceptions import ColumnError, RejectedError, UnavailableError
-from tap_cometly.exports.reader import UNUSABLE
-from tap_cometly.extract.pagination import SURELY_SERVED
-from tap_cometly.extract.planner import WindowPlanner
-from tap_cometly.extract.probing import Counted, probe_of
-from tap_cometly.extract.sounding import CALLS, Sounding
-from tap_cometly.timeranges import Probe, Window
+from tap_cometly.contacts.decoder import ContactDecoder
+from tap_cometly.contacts.repair import RepairLog
+from tap_cometly.contacts.schema import FIELDS, OPTIONS, OptionalColumns, delivered_options, fields_asked, is_dated
+from tap_cometly.exceptions import (
+    ColumnError,
+    ExportError,
+    ForbiddenError,
+    RejectedError,
+    UnavailableError,
+    WindowNotExportedError,
+)
+from tap_cometly.exports.download import Downloader
+from tap_cometly.exports.orchestrator import ExportLimits, ExportOrchestrator
+from tap_cometly.exports.reader import ExportReader
+from tap_cometly.exports.repository import ExportRepository
+from tap_cometly.extract.pagination import LARGEST_PAGE, SURELY_SERVED, ContactList, CursorPaginator
+from tap_cometly.extract.planner import Probe, WindowPlanner
+from tap_cometly.extract.timezone_check import Head, TimezoneCheck
+from tap_cometly.extract.windows import PlannedWindows
+from tap_cometly.runtime.tasks import ThreadTasks
+from tap_cometly.timeranges import WIDEST_ZONE_GAP, Window, utc_text
 
 if t.TYPE_CHECKING:
-    import logging
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from tap_cometly.config import Settings
-    from tap_cometly.contacts.page import Page
-    from tap_cometly.contacts.schema import Contact
-    from tap_cometly.exports.reader import ExportReader
-    from tap_cometly.extract.connection_report import ConnectionReport
-    from tap_cometly.extract.pagination import CursorPaginator
-    from tap_cometly.extract.timezone_check import TimezoneCheck
+    from tap_cometly.contacts.decoder import Page
+    from tap_cometly.contacts.schema import Contact, Field
+    from tap_cometly.runtime.clock import Clock
+    from tap_cometly.runtime.progress import Progress
     from tap_cometly.runtime.tasks import TaskRunner
+    from tap_cometly.timeranges import SyncRange
+
+logger = logging.getLogger(__name__)
 
 PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
+_FEW_DAYS = 3 * 26 * 3600  # seconds
+_AHEAD = 2  # windows beyond the exports at work whose sizes should be known
 
-WindowBlocks: t.TypeAlias = "tuple[Window, Iterator[list[Contact]]]"
+_BY_PAGES, _BY_EXPORT = "by pages", "by export"
+_EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)
+"""What speaks against exports, not against reading by pages."""
+
+
+class Extract(t.NamedTuple):
+    """A window that is read.
+
+    Attributes:
+        window: What it covers.
+        contacts: Its contacts, in blocks. When they have been taken to their end, every contact of
+            the window was among them; some may have come twice.
+        way: How it is read, in words.
+        expected: How many contacts it is thought to hold.
+        remaining: How many contacts are thought to lie behind it.
+    """
+
+    window: Window
+    contacts: Iterator[list[Contact]]
+    way: str = _BY_PAGES
+    expected: int | None = None
+    remaining: float | None = None
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the extractor asks, and what runs its questions in the background.
+
+    Attributes:
+        client: The API.
+        contacts: The list, asked for no optional columns.
+        every_column: The list, asked for all columns there are.
+        repository: Export jobs.
+        export_columns: Sees to it that exports deliver the columns that were asked for.
+        tasks: Runs questions in the background.
+        clock: Of this sync.
+    """
+
+    client: CometlyClient
+    contacts: ContactList
+    every_column: ContactList
+    repository: ExportRepository
+    export_columns: OptionalColumns
+    tasks: TaskRunner
+    clock: Clock
 
 
 class Extractor:
-    """Reads a range of creation times, oldest window first."""
+    """Reads the range of a run, oldest window first.
+
+    Args:
+        settings: Mode, threshold, sizes.
+        services: The API, the file store and background tasks.
+        paginator: Reads by pages.
+        timezone_check: Asked before anything is written, and about every page and file.
+        progress: Where it is noted what exports are doing.
+
+    Attributes:
+        head: What is known about the newest end of the range; None before it has been asked about.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        pages: CursorPaginator,
-        exports: ExportReader,
+        services: Services,
+        paginator: CursorPaginator,
         timezone_check: TimezoneCheck,
-        runner: TaskRunner,
-        connection_report: ConnectionReport,
-        *,
-        latest_end: t.Callable[[], datetime],
-        spare: t.Callable[[], int],
-        logger: logging.Logger,
+        progress: Progress,
     ) -> None:
-        """Prepare.
-
-        Args:
-            settings: Mode and threshold.
-            pages: The one way of reading.
-            exports: The other way.
-            timezone_check: Asked before any answer is trusted.
-            runner: What makes calls in the background.
-            connection_report: Tells what a test of the connection shows.
-            latest_end: Where a range may end by the API's clock, once it has answered; UTC.
-            spare: Says how many requests of the list are free now.
-            logger: Where the way taken is told.
-        """
         # Exports have no custom fields.
         self._mode = PAGINATION if settings.include_custom_fields else settings.extraction_mode
-        self._threshold = settings.export_threshold
-        self._pages = pages
-        self._exports = exports
+        self._settings = settings
+        self._services = services
+        self._paginator = paginator
         self._timezone_check = timezone_check
-        self._runner = runner
-        self._connection_report = connection_report
-        self._latest_end = latest_end
-        self._spare = spare
-        self._logger = logger
-        self._refused = False
-        self._longest_served = 1  # seconds, of a window that was probed
+        self._progress = progress
+        self._list_answers = True
+        self.head: Head | None = None
 
-    def sample(self, asked: Window, at_most: int) -> Iterator[WindowBlocks]:
-        """Read the beginning of a range's first page, to test the connection.
+    def now(self) -> datetime:
+        """Give the earlier of the machine's clock and the API's, UTC."""
+        return self._services.client.now()
+
+    def extract(self, sync_range: SyncRange) -> Iterator[Extract]:
+        """Read a range.
 
         Args:
-            asked: The range, by the machine's clock.
+            sync_range: Of the run.
+
+        Yields:
+            Each window with its contacts. Neighbours share their boundary, to the second.
+
+        Raises:
+            TapError: The range cannot be read to its end.
+        """
+        for part in self._parts(sync_range):
+            if part.window.start < sync_range.first_wanted:
+                wanted = _wanted(part.contacts, sync_range.first_wanted)
+                yield part._replace(contacts=wanted)
+            else:
+                yield part
+
+    def _parts(self, sync_range: SyncRange) -> Iterator[Extract]:
+        asked = Window(sync_range.start, sync_range.end(self.now()))
+        if asked.start >= asked.end:
+            return
+        first = self._ask_first_page(asked)
+        whole = replace(asked, end=min(asked.end, sync_range.end(self.now())))
+        if whole.start >= whole.end:
+            return
+        head = self.head = self._find_out_about_head(sync_range, whole, first)
+        if not head.clock_seen:
+            logger.info(
+                "Whether the Space's clock is where `timezone` (%s) says cannot be told in this "
+                "run: %s. So the hours around now are read again by the next runs",
+                self._settings.zone.key,
+                head.why,
+            )
+            if sync_range.careful_start < whole.start:
+                yield from self._extract(Window(sync_range.careful_start, whole.start))
+        yield from self._extract(whole, first)
+        if not head.clock_seen and head.can_read_ahead:
+            ahead = self.now().replace(microsecond=0) + WIDEST_ZONE_GAP
+            yield from self._extract(Window(whole.end, ahead))
+
+    def sample(self, sync_range: SyncRange, at_most: int) -> Iterator[Extract]:
+        """Read the beginning of a range's first page, to test the connection, and report on it.
+
+        Args:
+            sync_range: Of the run.
             at_most: How many contacts will do.
 
         Yields:
@@ -91,134 +190,267 @@ class Extractor:
         Raises:
             TapError: A setting has to be changed.
         """
-        first = self._pages.first(asked, at_most=at_most)
-        whole = Window(asked.start, min(asked.end, self._latest_end()))
+        asked = Window(sync_range.start, sync_range.end(self.now()))
+        first = self._paginator.first_page(asked, at_most=at_most)
+        whole = replace(asked, end=min(asked.end, sync_range.end(self.now())))
         if whole.start < whole.end:
-            self._timezone_check.vouch_newest(whole, first.glimpses)
-            self._connection_report.tell(whole, first)
-            yield whole, _sampled(self._pages.read(asked, first), first)
+            self.head = self._find_out_about_head(sync_range, whole, first)
+            self._report(whole, first, self.head)
+            yield Extract(whole, _sampled(self._paginator.read(asked, first), first))
 
-    def windows(self, asked: Window) -> Iterator[WindowBlocks]:
-        """Read a range.
+    # The first page and the head of the range.
 
-        Args:
-            asked: The range, by the machine's clock.
+    def _ask_first_page(self, window: Window) -> Page | None:
+        """Ask how much there is.
 
-        Yields:
-            Each window with its contacts in blocks. When the blocks have been taken to their end,
-            every contact of the window was among them.
+        Returns:
+            The first page; None when the list refuses so long a range, or does not answer and
+            exports can do without.
 
         Raises:
-            TapError: The range cannot be read to its end.
+            TapError: The list cannot be asked, and nothing can be read without it.
         """
-        first = self._first_page(asked)
-        whole = Window(asked.start, min(asked.end, self._latest_end()))
-        if whole.start >= whole.end:
-            return
-        planner = self._exports.planner(whole)
-        sounding = self._sound(whole, first, planner)
-        held = self._held(asked, first, sounding) if first else None
-        if held is not None:
-            yield whole, iter(held)
-        elif self._mode == PAGINATION:
-            yield from self._through_pages(whole)
-        else:
-            yield from self._through_exports(whole, planner, sounding)
-
-    def _first_page(self, asked: Window) -> Page | None:
-        """Ask how much there is; None when the list refuses so long a range."""
+        is_long = window.seconds > SURELY_SERVED
         try:
-            return self._pages.first(asked)
-        except (RejectedError, UnavailableError) as error:
-            if asked.seconds < SURELY_SERVED:
+            return self._paginator.first_page(window, advisory=is_long or self._mode == EXPORT)
+        except RejectedError as error:
+            if window.end > self.now():  # the machine's clock is ahead
+                return self._paginator.first_page(replace(window, end=self.now()))
+            if not is_long and self._mode != EXPORT:
                 raise
-            self._logger.warning("The list does not serve the whole range: %s", error.what)
-            return None
-
-    def _sound(self, whole: Window, first: Page | None, planner: WindowPlanner) -> Sounding | None:
-        """Check the zone; and find out more where the first page leaves the way of reading open."""
-        if first is not None:
-            planner.learn(probe_of(whole, first))
-            undecided = self._mode != PAGINATION and first.next_cursor is not None
-            if undecided and self._spare() >= CALLS:
-                return Sounding(
-                    whole, first, planner, self._pages, self._timezone_check, self._runner
-                )
-        self._timezone_check.vouch_newest(whole, first.glimpses if first else [])
+            logger.warning("The list does not serve the whole range: %s", error.what)
+        except UnavailableError as error:
+            if self._mode != EXPORT and (not is_long or self._newest_day(window) is None):
+                return self._paginator.first_page(window)
+            logger.warning("The list does not serve the whole range: %s", error.what)
         return None
 
-    def _held(
-        self, asked: Window, first: Page, sounding: Sounding | None
-    ) -> list[list[Contact]] | None:
-        """Read on while the range may prove small; None when it does not."""
+    def _newest_day(self, window: Window) -> Page | None:
+        day = replace(window, start=max(window.start, window.end - timedelta(days=1)))
+        return self._services.contacts.advice(day, per_page=LARGEST_PAGE)
+
+    def _find_out_about_head(self, sync_range: SyncRange, whole: Window, first: Page | None) -> Head:
+        """Check the Space's clock, unless the range ends so early that it does not matter."""
+        page = first or self._newest_day(whole)
+        self._list_answers = page is not None
+        if whole.end <= sync_range.safe_commit(self.now()):
+            return Head(clock_seen=True)
+        return self._timezone_check.head(whole, page, self.now())
+
+    def _report(self, whole: Window, first: Page, head: Head) -> None:
+        """Tell what a test of the connection has shown; two more calls, ten without dates."""
+        logger.info("The key works")
+        everything = self._services.every_column.page(whole, per_page=1)
+        if not first.contacts:
+            logger.info("No contact was created in %s", whole)
+        elif is_dated(first.contacts):
+            newest = next(c.created_at for c in first.contacts if c.created_at)
+            logger.info("This Space's API tells when contacts were created (`created_at`)")
+            logger.info("The newest contact was created: %s", utc_text(newest))
+        else:
+            logger.info("This Space's API does not tell when contacts were created (`created_at`)")
+            offset = self._timezone_check.suggested_offset(self.now())
+            if offset is not None:
+                logger.info(
+                    "The newest contact's wall time suggests that the Space's clock is at %s or "
+                    "later, if it was created in the last minutes",
+                    offset,
+                )
+        if head.clock_seen:
+            logger.info(
+                "The Space's clock agrees with the setting `timezone`: %s", self._settings.zone.key
+            )
+        else:
+            logger.info("The setting `timezone` could not be checked: %s", head.why)
+        given = ", ".join(delivered_options(everything.contacts)) or "none"
+        logger.info("Columns on request that this Space's list delivers: %s", given)
+
+    # Pages or exports.
+
+    def _extract(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
+        """Read a part of the range by pages or by exports, as mode and size tell."""
+        if self._mode == PAGINATION:
+            yield from self._by_pages(window, first)
+            return
+        if self._mode == AUTO and self._list_answers and (first or window.seconds <= _FEW_DAYS):
+            held = self._hold_small_range(window, first)
+            if held is not None:
+                yield Extract(window, iter(held), expected=sum(map(len, held)))
+                return
+        yield from self._by_exports(window, first)
+
+    def _hold_small_range(self, window: Window, first: Page | None) -> list[list[Contact]] | None:
+        """Read a range that holds no more than the threshold; None when it holds more."""
         held: list[list[Contact]] = []
-        if self._mode == EXPORT or (sounding and sounding.at_least > self._threshold):
-            return None
+        threshold = self._settings.export_threshold
         try:
-            for contacts in self._pages.read(asked, first):
-                held.append(contacts)
-                if sum(map(len, held)) > self._threshold:
+            for page in self._paginator.pages(window, first):
+                held.append(page.contacts)
+                size = sum(map(len, held))
+                if size > threshold or (size == threshold and page.next_cursor is not None):
                     return None
         except ColumnError as error:
-            if self._mode != AUTO:
-                raise
-            self._logger.info("%s", error.what)
+            logger.info("%s", error.what)
             return None
-        self._timezone_check.vouch_elsewhere([contact for block in held for contact in block])
         return held
 
-    def _through_exports(
-        self, whole: Window, planner: WindowPlanner, sounding: Sounding | None
-    ) -> Iterator[WindowBlocks]:
-        done = whole.start
+    def _by_pages(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
+        """Read windows of about a minute's pages, for a window is committed as a whole."""
+        windows = self._planned(window, first, target=PAGE_WINDOW, ahead=1)
+        while (part := windows.wait()) is not None:
+            reused = first if part == window else None
+            contacts = self._paginator.read(part, reused)
+            yield Extract(part, _counted(contacts, part, windows), expected=part.expected)
+
+    def _by_exports(self, window: Window, first: Page | None) -> Iterator[Extract]:
+        """Read windows by export jobs; by pages those, or all the rest, that exports cannot read."""
+        settings, services = self._settings, self._services
+        parallel = settings.max_parallel_exports
+        windows = self._planned(
+            window, first, target=settings.export_target_size, ahead=parallel + _AHEAD
+        )
+        limits = ExportLimits(parallel, float(settings.export_timeout), settings.export_threshold)
+        orchestrator = ExportOrchestrator(
+            iter(windows), services.repository, services.tasks, services.clock, limits
+        )
+        reader = ExportReader(
+            orchestrator,
+            services.repository,
+            services.tasks,
+            services.export_columns,
+            self._timezone_check.inspect,
+        )
+        done = window.start
+        self._progress.exports = orchestrator.describe
         try:
-            for window, blocks in self._exports.windows(planner):
-                if sounding is not None:
-                    sounding.seasons.result()
-                yield window, blocks
-                done = window.end
-        except UNUSABLE as error:
+            while True:
+                try:
+                    read = reader.next_window()
+                except WindowNotExportedError as error:
+                    part, contacts, way = error.window, self._instead_of_export(error), _BY_PAGES
+                    expected = part.expected
+                else:
+                    if read is None:
+                        return
+                    job, contacts = read
+                    part, way, expected = job.window, _BY_EXPORT, job.holds
+                    contacts = self._or_by_pages(part, contacts)
+                left = windows.remaining
+                if left is not None:
+                    left += orchestrator.expected_behind_oldest()
+                yield Extract(part, _counted(contacts, part, windows), way, expected, left)
+                done = part.end
+        except _EXPORTS_UNUSABLE as error:
             if self._mode == EXPORT:
                 raise
-            self._logger.warning("%s. Going on through pages", error.what)
-            yield from self._through_pages(Window(done, whole.end))
+            logger.warning("%s. Going on by pages", error.what)
+            yield from self._by_pages(Window(done, window.end))
+        finally:
+            self._progress.exports = None
+            orchestrator.close()
 
-    def _through_pages(self, whole: Window) -> Iterator[WindowBlocks]:
-        planner = WindowPlanner(whole, target=PAGE_WINDOW, horizon=PAGE_WINDOW)
-        while not planner.done:
-            window = planner.next_window()
-            if window is None:
-                for probe in planner.wanted(1):
-                    planner.learn(self._probe(probe))
-                continue
-            held = 0
-            for part in _parts(window, at_most=self._longest_served if self._refused else None):
-                counted = Counted(self._pages.read(part))
-                yield part, iter(counted)
-                held += counted.contacts
-            planner.finished(window, held)
+    def _instead_of_export(self, error: WindowNotExportedError) -> Iterator[list[Contact]]:
+        """Read a window by pages that no export can read."""
+        logger.warning("%s. Reading %s by pages", error.what, error.window)
+        return self._paginator.read(error.window)
 
-    def _probe(self, window: Window) -> Probe:
+    def _or_by_pages(
+        self, window: Window, contacts: Iterator[list[Contact]]
+    ) -> Iterator[list[Contact]]:
+        """Read a begun window to its end by pages where its export turns out to be of no use.
+
+        Raises:
+            ExportError: In mode `export`, which knows no other way.
+        """
         try:
-            page = self._pages.first(window)
-        except RejectedError:
-            if window.seconds < SURELY_SERVED:
+            yield from contacts
+        except _EXPORTS_UNUSABLE as error:
+            if self._mode == EXPORT:
                 raise
-            self._refused = True
-            return Probe.refused(window)
-        self._longest_served = max(self._longest_served, window.seconds)
-        self._timezone_check.vouch_elsewhere(page.glimpses)
-        return probe_of(window, page)
+            logger.warning("%s. Reading %s by pages", error.what, window)
+            yield from self._paginator.read(window)
+
+    def _planned(
+        self, window: Window, first: Page | None, *, target: int, ahead: int
+    ) -> PlannedWindows:
+        services = self._services
+        planner = WindowPlanner(
+            window, target=target, horizon=target * ahead, zone=self._settings.zone
+        )
+        if first is not None:
+            ids = [contact.id for contact in first.contacts]
+            planner.learn(Probe.of(window, ids, more=first.next_cursor is not None))
+        limiter = services.client.limiters["list"]
+        return PlannedWindows(planner, services.contacts, limiter, services.tasks, services.clock)
 
 
-def _parts(window: Window, *, at_most: int | None) -> Iterator[Window]:
-    """Split a window that the list would refuse for its length; neighbours share a second."""
-    start = window.start
-    while at_most is not None and (window.end - start).total_seconds() > at_most:
-        end = start + timedelta(seconds=at_most)
-        yield Window(start, end)
-        start = end
-    yield window if start == window.start else Window(start, window.end)
+@contextlib.contextmanager
+def open_extractor(
+    settings: Settings, fields: Sequence[Field], clock: Clock, progress: Progress
+) -> Iterator[Extractor]:
+    """Put together what reading takes, for one sync, and clear up after it.
+
+    Args:
+        settings: Of this run.
+        fields: Of a contact.
+        clock: The machine's.
+        progress: Where it is noted what is being done.
+
+    Yields:
+        What reads ranges.
+    """
+    clock = clock.fresh()
+    client = CometlyClient(settings, clock)
+    progress.requests = client.request_stats
+    downloader = Downloader(
+        clock, timeout=float(settings.request_timeout), user_agent=user_agent()
+    )
+    repairs = RepairLog()
+    decoder = ContactDecoder(fields, repairs)
+    options = {field.option: 1 for field in fields if field.option}
+    plain = ContactList(client, ContactDecoder(fields_asked(()), RepairLog()), {})
+    every = ContactList(client, ContactDecoder(FIELDS, RepairLog()), dict.fromkeys(OPTIONS, 1))
+    tasks = ThreadTasks(clock)
+    timezone_check = TimezoneCheck(plain, settings.zone)
+    paginator = CursorPaginator(
+        ContactList(client, decoder, options),
+        OptionalColumns(fields, "The list"),
+        page_size=settings.page_size,
+        inspect=timezone_check.inspect,
+    )
+    services = Services(
+        client=client,
+        contacts=plain,
+        every_column=every,
+        repository=ExportRepository(client, downloader, decoder, plain.advice, options=options),
+        export_columns=OptionalColumns(fields, "The export"),
+        tasks=tasks,
+        clock=clock,
+    )
+    try:
+        yield Extractor(settings, services, paginator, timezone_check, progress)
+    finally:
+        tasks.close()
+        client.close()
+        downloader.close()
+        repairs.summarize()
+
+
+def _counted(
+    blocks: Iterator[list[Contact]], window: Window, windows: PlannedWindows
+) -> Iterator[list[Contact]]:
+    """Count what a window holds, for sizing the next ones."""
+    contacts = 0
+    for block in blocks:
+        contacts += len(block)
+        yield block
+    windows.finished(window, contacts)
+
+
+def _wanted(blocks: Iterator[list[Contact]], start: datetime) -> Iterator[list[Contact]]:
+    """Leave out contacts that are known to have been created before `start_date`."""
+    for block in blocks:
+        yield [c for c in block if c.created_at is None or c.created_at >= start]
 
 
 def _sampled(blocks: Iterator[list[Contact]], first: Page) -> Iterator[list[Contact]]:

@@ -1,185 +1,192 @@
-"""A window through the cursor."""
+"""Pagination: a window of the list, read page by page along its cursor."""
 
 from __future__ import annotations
 
+import logging
 import typing as t
-from itertools import chain
+from dataclasses import replace
+from datetime import timedelta
 
-from tap_cometly.exceptions import ApiError, RejectedError
-from tap_cometly.timeranges import wall_range
+from tap_cometly.exceptions import ApiError, RejectedError, UnavailableError
 
 if t.TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from zoneinfo import ZoneInfo
 
     from tap_cometly.client.client import CometlyClient
-    from tap_cometly.contacts.glimpse import Dated
-    from tap_cometly.contacts.page import Page, PageReader
+    from tap_cometly.contacts.decoder import ContactDecoder, Page
     from tap_cometly.contacts.schema import Contact, OptionalColumns
     from tap_cometly.timeranges import WallRange, Window
 
-_T = t.TypeVar("_T")
+logger = logging.getLogger(__name__)
 
 LARGEST_PAGE = 5000  # contacts; source: Cometly's API documentation, v1
-SURELY_SERVED = 31 * 86_400  # seconds; a range that no list refuses for its length
+SURELY_SERVED = 86_400  # seconds; a window that no list refuses for its length
 _EMPTY_PAGES = 100  # in a row, each with a cursor: nothing is going to come
 
 
-class Listing:
-    """The list of contacts, a page at a time."""
+class ContactList:
+    """The list of contacts, one page at a time.
+
+    Args:
+        client: Asks the API.
+        decoder: Makes contacts of the answers.
+        options: The `include_*` parameters.
+    """
 
     def __init__(
-        self, client: CometlyClient, reader: PageReader, *, options: Mapping[str, int]
+        self, client: CometlyClient, decoder: ContactDecoder, options: Mapping[str, int]
     ) -> None:
-        """Prepare to ask for pages with these `include_*` parameters."""
         self._client = client
-        self._reader = reader
+        self._decoder = decoder
         self._options = options
 
-    def ask(self, wall: WallRange, *, per_page: int, cursor: str | None = None) -> Page:
-        """Ask for one page.
-
-        Raises:
-            TapError: It cannot be had, or does not hold contacts.
-        """
-        return self.glance(wall, lambda page: page, per_page=per_page, cursor=cursor)
-
-    def glance(
+    def page(
         self,
-        wall: WallRange,
-        keep: Callable[[Page], _T],
+        window: Window | WallRange,
         *,
         per_page: int,
         cursor: str | None = None,
-        slot_taken: bool = False,
-    ) -> _T:
-        """Ask for one page; of several at once, each is let go before the next is unzipped.
+        advisory: bool = False,
+    ) -> Page:
+        """Ask for one page, newest id first.
 
         Args:
-            wall: The range of creation times.
-            keep: Makes of the page what is wanted of it.
-            per_page: 1 to 5000.
+            window: What to ask for.
+            per_page: 1 to 5000 contacts.
             cursor: Where the page begins; None for the first.
-            slot_taken: Whether the caller has taken the budget's slot for it.
-
-        Returns:
-            What was wanted.
+            advisory: Whether the run can go on without the answer.
 
         Raises:
-            TapError: It cannot be had, or does not hold contacts.
+            TapError: The page cannot be had, or does not hold contacts.
         """
-        return self._client.list_contacts(
-            wall,
-            lambda body: keep(self._reader.read(body)),
-            per_page=per_page,
-            cursor=cursor,
-            options=self._options,
-            slot_taken=slot_taken,
-        )
+        query: dict[str, int | str] = {"per_page": per_page, **self._options}
+        if cursor is not None:
+            query["cursor"] = cursor
+        return self._client.list_contacts(window, self._decoder.page, query, advisory=advisory)
+
+    def advice(self, window: Window | WallRange, *, per_page: int) -> Page | None:
+        """Ask for one page that the run can go on without.
+
+        Returns:
+            The page; None when the list refuses to answer, or does not answer soon.
+        """
+        try:
+            return self.page(window, per_page=per_page, advisory=True)
+        except (RejectedError, UnavailableError) as error:
+            logger.debug("Not answered: %s", error.what)
+            return None
 
 
 class CursorPaginator:
-    """Reads windows page by page."""
+    """Reads windows page by page.
+
+    Args:
+        contacts: The list, asked for all columns that the settings ask for.
+        columns: Sees to it that the list delivers them.
+        page_size: Contacts asked for in one page.
+        inspect: Called with the contacts of each page and what was asked for.
+    """
 
     def __init__(
         self,
-        listing: Listing,
+        contacts: ContactList,
         columns: OptionalColumns,
         *,
-        zone: ZoneInfo,
         page_size: int,
-        inspect: Callable[[Sequence[Dated], WallRange], None],
-        logger: logging.Logger,
+        inspect: Callable[[Sequence[Contact], Window], None],
     ) -> None:
-        """Prepare.
-
-        Args:
-            listing: Where pages come from.
-            columns: Sees to it that the list delivers what was asked for.
-            zone: The Space's zone.
-            page_size: Contacts asked for in one page.
-            inspect: Raises when contacts lie outside the range that was asked for.
-            logger: Where oddities are told.
-        """
-        self._listing = listing
+        self._list = contacts
         self._columns = columns
-        self._zone = zone
         self._page_size = page_size
         self._inspect = inspect
-        self._logger = logger
+        self._longest: int | None = None  # seconds that the list serves, once it has refused more
 
-    def first(self, window: Window, *, at_most: int | None = None) -> Page:
+    def first_page(
+        self, window: Window, *, at_most: int | None = None, advisory: bool = False
+    ) -> Page:
         """Read the first page of a window: all of it, when no cursor follows.
 
-        Raises:
-            TapError: It cannot be read, or holds what was not asked for.
-        """
-        per_page = min(self._page_size, at_most or self._page_size)
-        page = self._listing.ask(self._wall(window), per_page=per_page)
-        self.inspect(window, page.glimpses)
-        return page
-
-    def glance(self, window: Window, keep: Callable[[Page], _T]) -> _T:
-        """Keep something of a window's first page, whose contacts are still to be inspected.
+        Args:
+            window: What to read.
+            at_most: How many contacts will do.
+            advisory: Whether the run can go on without the answer.
 
         Raises:
             TapError: It cannot be read.
         """
-        return self._listing.glance(self._wall(window), keep, per_page=self._page_size)
-
-    def inspect(self, window: Window, contacts: Sequence[Dated]) -> None:
-        """Compare contacts with the window that was asked for.
-
-        Raises:
-            ZoneError: One lies outside.
-        """
-        self._inspect(contacts, self._wall(window))
+        per_page = min(self._page_size, at_most or self._page_size)
+        return self._list.page(window, per_page=per_page, advisory=advisory)
 
     def read(self, window: Window, first: Page | None = None) -> Iterator[list[Contact]]:
-        """Read a window.
+        """Read a window's contacts, page by page; see `pages`."""
+        return (page.contacts for page in self.pages(window, first))
+
+    def pages(self, window: Window, first: Page | None = None) -> Iterator[Page]:
+        """Read a window, in parts where the list refuses its length.
 
         Args:
             window: What to read.
             first: Its first page, when that has already been read.
 
         Yields:
-            The contacts, in blocks. After the API refuses a cursor, once, all of them again.
+            Its pages; after the API refuses a cursor, once, all of them again.
 
         Raises:
             TapError: The window cannot be read to its end.
         """
-        try:
-            yield from self._follow(window, first)
-        except RejectedError:
-            self._logger.warning("The cursor was refused; reading the window from its start again")
-            yield from self._follow(window)
+        start = window.start
+        while start < window.end:
+            part = replace(window, start=start)
+            if self._longest is not None and part.seconds > self._longest:
+                part = replace(part, end=start + timedelta(seconds=self._longest))
+            try:
+                page = first or self._first_of_part(part)
+            except _TooLongError:
+                self._longest = part.seconds // 2
+                logger.info("The list refuses %s; asking for shorter parts", part)
+                continue
+            try:
+                yield from self._follow(part, page)
+            except RejectedError:
+                logger.warning("The cursor was refused; reading %s from its start again", part)
+                yield from self._follow(part, self.first_page(part))
+            start, first = part.end, None
 
-    def _follow(self, window: Window, page: Page | None = None) -> Iterator[list[Contact]]:
-        wall = self._wall(window)
-        cursor = None
+    def _first_of_part(self, part: Window) -> Page:
+        """Read a part's first page, which tells whether the list serves so long a part."""
+        if part.seconds > SURELY_SERVED:
+            try:
+                return self.first_page(part, advisory=True)
+            except RejectedError:
+                raise _TooLongError from None
+            except UnavailableError:
+                if self._list.advice(_tail(part), per_page=1) is not None:
+                    raise _TooLongError from None
+        return self.first_page(part)
+
+    def _follow(self, window: Window, page: Page) -> Iterator[Page]:
+        """Go from page to page until one has no cursor."""
         seen: set[str] = set()
         empty = 0
         while True:
-            page = page or self._listing.ask(wall, per_page=self._page_size, cursor=cursor)
-            empty += 1
-            for contacts in self._blocks(page):
-                empty = 0 if contacts else empty
-                self._inspect(contacts, wall)
-                yield self._columns.fill(contacts)
+            self._inspect(page.contacts, window)
+            self._columns.fill(page.contacts)
+            yield page
+            empty = 0 if page.contacts else empty + 1
             cursor = page.next_cursor
             if cursor is None:
                 return
             if cursor in seen or empty > _EMPTY_PAGES:
-                msg = "The list of contacts goes in circles: its cursor does not move on"
+                msg = "The list of contacts does not move on: its cursor comes again and again"
                 raise ApiError(msg, "Run again; if it stays, ask Cometly's support.")
             seen.add(cursor)
-            page = None
+            page = self._list.page(window, per_page=self._page_size, cursor=cursor)
 
-    def _blocks(self, page: Page) -> Iterator[list[Contact]]:
-        """Give a page's contacts; all at once while it is open whether columns are delivered."""
-        blocks = page.blocks()
-        return iter([[*chain(*blocks)]]) if self._columns.undecided else blocks
 
-    def _wall(self, window: Window) -> WallRange:
-        return wall_range(window.start, window.end, self._zone)
+class _TooLongError(Exception):
+    """The list refuses so long a window."""
+
+
+def _tail(window: Window) -> Window:
+    """Give the window's last day."""
+    return replace(window, start=window.end - timedelta(seconds=SURELY_SERVED))

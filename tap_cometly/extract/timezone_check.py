@@ -1,196 +1,351 @@
-"""Is the Space's time zone the one in the settings? Asked in every run, before all else.
+"""The time zone check: is the Space's clock where the setting `timezone` says, right now?
 
-With the wrong zone the API filters other hours than the tap means, and rows are lost without a
-sound. So a contact whose creation time is known is asked for by that very second: under the right
-zone it comes back.
+The API filters creation times in the Space's wall time and does not tell its zone. Inside a range
+a wrong setting loses nothing, for neighbouring windows share their boundary. It loses at the head,
+the newest end of the range: with a Space whose clock is behind the setting, the bookmark would
+claim wall times that are still to come. So each run finds out about the head, in one of two ways:
+
+- Contacts tell `created_at`: the newest one must come back when asked for by its creation time.
+- They do not: a contact whose wall time lies in the last minutes shows that the Space's clock is
+  not behind the setting; contacts whose wall time is still to come show that it is ahead.
+
+Only an offset that explains what was seen is an error. Everything else leaves the head unknown: it
+is then read up to 26 hours of wall time ahead, and the bookmark stays 26 hours behind.
 """
 
 from __future__ import annotations
 
-import itertools
+import logging
 import typing as t
 from datetime import datetime, timedelta
+from importlib import resources
+from zoneinfo import ZoneInfo
 
-from tap_cometly.exceptions import RejectedError, TimezoneError
+from tap_cometly.contacts.schema import is_dated
+from tap_cometly.exceptions import TimezoneError
 from tap_cometly.extract.pagination import LARGEST_PAGE
-from tap_cometly.timeranges import SECOND, UTC, WallRange, repeated, utc_text, wall_range
+from tap_cometly.timeranges import (
+    SECOND,
+    UTC,
+    WIDEST_ZONE_GAP,
+    Window,
+    repeated,
+    utc_text,
+    wall_range,
+)
 
 if t.TYPE_CHECKING:
-    import logging
     from collections.abc import Sequence
-    from zoneinfo import ZoneInfo
 
-    from tap_cometly.contacts.glimpse import Dated
-    from tap_cometly.extract.pagination import Listing
-    from tap_cometly.timeranges import Window
+    from tap_cometly.contacts.decoder import Page
+    from tap_cometly.contacts.schema import Contact
+    from tap_cometly.extract.pagination import ContactList
 
-LOOK_AROUND = timedelta(hours=26)  # the wall times of two zones differ by no more
-_SAME_SEASON = timedelta(days=7)
-_SEASONS = 3  # times of the range at which the zone is checked
-_TRIES = 2  # contacts; the first may have been merged away meanwhile
-_PAGES = 3  # of the contacts of one second
-_QUARTERS = range(-12 * 4, 14 * 4 + 1)  # every offset in use is a multiple of 15 minutes
+logger = logging.getLogger(__name__)
+
+_RECENT = timedelta(minutes=10)  # less than the least difference between two offsets in use
+_AHEAD = timedelta(minutes=2)  # of the clock: what the machine's may be off
+_QUARTER = timedelta(minutes=15)  # every offset in use is a multiple of it
+_LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets in use
+_CROWD = 3  # contacts from the future that are no chance
+_TRIES = 3  # contacts asked for by their creation time; some may have been merged away meanwhile
+_CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
+_MANY_GAPS = 100  # as many contacts as this in the last minutes would be usual, and none has come
+_NO_FUTURE = "the API serves no range that ends in the future"
+_WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
+
+
+class Head(t.NamedTuple):
+    """What is known about the newest end of the range.
+
+    Attributes:
+        clock_seen: Whether the Space's clock was seen not to be behind the setting.
+        can_read_ahead: Whether the API serves ranges that end in the future.
+        why: Why the clock was not seen.
+    """
+
+    clock_seen: bool
+    can_read_ahead: bool = False
+    why: str = ""
 
 
 class TimezoneCheck:
-    """Checks the Space's zone against contacts whose creation time is known."""
+    """Compares the Space's clock with the setting `timezone`.
 
-    def __init__(self, listing: Listing, zone: ZoneInfo, logger: logging.Logger) -> None:
-        """Prepare to check a zone by asking the list."""
-        self._listing = listing
+    Args:
+        contacts: The list, asked for no optional columns.
+        zone: The setting.
+    """
+
+    def __init__(self, contacts: ContactList, zone: ZoneInfo) -> None:
+        self._list = contacts
         self._zone = zone
-        self._logger = logger
-        self._vouched: list[datetime] = []
-        self._warned = False
+        self._inspected = False
 
-    def vouch_newest(self, whole: Window, contacts: Sequence[Dated]) -> None:
-        """Check the zone with the newest contacts of a range, or others from around it.
+    def head(self, window: Window, first: Page | None, now: datetime) -> Head:
+        """Find out about the head of a range.
 
         Args:
-            whole: The range.
-            contacts: On its first page; a range that looks empty may do so in the wrong zone only.
+            window: The range that has been asked for.
+            first: Its first page; None when the list did not answer.
+            now: The earlier of the machine's clock and the API's, UTC.
 
         Raises:
-            ZoneError: The API does not find them at the time they were created.
+            TimezoneError: The Space's clock is not where the setting says.
         """
-        self.vouch(contacts or self.look_around(whole.start, whole.end))
+        if first is None:
+            return Head(clock_seen=False, why="the list of contacts does not answer")
+        page, recent = first, False
+        if not first.contacts:
+            window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
+            ahead = self._list.advice(window, per_page=LARGEST_PAGE)
+            if ahead is None:
+                return Head(clock_seen=False, why=_NO_FUTURE)
+            if not ahead.contacts:
+                return Head(clock_seen=False, can_read_ahead=True, why="no contact is new")
+            page, recent = ahead, ahead.next_cursor is None and now - window.start <= _RECENT
+        if is_dated(page.contacts):
+            return self._by_date(page.contacts, now)
+        return self._by_clock(window, page.contacts, now, recent=recent)
 
-    def vouch(self, contacts: Sequence[Dated]) -> None:
-        """Check the zone with the first of some contacts that can be used.
+    def inspect(self, contacts: Sequence[Contact], window: Window) -> None:
+        """Compare creation times with what was asked for.
 
         Args:
-            contacts: Best first. One within a week of a contact already checked proves nothing new.
+            contacts: On one page, or in one block of an export file.
+            window: What was asked for.
 
         Raises:
-            ZoneError: The API does not find them at the time they were created.
+            TimezoneError: The API serves another range, because its clock is not where the setting
+                says or because it ignores the range.
         """
-        usable = [c for c in contacts if c.created_at is not None]
-        plain = (c for c in usable if not repeated(_created(c), self._zone))
-        tried = list(itertools.islice(plain, _TRIES)) or usable[:_TRIES]
-        if not tried:
-            self._warn(bool(contacts))
+        times = [contact.created_at for contact in contacts if contact.created_at is not None]
+        if not times:
             return
-        when = _created(tried[0])
-        if any(abs(when - before) < _SAME_SEASON for before in self._vouched):
+        wall = wall_range(window.start, window.end, self._zone)
+        if wall.holds(min(times)) and wall.holds(max(times)):
             return
-        if not any(self._found(contact) for contact in tried):
-            raise self._error(tried[0])
-        self._vouched.append(when)
+        outside = [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
+        if self._inspected and len(outside) < _WRONG_SHARE * len(times):
+            return
+        self._inspected = True
+        if not self._comes_back(outside[0], self._offset(_created(outside[0]))):
+            self._is_elsewhere(outside[0])
+        if len(outside) > 1 and len(outside) >= _WRONG_SHARE * len(times):
+            msg = (
+                f"Cometly serves contacts outside the range that was asked for: its API ignores "
+                f"the range, or the Space's time zone is not {self._zone.key}, as the setting "
+                f"`timezone` says"
+            )
+            raise TimezoneError(
+                msg, "Set `timezone` to the zone that the Space's owner chose in Cometly."
+            )
+        logger.warning("A contact was created outside the range that was asked for; it is kept")
 
-    def vouch_elsewhere(self, contacts: Sequence[Dated]) -> None:
-        """Check the zone at other times, too: two zones may agree in winter and differ in summer.
+    def suggested_offset(self, now: datetime) -> str | None:
+        """Say which offset the newest contact's wall time suggests, halving the hours around now.
 
         Args:
-            contacts: Some that are not the newest. The oldest and those in the middle are tried.
+            now: UTC.
 
-        Raises:
-            ZoneError: The API does not find them at the time they were created.
+        Returns:
+            Like `UTC+09:00`; None when no contact is there, or the list does not answer.
         """
-        if not self.outstanding:
-            return
-        dated = sorted((c for c in contacts if c.created_at), key=_created)
-        for place in (0, len(dated) // 2):
-            if dated and self.outstanding > 0:
-                self.vouch(dated[place:])
+        now = now.replace(microsecond=0)
+        offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, WIDEST_ZONE_GAP)
+        return None if offset is None else _offset_text(offset)
 
-    @property
-    def passed(self) -> bool:
-        """Whether the zone was found right at some time."""
-        return bool(self._vouched)
+    # With `created_at`.
 
-    @property
-    def outstanding(self) -> int:
-        """How many times of the range are still to be checked."""
-        return max(0, _SEASONS - len(self._vouched))
+    def _by_date(self, contacts: Sequence[Contact], now: datetime) -> Head:
+        """Ask for the newest contacts by their creation time: under the setting, then elsewhere."""
+        if self._any_comes_back(contacts):
+            return Head(clock_seen=True)
+        now = now.replace(microsecond=0)
+        ahead = self._list.advice(Window(now, now + WIDEST_ZONE_GAP), per_page=1)
+        why = "the newest contacts do not come back when asked for by their creation time"
+        return Head(clock_seen=False, can_read_ahead=ahead is not None, why=why)
 
-    def inspect(self, contacts: Sequence[Dated], wall: WallRange) -> None:
-        """Compare creation times with the range that was asked for.
+    def _any_comes_back(self, contacts: Sequence[Contact]) -> bool:
+        dated = [c for c in contacts if c.created_at is not None]
+        plain = [c for c in dated if not repeated(_created(c), self._zone)] or dated
+        first, *others = plain
+        if self._comes_back(first, self._offset(_created(first))):
+            return True
+        if self._is_elsewhere(first):
+            return False
+        # It may have been merged away meanwhile.
+        apart = [c for c in others if abs(_created(c) - _created(first)) > _CLOSE]
+        return any(self._comes_back(c, self._offset(_created(c))) for c in apart[: _TRIES - 1])
 
-        Raises:
-            ZoneError: One lies outside.
+    def _comes_back(self, contact: Contact, offset: timedelta) -> bool | None:
+        """Ask for a contact by its creation time under an offset.
+
+        Returns:
+            Whether a contact of that time came back: the very one, or one close to it, for the very
+            one may have been merged away. None when the list did not answer.
         """
-        times = [c.created_at for c in contacts if c.created_at is not None]
-        if not times or (wall.holds(min(times)) and wall.holds(max(times))):
-            return
-        outside = (c for c in contacts if c.created_at and not wall.holds(c.created_at))
-        raise self._error(next(outside))
-
-    def look_around(self, start: datetime, end: datetime) -> Sequence[Dated]:
-        """Give the newest contacts of a range and a day around it, for a range that looks empty."""
-        wall = wall_range(start - LOOK_AROUND, end + LOOK_AROUND, self._zone)
-        try:
-            return self._listing.ask(wall, per_page=_TRIES).glimpses
-        except RejectedError:  # too long a range for this list; the newest are at its end
-            wall = wall_range(end - LOOK_AROUND, end + LOOK_AROUND, self._zone)
-            return self._listing.ask(wall, per_page=_TRIES).glimpses
-
-    def _warn(self, any_contact: bool) -> None:  # noqa: FBT001, a fact, not a switch
-        if not self._warned:
-            self._warned = True
-            why = (
-                "this Space's API tells no created_at"
-                if any_contact
-                else "no contact was created in the range or close to it"
-            )
-            self._logger.warning(
-                "The setting `timezone` (%s) could not be checked: %s", self._zone.key, why
-            )
-
-    def _found(self, contact: Dated) -> bool:
-        second = _created(contact).replace(microsecond=0)
-        return self._serves(contact, wall_range(second - SECOND, second + SECOND, self._zone))
-
-    def _serves(self, contact: Dated, wall: WallRange) -> bool:
-        cursor = None
-        for _ in range(_PAGES):
-            page = self._listing.ask(wall, per_page=LARGEST_PAGE, cursor=cursor)
-            if any(other.id == contact.id for other in page.glimpses):
-                return True
-            cursor = page.next_cursor
-            if cursor is None:
-                return False
-        return False
-
-    def _error(self, contact: Dated) -> TimezoneError:
-        created = _created(contact)
-        here = self._zone.key
-        quarters = self._quarters_off(contact)
-        if quarters is None or timedelta(minutes=15 * quarters) == self._offset(created):
-            return TimezoneError(
-                f"The Space's time zone seems not to be {here}, as the setting `timezone` says: "
-                f"Cometly serves contacts outside the range that was asked for, or not within it",
-                "Set `timezone` to the zone that the Space's owner chose in Cometly.",
-            )
-        sign, minutes = "-" if quarters < 0 else "+", abs(quarters) * 15
-        offset = f"UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}"
-        return TimezoneError(
-            f"The Space's time zone is not {here}, as the setting `timezone` says: at "
-            f"{utc_text(created)} its clock showed {offset}",
-            f"Set `timezone` to the Space's zone, one that was at {offset} then.",
+        created = _created(contact).replace(microsecond=0)
+        page = self._between(created + offset - _CLOSE, created + offset + SECOND)
+        if page is None:
+            return None
+        return any(
+            other.created_at is not None and abs(other.created_at - created) <= _CLOSE + SECOND
+            for other in page.contacts
         )
+
+    def _is_elsewhere(self, contact: Contact) -> bool:
+        """Find the offset under which the API serves a contact, halving what is possible.
+
+        Returns:
+            Whether there is one that the setting has in a newer zone database.
+
+        Raises:
+            TimezoneError: There is one, and it is not the setting's.
+        """
+        created = _created(contact).replace(microsecond=0)
+        low, high = _LOWEST, _HIGHEST
+        while low < high:
+            middle = low + (high - low) // (2 * _QUARTER) * _QUARTER
+            page = self._between(created + low - SECOND, created + middle + SECOND)
+            if page is None:
+                return False
+            if any(other.id == contact.id for other in page.contacts):
+                high = middle
+            else:
+                low = middle + _QUARTER
+        if low == self._offset(created) or not self._comes_back(contact, low):
+            return False
+        if self._is_outdated(created, low):
+            return True
+        raise self._error(created, low, "its clock showed")
+
+    # Without `created_at`.
+
+    def _by_clock(
+        self, window: Window, contacts: Sequence[Contact], now: datetime, *, recent: bool = False
+    ) -> Head:
+        """Look for contacts from the future, and for some from the last minutes.
+
+        Args:
+            window: What was asked for.
+            contacts: On the first page of it.
+            now: UTC.
+            recent: Whether the contacts are of the last minutes, if they are not from the future.
+        """
+        now = now.replace(microsecond=0)
+        future = self._list.advice(Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD)
+        if future is None:
+            return Head(clock_seen=False, why=_NO_FUTURE)
+        if future.contacts:
+            ids = {contact.id for contact in future.contacts}
+            newest_known = max((c.id for c in contacts if c.id not in ids), default=0)
+            if len(ids) >= _CROWD and (recent or min(ids) > newest_known):
+                self._raise_if_ahead(now)
+            why = "the creation time of a contact is still to come"
+            return Head(clock_seen=False, can_read_ahead=True, why=why)
+        if not recent:
+            latest = self._list.advice(Window(now - _RECENT, now + _AHEAD), per_page=1)
+            recent = latest is not None and bool(latest.contacts)
+        if recent:
+            return Head(clock_seen=True, can_read_ahead=True)
+        self._warn_if_suspiciously_old(window, contacts, now)
+        why = "no contact is recent, and the API does not tell `created_at`"
+        return Head(clock_seen=False, can_read_ahead=True, why=why)
+
+    def _raise_if_ahead(self, now: datetime) -> None:
+        """Name the offset that explains contacts whose wall time is still to come."""
+        offset = self._offset_suggested(now, timedelta(), WIDEST_ZONE_GAP)
+        if offset is None or not self._offset(now) < offset <= _HIGHEST:
+            return
+        if not self._is_outdated(now, offset):
+            raise self._error(now, offset, "its clock showed at least")
+
+    def _warn_if_suspiciously_old(
+        self, window: Window, contacts: Sequence[Contact], now: datetime
+    ) -> None:
+        """Warn when contacts that come every few seconds have not come for long."""
+        if len(contacts) * _RECENT < _MANY_GAPS * timedelta(seconds=window.seconds):
+            return
+        offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, timedelta())
+        if offset is not None and offset < self._offset(now):
+            logger.warning(
+                "The newest contacts are old for a Space with so many: perhaps its clock is at "
+                "%s, and `timezone` (%s) is wrong",
+                _offset_text(offset),
+                self._zone.key,
+            )
+
+    def _offset_suggested(self, now: datetime, low: timedelta, high: timedelta) -> timedelta | None:
+        """Find the offset under which the newest contact was created within 15 minutes of now.
+
+        Args:
+            now: UTC, whole seconds.
+            low: How far from the setting's wall time to begin to look, in quarters of an hour.
+            high: How far to look.
+
+        Returns:
+            It; None when no contact is there, or the list does not answer.
+        """
+        here = _wall(now, self._zone)
+        far, found = here + high, None
+        while high - low > _QUARTER:
+            middle = low + (high - low) // (2 * _QUARTER) * _QUARTER
+            page = self._between(here + middle, far, per_page=1)
+            if page is None:
+                return None
+            if page.contacts:
+                low = found = middle
+            else:
+                high = middle
+        return None if found is None else found + _QUARTER + self._offset(now)
+
+    # Both.
+
+    def _between(
+        self, start: datetime, end: datetime, *, per_page: int = LARGEST_PAGE
+    ) -> Page | None:
+        """Ask for contacts between two wall times, whose zone is of no account."""
+        start, end = (edge.replace(tzinfo=UTC, microsecond=0) for edge in (start, end))
+        return self._list.advice(wall_range(start, end, UTC), per_page=per_page)
+
+    def _is_outdated(self, when: datetime, offset: timedelta) -> bool:
+        """Tell whether another zone database has the offset that was found for the setting."""
+        package, _, name = f"tzdata.zoneinfo.{self._zone.key.replace('/', '.')}".rpartition(".")
+        try:
+            with resources.files(package).joinpath(name).open("rb") as file:
+                other = ZoneInfo.from_file(file)
+        except (ImportError, OSError, ValueError):
+            return False
+        outdated = when.astimezone(other).utcoffset() == offset
+        if outdated:
+            logger.warning(
+                "The zone database of this machine does not know the present law of %s; update "
+                "the system's, or the package tzdata",
+                self._zone.key,
+            )
+        return outdated
 
     def _offset(self, instant: datetime) -> timedelta:
         return instant.astimezone(self._zone).utcoffset() or timedelta()
 
-    def _quarters_off(self, contact: Dated) -> int | None:
-        """Find the offset at which the API finds a contact, halving what is possible."""
-        low, high = _QUARTERS.start, _QUARTERS.stop - 1
-        while low < high:
-            middle = (low + high) // 2
-            if self._found_between(contact, low, middle):
-                high = middle
-            else:
-                low = middle + 1
-        return low if self._found_between(contact, low, low) else None
-
-    def _found_between(self, contact: Dated, low: int, high: int) -> bool:
-        second = _created(contact).replace(microsecond=0)
-        start = second + timedelta(minutes=15 * low) - SECOND
-        end = second + timedelta(minutes=15 * high) + SECOND
-        wall = wall_range(start, end, UTC)  # the texts are what counts
-        page = self._listing.ask(wall, per_page=LARGEST_PAGE)
-        return any(other.id == contact.id for other in page.glimpses)
+    def _error(self, when: datetime, offset: timedelta, showed: str) -> TimezoneError:
+        text = _offset_text(offset)
+        return TimezoneError(
+            f"The Space's time zone is not {self._zone.key}, as the setting `timezone` says: at "
+            f"{utc_text(when.replace(microsecond=0))} {showed} {text}",
+            f"Set `timezone` to the Space's zone, one that was at {text} then.",
+        )
 
 
-def _created(contact: Dated) -> datetime:
+def _offset_text(offset: timedelta) -> str:
+    sign, minutes = "-" if offset < timedelta() else "+", abs(offset) // timedelta(minutes=1)
+    return f"UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _created(contact: Contact) -> datetime:
     return contact.created_at or datetime.max.replace(tzinfo=UTC)
+
+
+def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None)
