@@ -1,81 +1,91 @@
-"""One contact at a time, mended as the design says: the slow way, for what the fast one refuses."""
+"""One contact at a time, one value at a time: for what the fast decoders refuse.
+
+What does not fit is repaired where that loses nothing else, and made null where it cannot be. What
+was found odd is counted or named in a `RepairLog`.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import threading
 import typing as t
 from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
-from tap_cometly.exceptions import RecordError
+from tap_cometly.contacts.schema import LARGEST_ID, SMALLEST_ID, contact_type
 from tap_cometly.timeranges import read_date, read_instant
 
 if t.TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Sequence
 
-    from tap_cometly.contacts.schema import Field
+    from tap_cometly.contacts.schema import Contact, Field
 
-_SMALLEST_ID, _LARGEST_ID = -(2**63), 2**63 - 1
+logger = logging.getLogger(__name__)
+
 # Of a double, and so of every warehouse's number; PostgreSQL refuses smaller ones, too.
 _LARGEST_NUMBER = Decimal(sys.float_info.max)
 _SMALLEST_NUMBER = Decimal("2.5e-324")  # rounded up to the smallest double
 _LONGEST_INT = 4000  # digits; Python refuses to read longer ones
-_ADVICE = "Run again; if it stays, ask Cometly's support about it. The bookmark is kept."
-_SURROGATES = dict.fromkeys(range(55296, 57344), "�")
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
 class NoContactError(Exception):
-    """This is no contact; the message says why, never what it holds."""
+    """Some JSON is no contact; the message says why, never what it holds."""
 
 
 class RepairLog:
-    """What had to be mended: named once if it is about a column, counted if about rows."""
+    """What was found odd: a column or field is named at once, values are counted for the end.
 
-    def __init__(self, logger: logging.Logger) -> None:
-        """Start with nothing found."""
-        self._logger = logger
+    Threads may share one, since pages are decoded where they were received.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._named: set[str] = set()
         self._counts: Counter[str] = Counter()
 
     def count(self, what: str, times: int = 1) -> None:
-        """Count mended values; all are told in one warning at the end."""
-        self._counts[what] += times
+        """Count repaired values; `summarize` reports them in one warning."""
+        with self._lock:
+            self._counts[what] += times
 
     def misfit(self, column: str) -> None:
-        """Name a column whose value did not fit and was made null, the first time."""
+        """Warn, the first time, that a value did not fit its column and was made null."""
         self._name(column, "Column `%s`: a value does not fit its type; such values become null")
 
     def unknown(self, field: str) -> None:
-        """Name a field that the catalog does not have, the first time."""
+        """Warn, the first time, that the catalog does not have a field."""
         self._name(field, "Field `%s` is not in this stream's schema; it is left out")
 
     def _name(self, name: str, message: str) -> None:
-        if message + name not in self._named:
+        with self._lock:
+            known = message + name in self._named
             self._named.add(message + name)
-            self._logger.warning(message, name)
+        if not known:
+            logger.warning(message, name)
 
     def summarize(self) -> None:
-        """Tell what was counted, in one warning; nothing when nothing was."""
+        """Report what was counted in one warning; nothing when nothing was."""
         if self._counts:
             found = ", ".join(f"{count} {what}" for what, count in sorted(self._counts.items()))
-            self._logger.warning("Mended values: %s", found)
+            logger.warning("Repaired values: %s", found)
 
 
-def parse(text: bytes, repairs: RepairLog | None = None) -> t.Any:
+def parse(text: bytes, repairs: RepairLog) -> t.Any:
     """Read JSON as forgivingly as can be done without guessing.
 
     Args:
         text: One JSON text. Invalid UTF-8 becomes U+FFFD; raw control characters are accepted.
-        repairs: Where the former is counted, if anywhere.
+        repairs: Counts the former.
 
     Returns:
         The value; numbers exact.
 
     Raises:
-        NoContactError: It is no JSON.
+        NoContactError: The text is no JSON.
     """
     invalid = 0
     try:
@@ -90,7 +100,7 @@ def parse(text: bytes, repairs: RepairLog | None = None) -> t.Any:
     except (ValueError, RecursionError):
         msg = "it is no JSON object"
         raise NoContactError(msg) from None
-    if invalid and repairs is not None:
+    if invalid:
         repairs.count("places with invalid UTF-8", invalid)
     return value
 
@@ -107,46 +117,46 @@ def _integer(digits: str) -> int | Decimal:
 
 
 class ContactRepairer:
-    """Turns any JSON object with a usable id into a contact."""
+    """Makes a contact of any JSON object with a usable id.
 
-    def __init__(self, fields: Sequence[Field], made: type[t.Any], repairs: RepairLog) -> None:
-        """Prepare.
+    Args:
+        fields: The fields of a contact.
+        repairs: Receives what had to be repaired.
 
-        Args:
-            fields: The fields a contact has.
-            made: The type to make, with a slot for each of them.
-            repairs: Where to tell what was mended.
-        """
-        self._fields = fields
+    Attributes:
+        unknown_fields: Whether an object had a field that is not among them.
+    """
+
+    def __init__(self, fields: Sequence[Field], repairs: RepairLog) -> None:
+        self.unknown_fields = False
         self._names = {field.name for field in fields}
-        self._made = made
-        self.repairs = repairs
-        self._mend: dict[str, Callable[[t.Any, str], t.Any]] = {
+        self._contact_type = contact_type(fields, strict=False)
+        self._repairs = repairs
+        by_kind: dict[str, Callable[[t.Any, str], t.Any]] = {
             "time": self._time,
             "text": self._text,
             "texts": self._texts,
             "number": self._number,
             "date": self._date,
         }
+        self._value_of = {f.name: by_kind[f.kind] for f in fields if f.kind != "id"}
 
-    def contact(self, raw: t.Any) -> t.Any:
-        """Make a contact.
-
-        Args:
-            raw: A decoded JSON value.
+    def contact(self, raw: t.Any) -> Contact:
+        """Make a contact of a decoded JSON value.
 
         Raises:
-            NoContactError: It is no object, or its id is no integer within 64 bits.
+            NoContactError: The value is no object, or its id is no integer within 64 bits.
         """
-        key = contact_id(raw)
+        key = _contact_id(raw)
         for name in raw.keys() - self._names:
-            self.repairs.unknown(_printable(name))
+            self.unknown_fields = True
+            self._repairs.unknown(_printable(name))
         values = {
-            field.name: self._mend[field.kind](raw[field.name], field.name)
-            for field in self._fields
-            if field.name in raw and field.kind != "id"
+            name: value_of(raw[name], name)
+            for name, value_of in self._value_of.items()
+            if name in raw
         }
-        return self._made(id=key, **values)
+        return self._contact_type(id=key, **values)
 
     def _text(self, value: t.Any, column: str) -> str | None:
         match value:
@@ -156,27 +166,27 @@ class ContactRepairer:
                 return self._clean(value)
             case bool():
                 return str(value).lower()
-            case int() | Decimal() | float():
+            case int() | Decimal() | float():  # the latter is NaN or an Infinity
                 return str(value)
-        self.repairs.misfit(column)
+        self._repairs.misfit(column)
         return None
 
     def _texts(self, value: t.Any, column: str) -> list[str] | None:
         if value is None:
             return None
         if not isinstance(value, list):
-            self.repairs.misfit(column)
+            self._repairs.misfit(column)
             return None
         texts = (self._text(item, column) for item in value)
         return [text for text in texts if text is not None]
 
     def _clean(self, text: str) -> str:
         if "\0" in text:
-            self.repairs.count("values with NUL")
+            self._repairs.count("values with NUL")
             text = text.replace("\0", "")
-        if not text.isascii() and (mended := text.translate(_SURROGATES)) != text:
-            self.repairs.count("values with a lone surrogate")
-            return mended
+        if not text.isascii() and (repaired := text.translate(_SURROGATES)) != text:
+            self._repairs.count("values with a lone surrogate")
+            return repaired
         return text
 
     def _time(self, value: t.Any, _column: str) -> datetime | None:
@@ -185,22 +195,22 @@ class ContactRepairer:
         try:
             return read_instant(value)
         except ValueError:
-            self.repairs.count("unreadable values of created_at")
+            self._repairs.count("unreadable values of created_at")
             return None
 
     def _number(self, value: t.Any, column: str) -> Decimal | None:
         if value is None:
             return None
         if isinstance(value, (list, dict, bool)):
-            self.repairs.misfit(column)
+            self._repairs.misfit(column)
             return None
         try:
             number = Decimal(str(value).strip())
         except InvalidOperation:
-            self.repairs.misfit(column)
+            self._repairs.misfit(column)
             return None
         if not fits_a_double(number):
-            self.repairs.count("numbers beyond any range")
+            self._repairs.count("numbers beyond any range")
             return None
         return number
 
@@ -210,7 +220,7 @@ class ContactRepairer:
         try:
             read = read_date(value)
         except ValueError:
-            self.repairs.misfit(column)
+            self._repairs.misfit(column)
             return None
         return read.date() if isinstance(read, datetime) else read
 
@@ -222,15 +232,7 @@ def fits_a_double(number: Decimal) -> bool:
     return not number or _SMALLEST_NUMBER <= number.copy_abs() <= _LARGEST_NUMBER
 
 
-def contact_id(raw: t.Any) -> int:
-    """Give the key of what should be a contact.
-
-    Args:
-        raw: A decoded JSON value.
-
-    Raises:
-        NoContactError: It is no object, or its id is no integer within 64 bits.
-    """
+def _contact_id(raw: t.Any) -> int:
     if not isinstance(raw, dict):
         msg = "it is no JSON object"
         raise NoContactError(msg)
@@ -241,7 +243,7 @@ def contact_id(raw: t.Any) -> int:
     if not isinstance(key, int) or isinstance(key, bool):
         msg = "its id is no integer"
         raise NoContactError(msg)
-    if not _SMALLEST_ID <= key <= _LARGEST_ID:
+    if not SMALLEST_ID <= key <= LARGEST_ID:
         msg = "its id does not fit into 64 bits"
         raise NoContactError(msg)
     return key
@@ -249,13 +251,3 @@ def contact_id(raw: t.Any) -> int:
 
 def _printable(name: str) -> str:
     return ascii(name[:60])[1:-1]
-
-
-def line_error(number: int, reason: NoContactError) -> RecordError:
-    """Say that a line of an export file is no contact: where it stands, never what it holds."""
-    return RecordError(f"Line {number} of an export file is no contact: {reason}", _ADVICE)
-
-
-def page_error(reason: NoContactError) -> RecordError:
-    """Say that something on a page is no contact, never what it holds."""
-    return RecordError(f"Something on a page of the list is no contact: {reason}", _ADVICE)

@@ -1,4 +1,7 @@
-"""The contact's fields, in one place: the catalog's schema and the decoded type come from it."""
+"""The contact's fields in one list: the catalog's schema and the decoded struct come from it.
+
+To add a column, add a line to `FIELDS`.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,11 @@ REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 Kind = t.Literal["id", "time", "text", "texts", "number", "date"]
 
-Id = t.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-Instant = t.Annotated[datetime, msgspec.Meta(tz=True)]
+SMALLEST_ID, LARGEST_ID = -(2**63), 2**63 - 1
 
 _TYPES: dict[Kind, t.Any] = {
-    "id": Id,
-    "time": Instant | None,
+    "id": t.Annotated[int, msgspec.Meta(ge=SMALLEST_ID, le=LARGEST_ID)],
+    "time": t.Annotated[datetime, msgspec.Meta(tz=True)] | None,
     "text": str | None,
     "texts": list[str] | None,
     "number": Decimal | None,
@@ -87,7 +89,7 @@ FIELDS: tuple[Field, ...] = (
 
 
 def fields_asked(options: t.Iterable[str]) -> tuple[Field, ...]:
-    """Give the fields that always come and those of some options."""
+    """Return the fields that always come and those that some options ask for."""
     asked = {None, *options}
     return tuple(field for field in FIELDS if field.option in asked)
 
@@ -96,7 +98,7 @@ OPTIONS: tuple[str, ...] = tuple(dict.fromkeys(f.option for f in FIELDS if f.opt
 
 
 def schema_for(fields: t.Sequence[Field]) -> dict[str, t.Any]:
-    """Write the catalog's JSON schema for some fields."""
+    """Make the catalog's JSON schema for some fields."""
     properties = {
         field.name: {**_SCHEMAS[field.kind], "description": field.description} for field in fields
     }
@@ -104,63 +106,71 @@ def schema_for(fields: t.Sequence[Field]) -> dict[str, t.Any]:
 
 
 class Contact(msgspec.Struct):
-    """A decoded contact; `contact_type` adds the fields that are not named here.
+    """The fields of a contact that the tap itself reads; `contact_type` makes structs with all.
 
-    In `created_at`, and in the optional fields, absent is not null: an API of an older version
-    leaves out what a newer one delivers, and `UNSET` tells so.
+    Those do not inherit from this one, for then `created_at` would be their second column.
     """
 
-    id: Id
-    email: str | None = None
-    name: str | None = None
-    phone: str | None = None
-    location: str | None = None
-    created_at: Instant | None = None
+    id: int
+    created_at: datetime | None = None
 
 
 def contact_type(fields: t.Sequence[Field], *, strict: bool) -> type[Contact]:
-    """Make the type that contacts with these fields are decoded into.
+    """Make the struct that contacts with these fields are decoded into.
+
+    An absent field is null, except one that an option asks for: it stays `UNSET`, since an API of
+    an older version leaves out what a newer one delivers.
 
     Args:
-        fields: The fields, those of `Contact` first.
+        fields: The fields, the key first.
         strict: Whether an unknown field is an error.
 
     Returns:
-        A struct with a slot for each field, in the order in which records are written.
+        A struct with the fields in this order, in which records are written, too.
     """
-    more = [
-        (
-            field.name,
-            _TYPES[field.kind] | msgspec.UnsetType,
-            msgspec.UNSET if field.option else None,
-        )
-        for field in fields
-        if field.name not in Contact.__struct_fields__
-    ]
     made = msgspec.defstruct(
-        Contact.__name__, more, bases=(Contact,), forbid_unknown_fields=strict, gc=False
+        Contact.__name__, map(_slot, fields), forbid_unknown_fields=strict, gc=False
     )
     return t.cast("type[Contact]", made)
 
 
+def _slot(field: Field) -> tuple[str, t.Any] | tuple[str, t.Any, t.Any]:
+    kind = _TYPES[field.kind]
+    if field.name == KEY:
+        return field.name, kind
+    if field.option:
+        return field.name, kind | msgspec.UnsetType, msgspec.UNSET
+    return field.name, kind, None
+
+
+def is_dated(contacts: Iterable[Contact]) -> bool:
+    """Tell whether any of some contacts has a `created_at`; not every Space's have one."""
+    return any(contact.created_at is not None for contact in contacts)
+
+
 class OptionalColumns:
-    """Sees to it that a way of reading delivers each column that was asked for.
+    """Checks that an endpoint delivers each column that was asked for, and fills gaps with null.
+
+    Args:
+        fields: The fields of a contact.
+        endpoint: What the error calls the endpoint, e.g. `The list`.
 
     Attributes:
-        undecided: Whether no contact has been seen yet, and it is open what is delivered.
+        undecided: Whether no contact has been seen yet, so that it is open what is delivered.
     """
 
-    def __init__(self, fields: Sequence[Field], way: str) -> None:
-        """Prepare for one way of reading, e.g. `The list`, whose first contacts decide."""
-        self._way = way
+    def __init__(self, fields: Sequence[Field], endpoint: str) -> None:
+        self._endpoint = endpoint
         self._optional = [field for field in fields if field.option]
         self.undecided = bool(self._optional)
 
     def fill(self, contacts: list[Contact]) -> list[Contact]:
         """Write null where a delivered column is missing from a contact.
 
+        The first contacts decide what is delivered.
+
         Raises:
-            ColumnError: The first contacts have none of the columns that an option asks for.
+            ColumnError: These are the first, and have none of the columns that an option asks for.
         """
         if not self._optional or not contacts:
             return contacts
@@ -178,13 +188,14 @@ class OptionalColumns:
         asked = {field.option for field in self._optional}
         given = {f.option for f in self._optional if _has(contacts, f.name)}
         if missing := sorted(option for option in asked - given if option):
-            msg = f"{self._way} of this Space's API does not deliver what {_and(missing)} asks for"
-            raise ColumnError(msg, f"Set {_and(missing)} to false, or another `extraction_mode`.")
+            options = _and(missing)
+            msg = f"{self._endpoint} of this Space's API does not deliver what {options} asks for"
+            raise ColumnError(msg, f"Set {options} to false, or another `extraction_mode`.")
         self.undecided = False
 
 
 def delivered_options(contacts: Sequence[Contact]) -> list[str]:
-    """Name the options of which some contacts have a column."""
+    """Return the options of which some contacts have a column."""
     given = (f.option for f in FIELDS if f.option and _has(contacts, f.name))
     return list(dict.fromkeys(given))
 

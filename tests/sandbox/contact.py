@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.sandbox.wall_time import Microseconds, moment
@@ -34,10 +35,16 @@ class Contact(NamedTuple):
     comet_tokens: tuple[str, ...] = ()
     """Newest first."""
     profile_fields: Mapping[int, object] = {}
+    # Whatever else is added here is always served.
 
     @property
     def created_at(self) -> datetime:
         return moment(self.created)
+
+
+_ON_REQUEST = {"created", "emails", "comet_tokens", "profile_fields"}
+_ALWAYS = tuple(name for name in Contact._fields if name not in _ON_REQUEST)
+_values = attrgetter(*_ALWAYS)
 
 
 @dataclass(frozen=True)
@@ -52,13 +59,7 @@ class Columns:
     labels: Mapping[int, str] = field(default_factory=dict)
 
     def row(self, contact: Contact) -> dict[str, object]:
-        row: dict[str, object] = {
-            "id": contact.id,
-            "email": contact.email,
-            "name": contact.name,
-            "phone": contact.phone,
-            "location": contact.location,
-        }
+        row: dict[str, object] = dict(zip(_ALWAYS, _values(contact), strict=True))
         if self.created_at != "absent":
             row["created_at"] = self._created_at(contact)
         if self.comet_tokens:

@@ -32,7 +32,7 @@ def main() -> None:
     columns = OptionalColumns(fields, "The export")
     writer = RecordWriter(BlockEncoder("contacts", None), StdoutWriter(StopSignal()))
     with Path(sys.argv[1]).open("rb") as file:
-        for contacts in blocks(file, ContactDecoder(fields, RepairLog(_LOGGER))):
+        for contacts in blocks(file, ContactDecoder(fields, RepairLog())):
             timezone_check.inspect(contacts, wall)
             writer.write(columns.fill(contacts))
 

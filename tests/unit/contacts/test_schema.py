@@ -1,10 +1,11 @@
-"""The contact's fields: which are asked for, and that contacts fit what the catalog says."""
+"""One list of fields: contacts fit the catalog, and columns on request are there or refused."""
 
 from __future__ import annotations
 
 import gc
 import json
-from typing import Any
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import msgspec
@@ -14,31 +15,47 @@ from tap_cometly.contacts.schema import (
     FIELDS,
     OPTIONS,
     Contact,
+    OptionalColumns,
     contact_type,
+    delivered_options,
     fields_asked,
+    is_dated,
     schema_for,
 )
+from tap_cometly.exceptions import ColumnError
 
-ALWAYS = ["id", "email", "name", "phone", "location", "created_at"]
-CUSTOM = [f"profile_field_{n}" for n in range(1, 31)]
-FULL = {
+if TYPE_CHECKING:
+    from tap_cometly.contacts.schema import Kind
+
+VALUES: dict[Kind, Any] = {
     "id": 7,
-    "email": "ada@example.com",
-    "name": "Ada",
-    "phone": "+1 555 0100",
-    "location": "Berlin",
-    "created_at": "2024-01-15T10:23:45Z",
-    "comet_tokens": ["a", "b"],
-    "emails": ["ada@example.com", "a@example.com"],
-    **{name: f"text {name}" for name in CUSTOM[:15]},
-    **dict.fromkeys(CUSTOM[15:25], "12345678901234567890.12"),
-    **dict.fromkeys(CUSTOM[25:], "2024-02-29"),
+    "time": "2024-01-15T10:23:45Z",
+    "text": "Ada",
+    "texts": ["a", "b"],
+    "number": "12345678901234567890.12",
+    "date": "2024-02-29",
 }
+MISFITS: dict[Kind, tuple[Any, ...]] = {
+    "id": (None, "7", 2**63, -(2**63) - 1),
+    "time": (1705314225, "yesterday", "2024-01-15", "2024-01-15T10:23:45"),
+    "text": (7,),
+    "texts": ("a", [None]),
+    "number": ("seven",),
+    "date": (7, "2024-01-15T10:23:45Z"),
+}
+FULL = {field.name: VALUES[field.kind] for field in FIELDS}
+NULLS = dict.fromkeys(FULL) | {"id": 7}
+EMAILS, TOKENS, CUSTOM = "include_all_emails", "include_comet_tokens", "include_custom_fields"
 
 
 def decoded(raw: dict[str, Any], *, strict: bool = True) -> Contact:
-    made = contact_type(FIELDS, strict=strict)
-    return msgspec.json.decode(json.dumps(raw).encode(), type=made)
+    return msgspec.json.decode(json.dumps(raw).encode(), type=contact_type(FIELDS, strict=strict))
+
+
+def record(contact: Contact) -> dict[str, Any]:
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    written: dict[str, Any] = json.loads(encoder.encode(contact))
+    return written
 
 
 def fits(record: object) -> bool:
@@ -49,118 +66,65 @@ def fits(record: object) -> bool:
     return jsonschema.Draft202012Validator(schema, format_checker=checker).is_valid(record)
 
 
-def written(contact: Contact) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(
-        msgspec.json.Encoder(decimal_format="number").encode(contact)
-    )
-    return record
+# The catalog and the struct.
 
 
-@pytest.mark.parametrize(
-    ("options", "columns"),
-    [
-        ([], ALWAYS),
-        (["include_comet_tokens"], [*ALWAYS, "comet_tokens"]),
-        (["include_all_emails"], [*ALWAYS, "emails"]),
-        (["include_custom_fields"], [*ALWAYS, *CUSTOM]),
-        (OPTIONS, [*ALWAYS, "comet_tokens", "emails", *CUSTOM]),
-    ],
-)
-def test_a_record_has_the_columns_that_are_asked_for(
-    options: list[str], columns: list[str]
+@pytest.mark.parametrize("options", [(), *((option,) for option in OPTIONS), OPTIONS])
+def test_a_record_has_the_columns_that_are_asked_for_in_the_catalogs_order(
+    options: tuple[str, ...],
 ) -> None:
     fields = fields_asked(options)
 
-    assert [field.name for field in fields] == columns
+    columns = [field.name for field in fields]
+    assert fields == tuple(f for f in FIELDS if not f.option or f.option in options)
     assert list(schema_for(fields)["properties"]) == columns
     assert list(contact_type(fields, strict=True).__struct_fields__) == columns
 
 
-def test_a_full_contact_is_written_in_the_catalogs_order_and_fits_its_schema() -> None:
-    record = written(decoded(FULL))
+@pytest.mark.parametrize("raw", [FULL, NULLS], ids=["full", "nulls"])
+def test_a_contact_fits_the_catalogs_schema(raw: dict[str, Any]) -> None:
+    written = record(decoded(raw))
 
-    assert fits(record)
-    assert list(record) == list(schema_for(FIELDS)["properties"])
-    assert record == FULL | dict.fromkeys(CUSTOM[15:25], 12345678901234567890.12)
-
-
-def test_a_contact_of_nulls_fits_the_schema() -> None:
-    record = written(decoded(dict.fromkeys(FULL) | {"id": 7}))
-
-    assert fits(record)
-    assert record == dict.fromkeys(FULL) | {"id": 7}
+    number = {f.name: float(raw[f.name]) for f in FIELDS if f.kind == "number" and raw[f.name]}
+    assert written == raw | number
+    assert fits(written)
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("id", None),
-        ("id", "7"),
-        ("email", 7),
-        ("created_at", 1705314225),
-        ("comet_tokens", "a"),
-        ("comet_tokens", [None]),
-        ("profile_field_15", 7),
-        ("profile_field_16", "seven"),
-        ("profile_field_25", "seven"),
-        ("profile_field_26", 7),
-        ("profile_field_30", "2024-01-15T10:23:45Z"),
-    ],
-)
-def test_what_is_of_another_type_fits_neither_the_schema_nor_the_contact(
-    column: str, value: object
-) -> None:
-    odd = {**FULL, column: value}
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_a_misfit_fits_neither_the_struct_nor_the_schema(field: Any) -> None:
+    for value in MISFITS[field.kind]:
+        with pytest.raises(msgspec.ValidationError):
+            decoded({**FULL, field.name: value})
+    assert not fits({**FULL, field.name: MISFITS[field.kind][0]})
 
+
+@pytest.mark.parametrize("odd", [{"email": None}, [], None])
+def test_what_has_no_key_does_not_fit_the_schema(odd: object) -> None:
     assert not fits(odd)
-    with pytest.raises(msgspec.ValidationError):
-        decoded(odd)
 
 
-@pytest.mark.parametrize("record", [{"email": None}, [], None])
-def test_what_has_no_key_does_not_fit_the_schema(record: object) -> None:
-    assert not fits(record)
-
-
-def test_the_catalog_describes_each_column() -> None:
+def test_the_catalog_describes_each_column_and_tells_times_from_dates() -> None:
     described = schema_for(FIELDS)["properties"]
 
-    assert all(described[field.name]["description"] == field.description for field in FIELDS)
-    assert described["profile_field_3"]["description"] == "Custom field 3."
+    formats = {"time": "date-time", "date": "date"}
+    assert [(c["description"], c.get("format")) for c in described.values()] == [
+        (field.description, formats.get(field.kind)) for field in FIELDS
+    ]
 
 
-def test_a_target_is_told_which_columns_are_times_and_dates() -> None:
-    described = schema_for(FIELDS)["properties"]
-
-    told = {name: column["format"] for name, column in described.items() if "format" in column}
-    assert told == {"created_at": "date-time", **dict.fromkeys(CUSTOM[25:], "date")}
+@pytest.mark.parametrize("key", [2**63 - 1, -(2**63)])
+def test_an_id_may_take_all_of_64_bits(key: int) -> None:
+    assert decoded({"id": key}).id == key
 
 
-@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
-def test_an_id_may_take_all_of_64_bits(number: int) -> None:
-    assert decoded({"id": number}).id == number
+def test_an_absent_column_is_null_unless_it_is_on_request() -> None:
+    always = {field.name: None for field in FIELDS if not field.option}
+
+    assert record(decoded({"id": 1})) == {**always, "id": 1}
+    assert record(decoded({"id": 1, "emails": None})) == {**always, "id": 1, "emails": None}
 
 
-@pytest.mark.parametrize("number", [2**63, -(2**63) - 1])
-def test_an_id_beyond_64_bits_is_none(number: int) -> None:
-    with pytest.raises(msgspec.ValidationError):
-        decoded({"id": number})
-
-
-@pytest.mark.parametrize("text", ["yesterday", "2024-01-15", "2024-01-15T10:23:45"])
-def test_a_time_of_creation_without_a_zone_is_not_taken_as_it_is(text: str) -> None:
-    with pytest.raises(msgspec.ValidationError):
-        decoded({"id": 1, "created_at": text})
-
-
-def test_what_an_option_asks_for_is_absent_until_it_comes() -> None:
-    contact = decoded({"id": 1})
-
-    assert written(contact) == {**dict.fromkeys(ALWAYS), "id": 1}
-    assert written(decoded({"id": 1, "emails": None}))["emails"] is None
-
-
-def test_an_unknown_field_is_an_error_only_as_long_as_none_has_been_seen() -> None:
+def test_an_unknown_field_is_an_error_only_to_the_strict_struct() -> None:
     odd = {"id": 1, "score": 5}
 
     with pytest.raises(msgspec.ValidationError, match="score"):
@@ -172,5 +136,95 @@ def test_contacts_give_the_garbage_collector_nothing_to_do() -> None:
     assert not gc.is_tracked(decoded(FULL))
 
 
-def test_a_contact_is_shown_as_one() -> None:
-    assert repr(decoded({"id": 1})).startswith("Contact(id=1, ")
+@pytest.mark.parametrize(
+    ("times", "dated"), [([], False), ([None], False), ([None, "2024-01-15T10:23:45Z"], True)]
+)
+def test_contacts_are_dated_when_one_has_a_time(times: list[str | None], dated: bool) -> None:  # noqa: FBT001
+    assert is_dated(decoded({"id": 1, "created_at": time}) for time in times) is dated
+
+
+# Columns on request.
+
+
+def contacts(*given: dict[str, Any]) -> list[Any]:
+    return [decoded({"id": key, **columns}) for key, columns in enumerate(given)]
+
+
+def columns(*options: str) -> OptionalColumns:
+    return OptionalColumns(fields_asked(options), "The list")
+
+
+def filled(optional: OptionalColumns, *given: dict[str, Any]) -> list[Any]:
+    return optional.fill(contacts(*given))
+
+
+def test_where_a_delivered_column_is_missing_there_is_null_and_other_values_stay() -> None:
+    given: list[dict[str, Any]] = [{"comet_tokens": [], "emails": ["a"]}, {"comet_tokens": ["b"]}]
+
+    found = filled(columns(TOKENS, EMAILS), *given)
+
+    assert [contact.comet_tokens for contact in found] == [[], ["b"]]
+    assert [contact.emails for contact in found] == [["a"], None]
+
+
+def test_one_of_an_options_columns_is_enough_and_the_others_become_null() -> None:
+    [contact] = filled(columns(CUSTOM), {"profile_field_30": None})
+
+    assert (contact.profile_field_1, contact.profile_field_30) == (None, None)
+
+
+def test_columns_that_nobody_asked_for_are_not_filled() -> None:
+    assert filled(columns(), {})[0].emails is msgspec.UNSET
+    assert not columns().undecided
+
+
+def test_the_first_contacts_decide_and_later_ones_may_lack_a_column() -> None:
+    optional = columns(EMAILS)
+
+    assert (filled(optional), optional.undecided) == ([], True)
+    filled(optional, {"emails": []})
+    [later] = filled(optional, {})
+
+    assert (later.emails, optional.undecided) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, f"`{EMAILS}` and `{TOKENS}`"),
+        ({"emails": []}, f"`{TOKENS}`"),
+        ({"comet_tokens": None}, f"`{EMAILS}`"),
+    ],
+)
+def test_options_whose_columns_do_not_come_are_named_with_what_to_do(
+    given: dict[str, Any], missing: str
+) -> None:
+    with pytest.raises(ColumnError) as failure:
+        filled(columns(TOKENS, EMAILS), given, {})
+
+    assert str(failure.value) == (
+        f"The list of this Space's API does not deliver what {missing} asks for."
+        f" Set {missing} to false, or another `extraction_mode`."
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ([], []),
+        ([{}], []),
+        ([{}, {"emails": None}], [EMAILS]),
+        ([{"profile_field_2": None, "profile_field_20": None}], [CUSTOM]),
+        ([{"profile_field_7": "x", "emails": []}, {"comet_tokens": []}], [TOKENS, EMAILS, CUSTOM]),
+    ],
+)
+def test_options_are_delivered_of_which_any_contact_has_a_column(
+    given: list[dict[str, Any]], options: list[str]
+) -> None:
+    assert delivered_options(contacts(*given)) == options
+
+
+def test_a_struct_without_a_column_does_not_have_it() -> None:
+    narrow = [Contact(1, datetime(2024, 1, 15, tzinfo=timezone.utc))]
+
+    assert delivered_options(narrow) == []
