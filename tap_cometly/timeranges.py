@@ -15,7 +15,6 @@ from datetime import date, datetime, timedelta, timezone
 from math import ceil
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import tzinfo
     from zoneinfo import ZoneInfo
 
@@ -188,12 +187,16 @@ class Window:
     Attributes:
         start: Its first second.
         end: Its last second, which is also the next window's first one.
-        expected: How many contacts it is thought to hold; of no account when windows are compared.
+        expected: How many contacts it is thought to hold; None where that would be mere guesswork.
+            Of no account when windows are compared.
+        counted: How many contacts it held when the list's first page of it had no next cursor;
+            None where that is not known exactly. Of no account when windows are compared.
     """
 
     start: datetime
     end: datetime
     expected: int | None = field(default=None, compare=False)
+    counted: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """Name it by its ends, as bookmarks are written."""
@@ -214,35 +217,6 @@ class Window:
         middle = self.start + timedelta(seconds=self.seconds // 2)
         each = None if self.expected is None else ceil(self.expected / 2)
         return Window(self.start, middle, each), Window(middle, self.end, each)
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What the list's first page of a window showed.
-
-    Attributes:
-        window: What was asked for.
-        count: The rows on the page.
-        more: Whether a cursor follows. A refused window counts as 0 and more.
-        ids: The highest, the middle and the lowest id on the page; None when it is empty.
-    """
-
-    window: Window
-    count: int
-    more: bool
-    ids: tuple[int, int, int] | None
-
-    @classmethod
-    def refused(cls, window: Window) -> Probe:
-        """Say that the list refuses so long a window."""
-        return cls(window, 0, more=True, ids=None)
-
-    @classmethod
-    def of(cls, window: Window, ids: Sequence[int], *, more: bool) -> Probe:
-        """Sum up a page by the ids on it, in any order."""
-        ranked = sorted(ids, reverse=True)
-        known = (ranked[0], ranked[len(ranked) // 2], ranked[-1]) if ranked else None
-        return cls(window, len(ranked), more, known)
 
 
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
