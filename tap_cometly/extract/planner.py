@@ -30,7 +30,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum, auto
-from math import ceil, inf, log, log1p
+from math import ceil, expm1, inf, log, log1p
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_cometly.timeranges import Window, repeated
@@ -51,7 +51,8 @@ _MARGIN = 1.2  # times as many contacts as density says are reckoned with
 _ENOUGH = 0.3  # of a window: when guessing, it rather ends there than in the unknown
 _SPILL = 0.2  # of the target: what the last windows share rather than leave to one more
 _STRETCH = 0.025  # of the target: what each of many windows may hold more for the same reason
-_RISING = 4  # times the density at the other checkpoint: it rises exponentially between them
+_FAR = 0.25  # of the contacts between two checkpoints: as far the density is that of the last window
+_LOWEST = 1e-9 - 1
 _UNEVEN = 3  # times the density at both checkpoints: contacts lie close together between them
 _TWO_GROUPS = 4  # times as far from the middle id to one end of a page as to the other
 _TELLING = 32  # contacts on a page, before it tells the share and the groups of ids
@@ -117,12 +118,22 @@ class _Checkpoint:
         """Complete what is unknown with what an earlier one tells."""
         if not self.groups:
             return replace(self, groups=before.groups)
-        shares = [group.share for group in before.groups]
-        if len(self.groups) == len(shares):
-            groups = zip(self.groups, shares, strict=True)
-            known = (group if group.share else group._replace(share=share) for group, share in groups)
-            return replace(self, groups=tuple(known))
-        return self
+        if len(self.groups) != len(before.groups):
+            return self
+        pairs = list(zip(before.groups, self.groups, strict=True))
+        shares = [old.share if new.share is None else new.share for old, new in pairs]
+        if len(shares) > shares.count(None) > 0 and self.since > before.second:
+            # One group's share is known. The other one has what the density leaves to it.
+            passed = [new.newest - old.newest for old, new in pairs]
+            others = sum(
+                ids * share for ids, share in zip(passed, shares, strict=True) if share is not None
+            )
+            unknown = shares.index(None)
+            rest = (self.second - before.second) * _mean(before.density, self.density) - others
+            if passed[unknown] > 0:
+                shares[unknown] = min(1.0, max(0.0, rest / passed[unknown]))
+        groups = (_Reached(new.newest, share) for (_, new), share in zip(pairs, shares, strict=True))
+        return replace(self, groups=tuple(groups))
 
 
 class _Basis(Enum):
@@ -163,11 +174,20 @@ class _Stretch(NamedTuple):
         dense = self.contacts / self.seconds
         return self.basis is _Basis.IDS and len(known) == 2 and dense > _UNEVEN * max(known)  # noqa: PLR2004
 
-    def place(self, part: float) -> Second:
-        """Interpolate where so large a part of the contacts lies behind."""
+    def place(self, contacts: float, density: float | None) -> Second:
+        """Say where so many contacts should lie behind, if density changes steadily.
+
+        Args:
+            contacts: How many.
+            density: Contacts a second at the start, if known; else it goes by the estimate.
+        """
         old, new = self.before.density, self.after.density
-        if old and new and not self.uneven and not 1 / _RISING <= new / old <= _RISING:
-            part = log1p(part * (new / old - 1)) / log(new / old)
+        rise = log(new / old) if old and new and not self.uneven else 0.0
+        if not density or contacts > _FAR * min(self.contacts, density * self.seconds):
+            density = self.contacts / self.seconds * (rise / expm1(rise) if rise else 1.0)
+        part = contacts / density / self.seconds
+        if rise:
+            part = log1p(max(part * rise, _LOWEST)) / rise
         return self.start + round(self.seconds * min(1.0, part))
 
 
@@ -213,6 +233,7 @@ class WindowPlanner:
         self._in_flight: set[Window] = set()
         self._page = 0  # contacts on the fullest page
         self._longest = self._end - self._start  # seconds that the list may serve in one probe
+        self._density: float | None = None  # of the last window, contacts a second
         self._asked = self._cut = 0  # probes and windows so far
         seconds, part = _FIRST_GUESS
         self._guess = max(1, min(seconds, self._longest // part))  # seconds
@@ -291,6 +312,8 @@ class WindowPlanner:
         if end.unsure is not None:
             return None
         window = _window(self._front.second, end.second)
+        if end.contacts:
+            self._density = end.contacts / window.seconds
         expected = None if end.contacts is None else round(end.contacts)
         window = replace(window, expected=expected, counted=self._counted.get(window))
         self._drop(end.second)
@@ -377,6 +400,9 @@ class WindowPlanner:
                 second = stretch.start if enough else stretch.start + self._guess
                 yield _End(self._allowed(second, start), held if enough else None)
                 return
+            checked = guess or self._is_checked(stretch)
+            if not checked:
+                yield _End(stretch.end, 0.0, stretch, self._refine(stretch, stretch.end))
             passed = 0.0  # contacts of the stretch that lie in front of `start`
             large = stretch.contacts > _SMALL * self._target and stretch.seconds > 1
             while held + stretch.contacts - passed > aim * (1 + _CLOSE):
@@ -384,7 +410,7 @@ class WindowPlanner:
                 if guess and large:  # its contacts may lie anywhere inside
                     short = 0.0 if held >= _ENOUGH * aim else aim / 2 - held
                 passed += max(0.0, short)
-                place = self._allowed(stretch.place(passed / stretch.contacts), start)
+                place = self._allowed(stretch.place(passed, self._density), start)
                 if place >= stretch.end:
                     passed -= max(0.0, short)
                     break
@@ -395,10 +421,7 @@ class WindowPlanner:
                     yield _End(place, held + max(0.0, short))
                 held, start = 0.0, place
             held += stretch.contacts - passed
-            if not guess and not self._is_checked(stretch):
-                yield _End(stretch.end, held, stretch, self._refine(stretch, stretch.end))
-                lost = True
-            elif held >= aim * (1 - _CLOSE) and self._allowed(stretch.end, start) == stretch.end:
+            if held >= aim * (1 - _CLOSE) and self._allowed(stretch.end, start) == stretch.end:
                 yield _End(stretch.end, held)
                 start, held = stretch.end, 0.0
         if not lost:
@@ -444,14 +467,16 @@ class WindowPlanner:
 
     def _refine(self, stretch: _Stretch, place: Second) -> list[tuple[Second, Second]]:
         """Say what to ask for to have a checkpoint at a place within a stretch."""
+        page, density = stretch.after, stretch.contacts / stretch.seconds
+        places = [place]
         if stretch.uneven:
             places = _places(stretch, [part / _PARTS for part in range(1, _PARTS)])
-            return list(zip([stretch.start, *places], places, strict=False))
-        page, density = stretch.after, stretch.contacts / stretch.seconds
-        if place == page.second and page.second > page.since:
+            density = max(stretch.before.density or 0.0, page.density or 0.0)
+        elif place == page.second and page.second > page.since:
             density = max(density, 2 * page.count / (page.second - page.since))
         seconds = (self._page or _PAGE) / 2 / density if density else stretch.seconds
-        return [(max(stretch.start, place - max(1, int(min(seconds, stretch.seconds)))), place)]
+        long = max(1, int(min(seconds, stretch.seconds)))
+        return [(max(stretch.start, place - long), place) for place in places]
 
     def _allowed(self, second: Second, start: Second) -> Second:
         """Move the end of a window that starts at `start` out of an hour that occurs twice."""
