@@ -51,6 +51,7 @@ _MARGIN = 1.2  # times as many contacts as density says are reckoned with
 _ENOUGH = 0.3  # of a window: when guessing, it rather ends there than in the unknown
 _SPILL = 0.2  # of the target: what the last windows share rather than leave to one more
 _STRETCH = 0.025  # of the target: what each of many windows may hold more for the same reason
+_JUMP = 10  # times the density at the other checkpoint: it does not change steadily
 _FAR = 0.25  # of the contacts between two checkpoints: as far the density is that of the last window
 _LOWEST = 1e-9 - 1
 _UNEVEN = 3  # times the density at both checkpoints: contacts lie close together between them
@@ -114,6 +115,11 @@ class _Checkpoint:
     density: float | None = None
     groups: tuple[_Reached, ...] = ()
 
+    @property
+    def checked(self) -> bool:
+        """Whether its page is as short as it can be, so that it does not show the newest only."""
+        return self.exact or self.second - self.since == 1
+
     def after(self, before: _Checkpoint) -> _Checkpoint:
         """Complete what is unknown with what an earlier one tells."""
         if not self.groups:
@@ -168,11 +174,12 @@ class _Stretch(NamedTuple):
 
     @property
     def uneven(self) -> bool:
-        """Whether its contacts seem to lie close together somewhere inside."""
-        ends = self.before.density, self.after.density
-        known = [density for density in ends if density is not None]
-        dense = self.contacts / self.seconds
-        return self.basis is _Basis.IDS and len(known) == 2 and dense > _UNEVEN * max(known)  # noqa: PLR2004
+        """Whether its contacts seem to lie close together in a part of it."""
+        old, new = self.before.density, self.after.density
+        if self.basis is not _Basis.IDS or old is None or new is None:
+            return False
+        thin, thick = sorted((old, new))
+        return thick > _JUMP * thin or self.contacts > _UNEVEN * thick * self.seconds
 
     def place(self, contacts: float, density: float | None) -> Second:
         """Say where so many contacts should lie behind, if density changes steadily.
@@ -183,7 +190,8 @@ class _Stretch(NamedTuple):
         """
         old, new = self.before.density, self.after.density
         rise = log(new / old) if old and new and not self.uneven else 0.0
-        if not density or contacts > _FAR * min(self.contacts, density * self.seconds):
+        near = density and contacts <= _FAR * min(self.contacts, density * self.seconds)
+        if not (near and old and density and 1 / _UNEVEN < density / old < _UNEVEN):
             density = self.contacts / self.seconds * (rise / expm1(rise) if rise else 1.0)
         part = contacts / density / self.seconds
         if rise:
@@ -262,7 +270,7 @@ class WindowPlanner:
         there = known.get(end)
         if probe.more:
             self._page = max(self._page, probe.count)
-            if there is None or not there.exact or not there.groups:
+            if there is None or not there.checked or not there.groups:
                 known[end] = newer
             return
         if any(page.exact and page.since <= start and page.second >= end for page in known.values()):
@@ -439,7 +447,7 @@ class WindowPlanner:
     def _is_located(self, stretch: _Stretch) -> bool:
         """Whether it is known well enough how many contacts it holds."""
         if stretch.basis is _Basis.DENSITY:
-            fits = stretch.contacts <= _SMALL_BY_DENSITY * self._target and stretch.after.exact
+            fits = stretch.contacts <= _SMALL_BY_DENSITY * self._target and stretch.after.checked
             return fits or stretch.seconds == 1
         fits = stretch.basis is _Basis.LIMIT and stretch.contacts <= self._target
         return fits or stretch.seconds == 1 or not _is_vague(stretch)
@@ -447,7 +455,7 @@ class WindowPlanner:
     def _is_checked(self, stretch: _Stretch) -> bool:
         """Whether a full page, which shows only the newest ids, cannot have hidden much."""
         few = stretch.contacts <= _UNCHECKED * self._target
-        return few or stretch.after.exact or stretch.seconds == 1 or stretch.basis is _Basis.LIMIT
+        return few or stretch.after.checked or stretch.seconds == 1 or stretch.basis is _Basis.LIMIT
 
     def _explore(self, stretch: _Stretch) -> list[tuple[Second, Second]]:
         """Say what to ask for where it is not known how many contacts a stretch holds."""
@@ -457,7 +465,7 @@ class WindowPlanner:
         if stretch.basis is _Basis.DENSITY:
             parts = min(_PARTS, ceil(stretch.contacts / self._target / _SMALL_BY_DENSITY))
             places = _places(stretch, [part / parts for part in range(1, parts)])
-            ends = places if stretch.after.exact else [*places, end]
+            ends = places if stretch.after.checked else [*places, end]
             return [probe for place in ends for probe in self._refine(stretch, place)]
         if start == self._start:
             places = _places(stretch, [_FRONT])
@@ -499,7 +507,7 @@ class WindowPlanner:
 def _judge(probe: Probe, start: Second, end: Second) -> tuple[_Checkpoint, _Checkpoint]:
     """Say what a page tells about the contacts before its start and before its end."""
     exact = not probe.more
-    density = probe.count / (end - start) if exact else None
+    density = probe.count / (end - start) if exact or end - start == 1 else None
     older = _Checkpoint(start, start)
     newer = _Checkpoint(end, start, probe.count, exact=exact, density=density)
     if probe.ids is None or not probe.count:
@@ -541,7 +549,7 @@ def _estimate(before: _Checkpoint, after: _Checkpoint) -> _Stretch:
     if alone and by_ids >= least:
         return _Stretch(before, after, by_ids, _Basis.IDS)
     contacts = max(by_ids, least, by_density * _MARGIN)
-    agree = after.exact and max(by_ids, least) <= contacts <= 2 * _MARGIN * by_ids
+    agree = after.checked and max(by_ids, least) <= contacts <= 2 * _MARGIN * by_ids
     return _Stretch(before, after, contacts, _Basis.IDS if agree else _Basis.DENSITY)
 
 
