@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_cometly.timeranges import Window, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from datetime import tzinfo
 
 Second = int  # since the epoch, UTC
@@ -51,9 +51,9 @@ _MARGIN = 1.2  # times as many contacts as density says are reckoned with
 _ENOUGH = 0.3  # of a window: when guessing, it rather ends there than in the unknown
 _SPILL = 0.2  # of the target: what the last windows share rather than leave to one more
 _STRETCH = 0.025  # of the target: what each of many windows may hold more for the same reason
+_ALL = 1e-9 - 1  # the least argument of log1p
 _JUMP = 10  # times the density at the other checkpoint: it does not change steadily
-_FAR = 0.25  # of the contacts between two checkpoints: as far the density is that of the last window
-_LOWEST = 1e-9 - 1
+_FAR = 0.25  # of the contacts between two checkpoints: so far the last window's density holds
 _UNEVEN = 3  # times the density at both checkpoints: contacts lie close together between them
 _TWO_GROUPS = 4  # times as far from the middle id to one end of a page as to the other
 _TELLING = 32  # contacts on a page, before it tells the share and the groups of ids
@@ -138,8 +138,8 @@ class _Checkpoint:
             rest = (self.second - before.second) * _mean(before.density, self.density) - others
             if passed[unknown] > 0:
                 shares[unknown] = min(1.0, max(0.0, rest / passed[unknown]))
-        groups = (_Reached(new.newest, share) for (_, new), share in zip(pairs, shares, strict=True))
-        return replace(self, groups=tuple(groups))
+        newest = [new.newest for _, new in pairs]
+        return replace(self, groups=tuple(map(_Reached, newest, shares)))
 
 
 class _Basis(Enum):
@@ -193,9 +193,9 @@ class _Stretch(NamedTuple):
         near = density and contacts <= _FAR * min(self.contacts, density * self.seconds)
         if not (near and old and density and 1 / _UNEVEN < density / old < _UNEVEN):
             density = self.contacts / self.seconds * (rise / expm1(rise) if rise else 1.0)
-        part = contacts / density / self.seconds
+        part = contacts / density / self.seconds if density else 0.0
         if rise:
-            part = log1p(max(part * rise, _LOWEST)) / rise
+            part = log1p(max(part * rise, _ALL)) / rise
         return self.start + round(self.seconds * min(1.0, part))
 
 
@@ -220,17 +220,19 @@ class WindowPlanner:
 
     Take windows from `next_window` until it gives None, send the probes that are `wanted`, and
     `learn` their answers; until `done`. Answers may come in any order and say anything.
-
-    Args:
-        whole: The range.
-        target: How many contacts a window should hold.
-        horizon: How many contacts ahead of the next window to look for ends of windows.
-        zone: The Space's zone: no window ends at a wall time that occurs twice there.
     """
 
     def __init__(
         self, whole: Window, *, target: int, horizon: int, zone: tzinfo = timezone.utc
     ) -> None:
+        """Start with a range of which nothing is known.
+
+        Args:
+            whole: The range, UTC.
+            target: How many contacts a window should hold.
+            horizon: How many contacts ahead of the next window to look for ends of windows.
+            zone: The Space's zone: no window ends at a wall time that occurs twice there.
+        """
         self._start, self._end = _second(whole.start), _second(whole.end)
         self._target = target
         self._horizon = horizon
@@ -273,7 +275,8 @@ class WindowPlanner:
             if there is None or not there.checked or not there.groups:
                 known[end] = newer
             return
-        if any(page.exact and page.since <= start and page.second >= end for page in known.values()):
+        pages = [page for page in known.values() if page.exact and page.since <= start]
+        if any(page.second >= end for page in pages):
             return
         self._counted[probe.window] = probe.count
         for second in [second for second in known if start < second < end]:
@@ -408,32 +411,49 @@ class WindowPlanner:
                 second = stretch.start if enough else stretch.start + self._guess
                 yield _End(self._allowed(second, start), held if enough else None)
                 return
-            checked = guess or self._is_checked(stretch)
-            if not checked:
+            if not guess and not self._is_checked(stretch):
                 yield _End(stretch.end, 0.0, stretch, self._refine(stretch, stretch.end))
-            passed = 0.0  # contacts of the stretch that lie in front of `start`
-            large = stretch.contacts > _SMALL * self._target and stretch.seconds > 1
-            while held + stretch.contacts - passed > aim * (1 + _CLOSE):
-                short = aim - held
-                if guess and large:  # its contacts may lie anywhere inside
-                    short = 0.0 if held >= _ENOUGH * aim else aim / 2 - held
-                passed += max(0.0, short)
-                place = self._allowed(stretch.place(passed, self._density), start)
-                if place >= stretch.end:
-                    passed -= max(0.0, short)
-                    break
-                if large and not guess and place > stretch.start:
-                    yield _End(place, aim, stretch, self._refine(stretch, place))
-                    lost = stretch.uneven
-                else:
-                    yield _End(place, held + max(0.0, short))
-                held, start = 0.0, place
-            held += stretch.contacts - passed
+            first = start
+            start, held = yield from self._ends_within(stretch, start, held, aim, guess=guess)
+            lost = stretch.uneven and not guess and start > first
             if held >= aim * (1 - _CLOSE) and self._allowed(stretch.end, start) == stretch.end:
                 yield _End(stretch.end, held)
                 start, held = stretch.end, 0.0
         if not lost:
             yield _End(self._end, held)
+
+    def _ends_within(
+        self, stretch: _Stretch, start: Second, held: float, aim: float, *, guess: bool
+    ) -> Generator[_End, None, tuple[Second, float]]:
+        """Find the ends of windows within a stretch.
+
+        Args:
+            stretch: Where to look.
+            start: Where the window starts.
+            held: How many contacts it holds before the stretch.
+            aim: How many it should hold.
+            guess: Whether to do without further probes.
+
+        Returns:
+            Where the window starts that ends behind the stretch, and how many contacts it holds
+            up to there.
+        """
+        passed = 0.0  # contacts of the stretch in windows already
+        large = stretch.contacts > _SMALL * self._target and stretch.seconds > 1
+        while held + stretch.contacts - passed > aim * (1 + _CLOSE):
+            short = max(0.0, aim - held)
+            if guess and large:  # its contacts may lie anywhere inside
+                short = 0.0 if held >= _ENOUGH * aim else aim / 2 - held
+            place = self._allowed(stretch.place(passed + short, self._density), start)
+            if place >= stretch.end:
+                break
+            if large and not guess and place > stretch.start:
+                yield _End(place, aim, stretch, self._refine(stretch, place))
+            else:
+                yield _End(place, held + short)
+            passed += short
+            start, held = place, 0.0
+        return start, held + stretch.contacts - passed
 
     def _aim(self, stretches: Sequence[_Stretch]) -> float:
         """What each window should hold for none of the last ones to be a small one."""
@@ -454,8 +474,11 @@ class WindowPlanner:
 
     def _is_checked(self, stretch: _Stretch) -> bool:
         """Whether a full page, which shows only the newest ids, cannot have hidden much."""
-        few = stretch.contacts <= _UNCHECKED * self._target
-        return few or stretch.after.checked or stretch.seconds == 1 or stretch.basis is _Basis.LIMIT
+        page = stretch.after
+        if page.checked or stretch.basis is _Basis.COUNT or stretch.seconds == 1:
+            return True
+        most = max(stretch.contacts, (stretch.before.density or 0.0) * stretch.seconds)
+        return page.since >= stretch.start and most <= _UNCHECKED * self._target
 
     def _explore(self, stretch: _Stretch) -> list[tuple[Second, Second]]:
         """Say what to ask for where it is not known how many contacts a stretch holds."""
@@ -467,11 +490,8 @@ class WindowPlanner:
             places = _places(stretch, [part / parts for part in range(1, parts)])
             ends = places if stretch.after.checked else [*places, end]
             return [probe for place in ends for probe in self._refine(stretch, place)]
-        if start == self._start:
-            places = _places(stretch, [_FRONT])
-        else:
-            places = _places(stretch, [part / _PARTS for part in range(1, _PARTS)])
-        return list(zip([start, *places], places, strict=False))
+        places = _places(stretch, [_FRONT if start == self._start else 1 / 2])
+        return list(zip([start], places, strict=False))
 
     def _refine(self, stretch: _Stretch, place: Second) -> list[tuple[Second, Second]]:
         """Say what to ask for to have a checkpoint at a place within a stretch."""
@@ -481,7 +501,8 @@ class WindowPlanner:
             places = _places(stretch, [part / _PARTS for part in range(1, _PARTS)])
             density = max(stretch.before.density or 0.0, page.density or 0.0)
         elif place == page.second and page.second > page.since:
-            density = max(density, 2 * page.count / (page.second - page.since))
+            wide = 2 * page.count / (page.second - page.since)
+            density = max(density, wide, stretch.before.density or 0.0)
         seconds = (self._page or _PAGE) / 2 / density if density else stretch.seconds
         long = max(1, int(min(seconds, stretch.seconds)))
         return [(max(stretch.start, place - long), place) for place in places]
@@ -517,7 +538,8 @@ def _judge(probe: Probe, start: Second, end: Second) -> tuple[_Checkpoint, _Chec
     telling = probe.count >= _TELLING
     share = min(1.0, probe.count / (2 * near + 1)) if telling else None
     first, last = _Reached(middle - near - 1, share), _Reached(middle + near, share)
-    befores, afters = (first,), (last,)
+    befores: tuple[_Reached, ...] = (first,)
+    afters: tuple[_Reached, ...] = (last,)
     if telling and highest - last.newest > _TWO_GROUPS * (near + 1):
         other = _Reached(highest, None)
         befores, afters = (first, other), (last, other)
@@ -536,15 +558,16 @@ def _estimate(before: _Checkpoint, after: _Checkpoint) -> _Stretch:
         return _Stretch(before, after, contacts, _Basis.COUNT)
     if not after.groups:
         return _Stretch(before, after, 0.0, _Basis.NOTHING)
+    by_density = seconds * _mean(before.density, after.density)
     if not before.groups:
-        limit = max(newest * (share or 1.0) for newest, share in after.groups)
-        return _Stretch(before, after, max(0.0, limit), _Basis.LIMIT)
+        limit = max(0.0, *(newest * (share or 1.0) for newest, share in after.groups))
+        credible = by_density <= _JUMP * limit
+        return _Stretch(before, after, limit if credible else by_density, _Basis.LIMIT)
     alone = float(len(before.groups) == len(after.groups) == 1)
     by_ids = sum(
         (new.newest - old.newest) * (_mean(old.share, new.share) or alone)
         for old, new in _matched(before.groups, after.groups)
     )
-    by_density = seconds * _mean(before.density, after.density)
     least = after.count * _CREDIBLE if after.since >= before.second else 0.0
     if alone and by_ids >= least:
         return _Stretch(before, after, by_ids, _Basis.IDS)
