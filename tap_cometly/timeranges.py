@@ -15,7 +15,6 @@ from datetime import date, datetime, timedelta, timezone
 from math import ceil
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import tzinfo
     from zoneinfo import ZoneInfo
 

@@ -12,10 +12,14 @@ from heapq import heappop, heappush
 from itertools import count
 from math import ceil
 from sys import stdout
+from typing import TYPE_CHECKING
 
-from tap_cometly.extract.planner import WindowPlanner
-from tap_cometly.timeranges import Probe, Window
-from tests.bench.spaces import SHAPES, Space
+from tap_cometly.extract.planner import Probe, WindowPlanner
+from tap_cometly.timeranges import Window
+from tests.bench.spaces import IMPORTED, SHAPES, Space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EPOCH = datetime(2020, 1, 1, tzinfo=timezone.utc)
 PROBE, POST, MINUTE = 1.5, 0.5, 60.0
@@ -146,14 +150,22 @@ class _Run:
         heappush(self.events, (self.now + seconds, next(self.order), event))
 
 
+def _spaces(contacts: int) -> Iterator[tuple[str, Space]]:
+    for shape in SHAPES:
+        yield shape.name, Space(contacts, shape)
+        for part in IMPORTED:
+            space = Space(contacts, shape, imported=part, in_date_order=True)
+            yield f"{shape.name}, {part:.0%} imported", space
+
+
 def _table() -> None:
-    stdout.write("contacts    shape        windows  largest  probes  rounds before  wall/bound\n")
+    stdout.write(f"contacts    {'shape':<25}windows  largest  probes  rounds before  wall/bound\n")
     for contacts in (1_000_000, 10_000_000, 100_000_000):
-        for shape in SHAPES:
-            outcome = size(Space(contacts, shape))
+        for name, space in _spaces(contacts):
+            outcome = size(space)
             stdout.write(
-                f"{contacts:<11} {shape.name:<12} {len(outcome.windows):>7}"
-                f"  {outcome.largest:>7.2f}  {outcome.probes:>6}  {outcome.rounds_before_first:>13}"
+                f"{contacts:<11} {name:<25}{len(outcome.windows):>7}  {outcome.largest:>7.2f}"
+                f"  {outcome.probes:>6}  {outcome.rounds_before_first:>13}"
                 f"  {outcome.wall / outcome.bound:>10.2f}\n"
             )
 

@@ -39,7 +39,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Space:
-    """Contacts in order of creation, then imported ones: newest ids, dates at random.
+    """Contacts in order of creation, then imported ones: newest ids, dates spread evenly.
 
     Attributes:
         contacts: How many there are, the imported ones included.
@@ -47,6 +47,8 @@ class Space:
         share: How many of the ids given out are this Space's; the rest are other Spaces'.
         imported: How many of the contacts were imported.
         first_id: The id of its first contact.
+        in_date_order: Whether the imported contacts got their ids in the order of their dates;
+            else at random.
     """
 
     contacts: int
@@ -54,6 +56,7 @@ class Space:
     share: float = 1.0
     imported: float = 0.0
     first_id: int = 1
+    in_date_order: bool = False
 
     @property
     def seconds(self) -> int:
@@ -91,7 +94,9 @@ class Space:
         """The id that stands `back` rows behind the newest of a range."""
         (_, ordinary), (lower, upper) = self._ranks(first, last)
         imported, strewn = round(self.contacts * self.imported), upper - lower
-        if back < strewn:
+        if back < strewn and self.in_date_order:
+            rank = self.contacts - imported + upper - 1 - back
+        elif back < strewn:
             rank = self.contacts - 1 - int((back + 0.5) * imported / strewn)
         else:
             rank = ordinary - 1 - (back - strewn)
@@ -139,3 +144,4 @@ LATE = Shape("empty years", _late, years=EMPTY_YEARS + YEARS)
 BURSTY = Shape("bursty", bursty({0.4321: 0.1}))
 STEADY = (FLAT, GROWING, SEASONAL, LATE)
 SHAPES = (*STEADY, BURSTY)
+IMPORTED = (0.1, 0.5, 0.9)  # of the contacts, in date order under new ids
