@@ -140,11 +140,11 @@ def test_the_same_space_gives_the_same_file(client: Client) -> None:
 
 @reading(gzip_members=2)
 def test_a_large_file_is_streamed(client: Client) -> None:
-    client.sandbox.space.fill(30_000, MARCH, MARCH + timedelta(days=1))
+    client.sandbox.space.fill(40_000, MARCH, MARCH + timedelta(days=1))
 
     url = client.completed(include_comet_tokens=1)
     with requests.get(url, stream=True, timeout=10) as answer:
         content = b"".join(answer.iter_content(1 << 16))
 
     assert len(content) == int(answer.headers["Content-Length"]) > 1 << 20
-    assert len(gzip.decompress(content).splitlines()) == COUNT + 30_000
+    assert len(gzip.decompress(content).splitlines()) == COUNT + 40_000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sandbox import Options
+from tests.sandbox import Options, dated
 
 if TYPE_CHECKING:
     from tests.contract.client import Client
@@ -161,7 +161,7 @@ def test_comet_tokens_come_when_asked_for(cometly: StartCometly) -> None:
 
 
 def test_all_emails_come_when_asked_for(cometly: StartCometly) -> None:
-    client = cometly()
+    client = cometly(dated())
     client.sandbox.space.add(created_at=JANUARY, email="ada@example.com")
     client.sandbox.space.add(created_at=JANUARY)
 
@@ -171,8 +171,8 @@ def test_all_emails_come_when_asked_for(cometly: StartCometly) -> None:
     assert "emails" not in client.contacts()[0]
 
 
-def test_an_older_list_ignores_the_question_for_emails(cometly: StartCometly) -> None:
-    client = cometly(Options(list_emails=False))
+def test_the_list_ignores_the_question_for_emails(cometly: StartCometly) -> None:
+    client = cometly()
     client.sandbox.space.add(created_at=JANUARY, email="ada@example.com")
 
     assert "emails" not in client.contacts(include_all_emails=1)[0]

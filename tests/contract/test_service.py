@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from tests.contract.conftest import UNLIMITED
-from tests.sandbox import Options, Sandbox
+from tests.sandbox import Options, Sandbox, dated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def test_a_million_contacts_are_ready_soon_and_a_page_is_quick(cometly: StartCom
 def test_invented_contacts_are_the_same_each_time(cometly: StartCometly, shape: str) -> None:
     answers = []
     for seed in (7, 7, 8):
-        client = cometly()
+        client = cometly(dated())
         client.sandbox.space.fill(500, START, END, seed, shape)  # type: ignore[arg-type]
         answers.append(client.contacts("2022-01-01 00:00:00", "2024-12-31 23:59:59", per_page=5000))
 
@@ -164,11 +164,12 @@ def test_ids_are_given_out_once(cometly: StartCometly) -> None:
     assert space.ids() == {5, 10, 11}
 
 
-def test_people_start_it_from_the_command_line() -> None:
+@pytest.mark.parametrize("flags", [[], ["--dated"]], ids=["undated", "dated"])
+def test_people_start_it_from_the_command_line(flags: list[str]) -> None:
     command = [sys.executable, "-W", "error", "-m", "tests.sandbox", "--port", "0"]
     options = ["--contacts", "50", "--timezone", "Asia/Tokyo", "--option", "page_cap=7"]
     with subprocess.Popen(  # noqa: S603 - ourselves
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *options, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -186,6 +187,7 @@ def test_people_start_it_from_the_command_line() -> None:
 
     assert config["timezone"] == "Asia/Tokyo"
     assert len(answer.json()["data"]) == 7
+    assert ("created_at" in answer.json()["data"][0]) is bool(flags)
     assert "Stopped after 1 call" in rest
     assert errors == ""
     assert process.returncode == 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox import Options
+from tests.sandbox import dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import SCRIPT, launch, sync
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CANARY = "ck_canary_7f3a9"
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
-QUICK = Options(api_key=CANARY, limits=PLENTY)
+QUICK = dated(api_key=CANARY, limits=PLENTY)
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 AN_HOUR = timedelta(hours=1)
 MODES = ["auto", "pagination", "export"]

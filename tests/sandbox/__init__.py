@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from tests.sandbox.contact import Contact
 from tests.sandbox.faults import Fault
-from tests.sandbox.options import Limits, Options
+from tests.sandbox.options import Limits, Options, dated
 from tests.sandbox.request_log import Request
 from tests.sandbox.sandbox import Sandbox
 
-__all__ = ["Contact", "Fault", "Limits", "Options", "Request", "Sandbox"]
+__all__ = ["Contact", "Fault", "Limits", "Options", "Request", "Sandbox", "dated"]

@@ -44,7 +44,7 @@ class Contact(NamedTuple):
 class Columns:
     """What an answer delivers of each contact."""
 
-    created_at: CreatedAt = "seconds"
+    created_at: CreatedAt = "absent"
     comet_tokens: bool = False
     emails: bool = False
     custom_fields: bool = False

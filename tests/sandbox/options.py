@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Options:
-    """One reading of the API. Replace `sandbox.options` to change it while it runs."""
+    """One reading of the API. Replace `sandbox.options` to change it while it runs.
+
+    The defaults are what the newest documentation shows: a contact is `id`, `email`, `name`,
+    `phone` and `location`, and only exports know `emails`. `dated` gives the richer reading.
+    """
 
     api_key: str = "ck_sandbox"
     forbidden: frozenset[str] = frozenset()
@@ -34,8 +38,8 @@ class Options:
     end_inclusive: bool = True
     repeated_hour: Literal["first", "second"] = "first"
 
-    created_at: CreatedAt = "seconds"
-    list_emails: bool = True
+    created_at: CreatedAt = "absent"
+    list_emails: bool = False
     list_custom_fields: bool = True
     export_emails: bool = True
     custom_numbers_as_strings: bool = False
@@ -82,3 +86,8 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse a zone that does not exist, before a test waits for its answers."""
         ZoneInfo(self.timezone)
+
+
+def dated(**options: Any) -> Options:
+    """The options of an API that tells `created_at`, and `emails` on the list, too."""
+    return Options(**{"created_at": "seconds", "list_emails": True, **options})
