@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sandbox import Options, dated
+from tests.sandbox.invented import PRIMARY
 
 if TYPE_CHECKING:
     from tests.contract.conftest import StartCometly
@@ -114,6 +115,31 @@ def test_invented_contacts_change_and_merge_too(cometly: StartCometly) -> None:
     assert client.sandbox.space.contact(2).location == "Lagos, NG"
     with pytest.raises(KeyError):
         client.sandbox.space.contact(1)
+
+
+def test_a_new_column_is_one_line_in_the_sandbox(
+    cometly: StartCometly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRIMARY, "company", lambda _dice, contact_id: f"Company {contact_id}")
+    client = cometly()
+    client.sandbox.space.fill(1, CREATED, CREATED + timedelta(days=1))
+    client.sandbox.space.add(created_at=CREATED)
+    client.sandbox.space.add(created_at=CREATED, company="Okafor Ltd")
+    client.sandbox.space.change(1, company="Other")
+
+    for rows in (client.contacts(), client.exported()):
+        assert [row["company"] for row in rows] == ["Okafor Ltd", None, "Other"]
+    assert client.sandbox.space.contact(3).company == "Okafor Ltd"
+
+
+def test_a_misspelt_value_is_refused(cometly: StartCometly) -> None:
+    space = cometly().sandbox.space
+
+    with pytest.raises(TypeError, match="a contact has no nmae"):
+        space.add(created_at=CREATED, nmae="Ada")
+    assert space.add(created_at=CREATED) == 1
+    with pytest.raises(AttributeError, match="nmae"):
+        _ = space.contact(1).nmae
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.sandbox.wall_time import Microseconds, moment
 
@@ -26,10 +26,8 @@ class Contact(NamedTuple):
 
     id: int
     created: Microseconds
-    email: str | None = None
-    name: str | None = None
-    phone: str | None = None
-    location: str | None = None
+    primary: Mapping[str, object] = {}
+    """The values that every answer tells, by their names; `invented.PRIMARY` lists them."""
     emails: tuple[str, ...] = ()
     comet_tokens: tuple[str, ...] = ()
     """Newest first."""
@@ -38,6 +36,13 @@ class Contact(NamedTuple):
     @property
     def created_at(self) -> datetime:
         return moment(self.created)
+
+    def __getattr__(self, name: str) -> Any:
+        """A primary value: `contact.email`."""
+        try:
+            return self.primary[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,7 @@ class Columns:
     labels: Mapping[int, str] = field(default_factory=dict)
 
     def row(self, contact: Contact) -> dict[str, object]:
-        row: dict[str, object] = {
-            "id": contact.id,
-            "email": contact.email,
-            "name": contact.name,
-            "phone": contact.phone,
-            "location": contact.location,
-        }
+        row: dict[str, object] = {"id": contact.id, **contact.primary}
         if self.created_at != "absent":
             row["created_at"] = self._created_at(contact)
         if self.comet_tokens:
