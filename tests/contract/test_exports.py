@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.contract.client import rows
+from tests.contract.conftest import UNLIMITED
 from tests.sandbox import Options
 
 if TYPE_CHECKING:
@@ -253,3 +254,28 @@ def test_a_job_keeps_the_options_of_its_creation(cometly: StartCometly) -> None:
     content = client.fetch(client.finished(export_id)["download_url"]).content
 
     assert "created_at" not in rows(gzip.decompress(content))[0]
+
+
+@pytest.mark.parametrize("status", [409, 423, 425, 422, 400])
+def test_another_export_may_be_refused_while_one_is_in_progress(
+    cometly: StartCometly, clock: Clock, status: int
+) -> None:
+    options = Options(
+        queued_seconds=5,
+        job_seconds=20,
+        max_running_exports=2,
+        busy_status=status,
+        limits=UNLIMITED,
+    )
+    client = cometly(options, now=clock)
+    assert [client.create().status_code for _ in range(2)] == [202, 202]
+
+    refused = [client.create()]
+    clock.advance(24)
+    refused.append(client.create())
+
+    assert [answer.status_code for answer in refused] == [status] * 2
+    assert refused[0].json() == {"message": "An export is already in progress."}
+
+    clock.advance(1)
+    assert client.create().json()["export_id"] == 1003

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -21,12 +22,13 @@ import pytest
 import requests
 
 from tests.contract.conftest import UNLIMITED
-from tests.sandbox import Options, Sandbox, dated
+from tests.sandbox import Options, Sandbox, dated, healthy, partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.contract.conftest import Clock, StartCometly
+    from tests.sandbox.faults import Endpoint
 
 START = datetime(2022, 1, 1, tzinfo=timezone.utc)
 END = datetime(2025, 1, 1, tzinfo=timezone.utc)
@@ -198,3 +200,101 @@ def _until(lines: Iterator[str], last: str) -> Iterator[str]:
         yield line
         if last in line:
             return
+
+
+def test_the_apis_clock_may_be_wrong(cometly: StartCometly, clock: Clock) -> None:
+    """Its own clock only: the store's, and when contacts and jobs are ready, are as ever."""
+    error = 26 * 3600.0
+    options = Options(clock_error=error, queued_seconds=5, refuses_future=frozenset({"list"}))
+    client = cometly(options, now=clock)
+    client.sandbox.space.add(created_at=datetime.fromtimestamp(clock(), timezone.utc))
+    created = clock()
+    export_id = client.create().json()["export_id"]
+    clock.advance(5)
+
+    poll = client.poll(export_id)
+    file = client.fetch(poll.json()["download_url"])
+
+    assert _seconds(poll.headers["Date"]) == clock() + error
+    assert _seconds(file.headers["Date"]) == clock()
+    assert _utc(poll.json()["created_at"]) == created + error
+    assert _utc(poll.json()["expires_at"]) == clock() + 900 + error
+    assert file.status_code == 200
+    assert client.ids(end="2024-06-02 14:00:00") == [1]
+    assert client.page(end="2024-06-02 14:00:06").status_code == 422
+
+
+def test_the_space_may_change_between_two_calls(cometly: StartCometly) -> None:
+    client = cometly()
+    client.sandbox.space.fill(6, START, END)
+    happened = []
+
+    def merge_the_newest(endpoint: Endpoint, call: int) -> None:
+        happened.append((endpoint, call))
+        if endpoint == "list" and call > 1:
+            newest = max(client.sandbox.space.ids())
+            client.sandbox.space.merge(newest, into=1)
+
+    client.page()
+    client.sandbox.before_answer = merge_the_newest
+    window = ("2022-01-01 00:00:00", "2025-01-01 00:00:00")
+
+    assert client.ids(*window) == [6, 5, 4, 3, 2, 1]
+    assert len(client.exported(*window)) == 6
+    assert client.ids(*window) == [5, 4, 3, 2, 1]
+    assert client.ids(*window) == [4, 3, 2, 1]
+    assert happened == [
+        ("list", 1),
+        ("create", 1),
+        ("poll", 1),
+        ("file", 1),
+        ("list", 2),
+        ("list", 3),
+    ]
+
+    client.sandbox.clear_faults()
+    assert client.ids(*window) == client.ids(*window)
+
+
+def test_a_blip_may_begin_with_a_call(cometly: StartCometly, clock: Clock) -> None:
+    """Whatever is under way when the first export is created loses its answer."""
+    client = cometly(Options(limits=UNLIMITED, queued_seconds=0), now=clock)
+
+    def blip(endpoint: Endpoint, call: int) -> None:
+        if (endpoint, call) == ("create", 1):
+            client.sandbox.options = replace(
+                client.sandbox.options,
+                blackouts=[(clock(), clock() + 0.5)],
+                blackout_after_work=True,
+            )
+
+    client.sandbox.before_answer = blip
+    assert client.create().status_code == 202
+    for _ in range(3):
+        with pytest.raises(requests.ConnectionError):
+            client.create()
+    clock.advance(1)
+    assert client.create().json()["export_id"] == 1005
+
+
+def test_a_healthy_api_is_the_same_reading_of_it() -> None:
+    reading = {"timezone": "Asia/Tokyo", "end_inclusive": False, "max_list_days": 31.0}
+    ill = dated(
+        **reading,
+        blackouts=[(0.0, 1e12)],
+        clock_error=-86400,
+        export_keeps=partial.one_row,
+        list_lag=20,
+        slow_list_days=1,
+        max_running_exports=1,
+    )
+
+    assert healthy(ill) == healthy(dated(**reading))
+
+
+def _seconds(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp()
+
+
+def _utc(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -80,6 +80,7 @@ def _as_it_is(value: object) -> object:
 _FROM_JSON: dict[str, Callable[[Any], object]] = {
     "custom_field_labels": lambda labels: {int(number): label for number, label in labels.items()},
     "forbidden": frozenset,
+    "refuses_future": frozenset,
     "limits": lambda limits: Limits(**limits),
 }
 

@@ -111,19 +111,29 @@ class Space:
         return self.select(first, _EVER[1] if end is None else instant(end)).ids()
 
     def select(
-        self, start: Microseconds, end: Microseconds, *, at: float | None = None
+        self,
+        start: Microseconds,
+        end: Microseconds,
+        *,
+        at: float | None = None,
+        lag: float = 0.0,
     ) -> Selection:
-        """Take down those created in [start, end) that are visible now, or at that time."""
+        """Take down those created in [start, end) that are visible now, or at that time.
+
+        A replica shows each of them `lag` seconds later; changes and merges it shows at once.
+        """
         now = int((self._now() if at is None else at) * SECOND)
+        behind = int(lag * SECOND)
+        delay = int(self._visible_after() * SECOND) + behind
         with self.lock:
-            slices = self._slices(self._visible_spans(start, end, now))
-            hidden = {key for key, until in self._hidden_until.items() if now < until}
+            slices = self._slices(self._visible_spans(start, end, now, delay))
+            hidden = {key for key, until in self._hidden_until.items() if now - behind < until}
             return Selection(slices, self._known.copy(), self._merged | hidden)
 
+    @staticmethod
     def _visible_spans(
-        self, start: Microseconds, end: Microseconds, now: Microseconds
+        start: Microseconds, end: Microseconds, now: Microseconds, delay: Microseconds
     ) -> list[tuple[Microseconds, Microseconds]]:
-        delay = int(self._visible_after() * SECOND)
         if not delay:
             return [(start, end)]
         return [(start, min(end, now - delay + 1)), (max(start, now + 1), end)]
