@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.contract.client import rows
 from tests.contract.conftest import UNLIMITED
@@ -279,3 +281,35 @@ def test_another_export_may_be_refused_while_one_is_in_progress(
 
     clock.advance(1)
     assert client.create().json()["export_id"] == 1003
+
+
+def test_a_large_export_is_in_time_by_the_clock_of_the_test(
+    cometly: StartCometly, clock: Clock
+) -> None:
+    client = cometly(Options(queued_seconds=0, job_seconds=5), now=clock)
+    client.sandbox.space.fill(50_000, MARCH, MARCH + timedelta(days=1))
+    export_id = client.create().json()["export_id"]
+
+    early = client.poll(export_id).json()["status"]
+    clock.advance(5)
+    answer = client.poll(export_id).json()
+
+    assert (early, answer["status"]) == ("processing", "completed")
+    content = client.fetch(answer["download_url"]).content
+    assert gzip.decompress(content).count(b"\n") == 50_000
+
+
+def test_a_sandbox_stops_while_a_large_export_is_written(
+    cometly: StartCometly, clock: Clock
+) -> None:
+    client = cometly(Options(queued_seconds=0), now=clock)
+    client.sandbox.space.fill(1_000_000, MARCH, MARCH + timedelta(days=1))
+    export_id = client.create().json()["export_id"]
+    url = f"{client.sandbox.api_url}/contacts/exports/{export_id}"
+    with pytest.raises(requests.ReadTimeout):
+        client.http.get(url, headers=client.headers, timeout=0.2)
+
+    started = time.monotonic()
+    client.sandbox.close()
+
+    assert time.monotonic() - started < 2

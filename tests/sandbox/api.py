@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,12 +56,23 @@ class Api:
     async def _serve(self, request: Request, endpoint: Endpoint | Literal["other"]) -> Delivery:
         body = _body(request, await request.body())
         number = self._world.log.arrived(endpoint, request, body)
+        if endpoint == "poll":
+            await self._wait_for_the_file(request.path_params["export_id"])
         answer = self._world.send(lambda: self._answer(request, endpoint, body or {}))
         return Delivery(
             answer,
             self._world.closing,
             lambda status: self._world.log.answered(number, status, answer.rows),
         )
+
+    async def _wait_for_the_file(self, export_id: str) -> None:
+        """On a clock of the test's, writing takes no time: it would race ahead of the writer."""
+        world = self._world
+        job = world.jobs.get(int(export_id)) if export_id.isdecimal() else None
+        if job is None or world.now is time.time:
+            return
+        while job.is_late(world.now()) and not world.closing.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
     def _answer(
         self, request: Request, endpoint: Endpoint | Literal["other"], body: dict[str, Any]

@@ -58,6 +58,10 @@ class Job:
     def begun(self) -> bool:
         return self.failure is not None or self.file is not None
 
+    def is_late(self, now: float) -> bool:
+        """Whether it would be completed, were its file but written."""
+        return now >= self.ends and self.file is not None and not self.file.done()
+
     def status(self, now: float) -> Status:
         if not self.begun:
             return "queued"
