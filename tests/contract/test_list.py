@@ -302,6 +302,16 @@ def test_a_replica_that_lags_shows_contacts_later_than_exports_do(
     assert client.ids() == [3, 2, 1]
 
 
+def test_exports_may_lag_behind_the_list(cometly: StartCometly, clock: Clock) -> None:
+    client = cometly(Options(export_lag=20, queued_seconds=0), now=clock)
+    now = datetime.fromtimestamp(clock(), timezone.utc)
+    client.sandbox.space.add(created_at=now - timedelta(seconds=20))
+    client.sandbox.space.add(created_at=now - timedelta(seconds=19))
+
+    assert client.ids() == [2, 1]
+    assert [row["id"] for row in client.exported()] == [1]
+
+
 def test_a_replicas_lag_adds_to_that_of_the_space(cometly: StartCometly, clock: Clock) -> None:
     options = Options(visible_after=30, list_lag=20, queued_seconds=0, limits=UNLIMITED)
     client = cometly(options, now=clock)

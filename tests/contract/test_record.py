@@ -76,6 +76,14 @@ def test_the_time_of_creation_is_told_only_by_an_api_that_is_dated(cometly: Star
     assert all("created_at" not in row for row in undated)
 
 
+def test_exports_alone_may_tell_the_time_of_creation(cometly: StartCometly) -> None:
+    client = cometly(Options(export_created_at="seconds", queued_seconds=0.0))
+    client.sandbox.space.add(created_at=CREATED)
+
+    assert "created_at" not in client.contacts()[0]
+    assert client.exported()[0]["created_at"] == "2024-01-15T10:23:45Z"
+
+
 def test_primary_values_change_later(cometly: StartCometly) -> None:
     client = cometly()
     client.sandbox.space.add(created_at=CREATED, name="Ada", phone="+15550100")

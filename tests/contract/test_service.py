@@ -256,6 +256,16 @@ def test_the_space_may_change_between_two_calls(cometly: StartCometly) -> None:
     assert client.ids(*window) == client.ids(*window)
 
 
+def test_time_may_pass_while_a_call_is_answered(cometly: StartCometly, clock: Clock) -> None:
+    client = cometly(Options(slow_list_days=1), now=clock, monotonic=clock)
+    client.sandbox.before_answer = lambda _endpoint, _call: clock.advance(60)
+
+    assert client.page().status_code == 504
+    assert client.page(end="2024-01-02 00:00:00").status_code == 200
+    first, second = client.sandbox.requests
+    assert second.at - first.at == 60
+
+
 def test_a_blip_may_begin_with_a_call(cometly: StartCometly, clock: Clock) -> None:
     """Whatever is under way when the first export is created loses its answer."""
     client = cometly(Options(limits=UNLIMITED, queued_seconds=0), now=clock)

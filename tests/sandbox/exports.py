@@ -34,7 +34,8 @@ def answer_create(world: World, body: Mapping[str, Any]) -> Answer:
     _refuse_while_busy(world, options)
     start, end = span(window, options)
     _refuse_too_many(world, start, end, options)
-    job = world.jobs.create(start, end, Columns(options.created_at, tokens, emails), options)
+    columns = Columns(options.export_created_at or options.created_at, tokens, emails)
+    job = world.jobs.create(start, end, columns, options)
     message = "The export is queued. Poll its id until it is completed."
     payload = {"export_id": job.id, "status": "queued", "message": message}
     return json_answer(options.create_status, payload)

@@ -121,7 +121,8 @@ class JobBoard:
                 job.file.result().close()
 
     def _begin(self, job: Job) -> None:
-        selection = self._space.select(job.start, job.end, at=job.begins)
+        lag = job.options.export_lag
+        selection = self._space.select(job.start, job.end, at=job.begins, lag=lag)
         contacts = selection.count()
         job.seconds = _seconds(job, contacts)
         job.failure = _failure(job, contacts)

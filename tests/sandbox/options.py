@@ -49,6 +49,8 @@ class Options:
     repeated_hour: Literal["first", "second"] = "first"
 
     created_at: CreatedAt = "absent"
+    export_created_at: CreatedAt | None = None
+    """Where exports differ from the list: an older version's show it, whose list may not."""
     list_emails: bool = False
     list_custom_fields: bool = True
     export_emails: bool = True
@@ -60,7 +62,9 @@ class Options:
     visible_after: float = 0.0
     """Seconds between a contact's creation and its first appearance."""
     list_lag: float = 0.0
-    """Further seconds until the list, a replica, shows it; exports see it at once."""
+    """Further seconds until the list, a replica, shows it; exports do not wait for that ..."""
+    export_lag: float = 0.0
+    """... but may read another one."""
 
     page_cap: int | None = None
     max_list_days: float | None = None
@@ -118,6 +122,7 @@ def healthy(options: Options) -> Options:
         clock_error=0.0,
         blackouts=(),
         list_lag=0.0,
+        export_lag=0.0,
         slow_list_days=None,
         ignore_dates=False,
         max_export_contacts=None,

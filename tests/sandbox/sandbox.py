@@ -89,7 +89,8 @@ class Sandbox:
         """Called before a call is worked on, as the faults count it: the endpoint's n-th.
 
         It is called in the server's thread, counts from when it was set, and may change the Space,
-        the options and the faults: all that happens then has happened between two calls.
+        the options and the faults: all that happens then has happened between two calls. A test
+        that lives in virtual time may let it pass there, as a slow API would.
         """
         return self._world.before_answer
 
