@@ -10,7 +10,7 @@ from singer_sdk.testing import get_tap_test_class
 from typing_extensions import override
 
 from tap_cometly.tap import TapCometly
-from tests.sandbox import Options, Sandbox
+from tests.sandbox import Sandbox, dated
 from tests.support.properties import PLENTY
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ EXPORTS: dict[str, Any] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _sandbox() -> Iterator[None]:
-    with Sandbox(Options(limits=PLENTY, queued_seconds=0.0)) as sandbox:
+    with Sandbox(dated(limits=PLENTY, queued_seconds=0.0)) as sandbox:
         sandbox.space.fill(20, FIRST, NOW - timedelta(days=1))
         everything = {number: "3.5" if number in range(16, 26) else None for number in range(1, 31)}
         sandbox.space.add(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import gzip
+import time
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contract.client import rows
+from tests.contract.conftest import UNLIMITED
 from tests.sandbox import Options
 
 if TYPE_CHECKING:
@@ -131,3 +135,59 @@ def test_one_row_may_become_visible_late(cometly: StartCometly, clock: Clock) ->
     assert client.ids() == [1]
     assert [row["id"] for row in client.exported()] == [1]
     assert space.ids() == {1}
+
+
+def test_the_owner_may_change_the_zone(cometly: StartCometly, clock: Clock) -> None:
+    """From then on dates mean something else; a job keeps what they meant when it was created."""
+    client = cometly(Options(timezone="America/Los_Angeles", queued_seconds=10), now=clock)
+    for hour in ("07", "17"):
+        client.sandbox.space.add(created_at=utc(f"2024-06-01 {hour}:30:00"))
+    morning = ("2024-06-01 00:00:00", "2024-06-01 12:00:00")
+    assert client.ids(*morning) == [2, 1]
+    before = client.create(*morning).json()["export_id"]
+
+    client.sandbox.options = Options(timezone="UTC", queued_seconds=0)
+
+    assert client.ids(*morning) == [1]
+    assert [row["id"] for row in client.exported(*morning)] == [1]
+    clock.advance(10)
+    content = client.fetch(client.finished(before)["download_url"]).content
+    assert [row["id"] for row in rows(gzip.decompress(content))] == [2, 1]
+
+
+def test_an_import_may_put_thousands_into_one_second(cometly: StartCometly) -> None:
+    client = cometly()
+    second = utc("2024-06-01 10:00:00")
+    client.sandbox.space.fill(15_000, second, second + timedelta(seconds=1))
+
+    page = client.page("2024-06-01 10:00:00", "2024-06-01 10:00:01", per_page=5000).json()
+
+    assert len(page["data"]) == 5000
+    assert page["next_cursor"]
+    assert client.ids("2024-06-01 10:00:01", "2024-06-01 10:00:02") == []
+    assert len(client.exported("2024-06-01 10:00:00", "2024-06-01 10:00:01")) == 15_000
+
+
+@pytest.mark.parametrize("hour", ["first", "second"])
+def test_an_import_within_the_repeated_hour_is_quick(cometly: StartCometly, hour: str) -> None:
+    options = Options(
+        timezone="America/Los_Angeles",
+        repeated_hour=hour,  # type: ignore[arg-type]
+        limits=UNLIMITED,
+        queued_seconds=0,
+    )
+    client = cometly(options)
+    started = time.process_time()
+    first, both = utc("2024-11-03 08:00:00"), timedelta(hours=2)
+    client.sandbox.space.fill(300_000, first, first + both)
+    assert time.process_time() - started < 2
+
+    night = ("2024-11-03 00:00:00", "2024-11-03 03:00:00")
+    started = time.process_time()
+    page = client.page(*night, per_page=5000).json()
+    within = client.page("2024-11-03 01:00:00", "2024-11-03 01:59:59", per_page=5000).json()
+    assert time.process_time() - started < 1
+
+    assert [row["id"] for row in page["data"][:2]] == [300_000, 299_999]
+    newest = within["data"][0]["id"]
+    assert newest == pytest.approx(150_000 if hour == "first" else 300_000, rel=0.02)

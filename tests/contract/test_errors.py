@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.contract.client import YEAR
-from tests.sandbox import Options
+from tests.sandbox import Options, dated
 
 if TYPE_CHECKING:
     import requests
@@ -139,7 +139,7 @@ def test_a_wrong_page_size_is_422(cometly: StartCometly, per_page: str, complain
     "name", ["include_comet_tokens", "include_all_emails", "include_custom_fields"]
 )
 def test_a_flag_is_1_or_0(cometly: StartCometly, name: str) -> None:
-    client = cometly()
+    client = cometly(dated())
 
     def page_with(value: str) -> requests.Response:
         return client.get("/contacts", {"start_date": START, "end_date": END, name: value})

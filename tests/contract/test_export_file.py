@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,14 @@ import pytest
 import requests
 
 from tests.contract.conftest import UNLIMITED
-from tests.sandbox import Options
+from tests.sandbox import Options, partial
 
 if TYPE_CHECKING:
     from typing import Any
 
     from tests.contract.client import Client
     from tests.contract.conftest import StartCometly
+    from tests.sandbox.partial import Keeps
 
 MARCH = datetime(2024, 3, 1, tzinfo=timezone.utc)
 COUNT = 10
@@ -140,11 +142,50 @@ def test_the_same_space_gives_the_same_file(client: Client) -> None:
 
 @reading(gzip_members=2)
 def test_a_large_file_is_streamed(client: Client) -> None:
-    client.sandbox.space.fill(30_000, MARCH, MARCH + timedelta(days=1))
+    client.sandbox.space.fill(40_000, MARCH, MARCH + timedelta(days=1))
 
     url = client.completed(include_comet_tokens=1)
     with requests.get(url, stream=True, timeout=10) as answer:
         content = b"".join(answer.iter_content(1 << 16))
 
     assert len(content) == int(answer.headers["Content-Length"]) > 1 << 20
-    assert len(gzip.decompress(content).splitlines()) == COUNT + 30_000
+    assert len(gzip.decompress(content).splitlines()) == COUNT + 40_000
+
+
+@pytest.mark.parametrize(
+    ("keeps", "kept"),
+    [
+        (partial.oldest(0.5), [5, 4, 3, 2, 1]),
+        (partial.newest(0.4), [10, 9, 8, 7]),
+        (partial.without(10, 3), [9, 8, 7, 6, 5, 4, 2, 1]),
+        (partial.one_row, [1]),
+        (partial.nothing, []),
+    ],
+)
+def test_a_completed_export_may_lack_contacts(
+    client: Client, keeps: Keeps, kept: list[int]
+) -> None:
+    client.sandbox.options = replace(client.sandbox.options, export_keeps=keeps)
+
+    answer = client.finished(client.create().json()["export_id"])
+
+    assert answer["status"] == "completed"
+    assert ids(gzip.decompress(client.fetch(answer["download_url"]).content)) == kept
+    assert len(client.contacts()) == COUNT
+
+
+@reading(export_keeps=partial.scattered(0.7), gzip_members=2, last_newline=False)
+def test_contacts_may_be_lacking_anywhere(client: Client) -> None:
+    client.sandbox.space.fill(10_000, MARCH, MARCH + timedelta(days=1))
+
+    first, again = ids(client.file()), ids(client.file())
+
+    assert first == again
+    assert len(first) == pytest.approx(7000, rel=0.03)
+    assert {number // 1000 for number in first} == set(range(11))
+    assert client.sandbox.requests[-1].rows == len(first)
+
+
+@reading(export_keeps=partial.one_row, partial_exports=2)
+def test_only_the_first_exports_may_be_partial(client: Client) -> None:
+    assert [len(ids(client.file())) for _ in range(4)] == [1, 1, COUNT, COUNT]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.contract.client import rows
+from tests.contract.conftest import UNLIMITED
 from tests.sandbox import Options
 
 if TYPE_CHECKING:
@@ -253,3 +256,60 @@ def test_a_job_keeps_the_options_of_its_creation(cometly: StartCometly) -> None:
     content = client.fetch(client.finished(export_id)["download_url"]).content
 
     assert "created_at" not in rows(gzip.decompress(content))[0]
+
+
+@pytest.mark.parametrize("status", [409, 423, 425, 422, 400])
+def test_another_export_may_be_refused_while_one_is_in_progress(
+    cometly: StartCometly, clock: Clock, status: int
+) -> None:
+    options = Options(
+        queued_seconds=5,
+        job_seconds=20,
+        max_running_exports=2,
+        busy_status=status,
+        limits=UNLIMITED,
+    )
+    client = cometly(options, now=clock)
+    assert [client.create().status_code for _ in range(2)] == [202, 202]
+
+    refused = [client.create()]
+    clock.advance(24)
+    refused.append(client.create())
+
+    assert [answer.status_code for answer in refused] == [status] * 2
+    assert refused[0].json() == {"message": "An export is already in progress."}
+
+    clock.advance(1)
+    assert client.create().json()["export_id"] == 1003
+
+
+def test_a_large_export_is_in_time_by_the_clock_of_the_test(
+    cometly: StartCometly, clock: Clock
+) -> None:
+    client = cometly(Options(queued_seconds=0, job_seconds=5), now=clock)
+    client.sandbox.space.fill(50_000, MARCH, MARCH + timedelta(days=1))
+    export_id = client.create().json()["export_id"]
+
+    early = client.poll(export_id).json()["status"]
+    clock.advance(5)
+    answer = client.poll(export_id).json()
+
+    assert (early, answer["status"]) == ("processing", "completed")
+    content = client.fetch(answer["download_url"]).content
+    assert gzip.decompress(content).count(b"\n") == 50_000
+
+
+def test_a_sandbox_stops_while_a_large_export_is_written(
+    cometly: StartCometly, clock: Clock
+) -> None:
+    client = cometly(Options(queued_seconds=0), now=clock)
+    client.sandbox.space.fill(1_000_000, MARCH, MARCH + timedelta(days=1))
+    export_id = client.create().json()["export_id"]
+    url = f"{client.sandbox.api_url}/contacts/exports/{export_id}"
+    with pytest.raises(requests.ReadTimeout):
+        client.http.get(url, headers=client.headers, timeout=0.2)
+
+    started = time.monotonic()
+    client.sandbox.close()
+
+    assert time.monotonic() - started < 2

@@ -254,6 +254,9 @@ def test_the_stores_errors_are_xml(client: Client) -> None:
         {"endpoint": "file", "kind": "edit", "edit": dict},
         {"endpoint": "list", "kind": "edit"},
         {"endpoint": "list", "kind": "status", "edit": dict},
+        {"endpoint": "list", "export": 1},
+        {"endpoint": "list", "kind": "lost", "message": "Oh"},
+        {"endpoint": "list", "kind": "lost", "after_work": True},
     ],
 )
 def test_a_fault_that_can_never_strike_is_refused(fault: dict[str, Any]) -> None:
@@ -271,3 +274,127 @@ def test_a_slow_answer_does_not_outlive_the_sandbox(cometly: StartCometly) -> No
     client.sandbox.close()
 
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 409, 422])
+@pytest.mark.parametrize("after_work", [False, True])
+def test_an_error_may_come_before_or_after_the_work(
+    client: Client, status: int, *, after_work: bool
+) -> None:
+    client.sandbox.fault(Fault("create", status=status, after_work=after_work))
+
+    answer = client.create()
+
+    assert answer.status_code == status
+    assert "export_id" not in answer.text
+    assert client.poll(1001).status_code == (200 if after_work else 404)
+    assert client.create().json()["export_id"] == (1002 if after_work else 1001)
+
+
+def test_garbage_may_hide_the_work_that_was_done(client: Client) -> None:
+    client.sandbox.fault(Fault("create", "garbage", after_work=True))
+
+    assert client.create().headers["Content-Type"].startswith("text/html")
+    assert client.poll(1001).status_code == 200
+
+
+@pytest.mark.parametrize("status", [400, 409, 422, 423, 425])
+def test_an_error_says_what_it_is_told(client: Client, status: int) -> None:
+    client.sandbox.fault(Fault("create", status=status, message="An export is in progress."))
+    client.sandbox.fault(Fault("file", status=403, message="Request has expired"))
+
+    assert client.create().json() == {"message": "An export is in progress."}
+    assert b"<Message>Request has expired</Message>" in client.fetch(client.completed()).content
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 500])
+def test_one_job_may_fail_for_ever_while_others_work(client: Client, status: int) -> None:
+    client.sandbox.fault(Fault("poll", times=None, export=2, status=status))
+    client.sandbox.fault(Fault("file", times=None, export=3, status=404))
+    for _ in range(3):
+        client.create()
+
+    assert [client.poll(1002).status_code for _ in range(3)] == [status] * 3
+    urls = [client.finished(number)["download_url"] for number in (1001, 1003)]
+    assert [client.fetch(url).status_code for url in urls] == [200, 404]
+    assert client.poll(1).status_code == client.poll(1004).status_code == 404
+
+
+def test_only_calls_about_the_job_count(client: Client) -> None:
+    client.sandbox.fault(Fault("poll", call=2, export=2))
+    for _ in range(2):
+        client.create()
+
+    polled = [client.poll(number).status_code for number in (1001, 1002, 1001, 1001, 1002, 1002)]
+    assert polled == [200, 200, 200, 200, 500, 200]
+
+
+def test_a_fault_may_last_for_a_time(cometly: StartCometly, clock: Clock) -> None:
+    """Another client takes the whole list for an hour; each endpoint has its own limit."""
+    client = cometly(Options(limits=UNLIMITED, queued_seconds=0), now=clock)
+    client.sandbox.fault(
+        Fault(
+            "list",
+            call=2,
+            lasts=3600,
+            status=429,
+            headers={"Retry-After": "60", "X-RateLimit-Remaining": "0"},
+        )
+    )
+    clock.advance(86400)
+
+    statuses = []
+    for _ in range(5):
+        statuses.append(client.page().status_code)
+        assert client.create().status_code == 202
+        clock.advance(1200)
+
+    assert statuses == [200, 429, 429, 429, 200]
+
+
+NONSENSE = ["9" * 5000, "-5", "[15, 15]", "15, 15", "many", "1e400", "NaN", ""]
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=[text[:10] for text in NONSENSE])
+def test_the_headers_of_the_limits_may_be_nonsense(client: Client, value: str) -> None:
+    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
+    client.sandbox.fault(Fault("list", "replace", times=None, headers=dict.fromkeys(names, value)))
+
+    answer = client.page()
+
+    assert answer.status_code == 200
+    assert [answer.headers[name] for name in names] == [value, value]
+
+
+@pytest.mark.parametrize("after_work", [False, True])
+def test_nothing_gets_through_in_a_blackout(
+    cometly: StartCometly, clock: Clock, *, after_work: bool
+) -> None:
+    now = clock()
+    options = Options(
+        limits=Limits(create=3),
+        queued_seconds=0,
+        blackouts=[(now + 10, now + 10.5), (now + 60, now + 61)],
+        blackout_after_work=after_work,
+    )
+    client = cometly(options, now=clock, monotonic=clock)
+    client.sandbox.fault(Fault("create", call=2 if after_work else 1, status=500))
+
+    clock.advance(10)
+    for _ in range(2):
+        with pytest.raises(requests.ConnectionError):
+            client.create()
+    with pytest.raises(requests.ConnectionError):
+        client.page()
+    with pytest.raises(requests.ConnectionError):
+        client.fetch(client.sandbox.store_url)
+    assert [call.status for call in client.sandbox.requests] == [None] * 4
+
+    clock.advance(0.5)
+    assert client.poll(1001).status_code == (200 if after_work else 404)
+    assert client.poll(1002).status_code == 404
+    assert client.create().status_code == (202 if after_work else 500)
+
+    clock.advance(50)
+    with pytest.raises(requests.ConnectionError):
+        client.poll(1001)

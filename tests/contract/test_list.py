@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sandbox import Options
+from tests.contract.conftest import UNLIMITED
+from tests.sandbox import Fault, Options, dated
 
 if TYPE_CHECKING:
     from tests.contract.client import Client
-    from tests.contract.conftest import StartCometly
+    from tests.contract.conftest import Clock, StartCometly
 
 JANUARY = datetime(2024, 1, 10, tzinfo=timezone.utc)
 DECEMBER = datetime(2024, 12, 10, tzinfo=timezone.utc)
@@ -161,7 +163,7 @@ def test_comet_tokens_come_when_asked_for(cometly: StartCometly) -> None:
 
 
 def test_all_emails_come_when_asked_for(cometly: StartCometly) -> None:
-    client = cometly()
+    client = cometly(dated())
     client.sandbox.space.add(created_at=JANUARY, email="ada@example.com")
     client.sandbox.space.add(created_at=JANUARY)
 
@@ -171,8 +173,8 @@ def test_all_emails_come_when_asked_for(cometly: StartCometly) -> None:
     assert "emails" not in client.contacts()[0]
 
 
-def test_an_older_list_ignores_the_question_for_emails(cometly: StartCometly) -> None:
-    client = cometly(Options(list_emails=False))
+def test_the_list_ignores_the_question_for_emails(cometly: StartCometly) -> None:
+    client = cometly()
     client.sandbox.space.add(created_at=JANUARY, email="ada@example.com")
 
     assert "emails" not in client.contacts(include_all_emails=1)[0]
@@ -246,3 +248,89 @@ def test_a_server_may_ignore_the_dates(cometly: StartCometly) -> None:
     client.sandbox.space.fill(3, JANUARY, DECEMBER)
 
     assert client.ids("2030-01-01 00:00:00", "2030-01-02 00:00:00") == [3, 2, 1]
+
+
+def test_a_gateway_may_give_up_on_a_long_range(cometly: StartCometly) -> None:
+    client = cometly(Options(slow_list_days=31))
+
+    late = client.page("2024-01-01 00:00:00", "2024-02-01 00:00:01")
+
+    assert late.status_code == 504
+    assert late.headers["Content-Type"].startswith("text/html")
+    assert client.page("2024-01-01 00:00:00", "2024-02-01 00:00:00").status_code == 200
+    assert client.create().status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("zone", "now"), [("UTC", "2024-06-01 12:00:00"), ("Asia/Tokyo", "2024-06-01 21:00:00")]
+)
+def test_an_endpoint_may_refuse_ranges_that_end_in_the_future(
+    cometly: StartCometly, clock: Clock, zone: str, now: str
+) -> None:
+    client = cometly(Options(timezone=zone, refuses_future=frozenset({"list"})), now=clock)
+    later = f"{now[:-2]}01"
+
+    refused = client.page(end=later)
+
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == {
+        "end_date": ["The end date field must be a date before or equal to now."]
+    }
+    assert client.page(end=now).status_code == 200
+    assert client.create(end=later).status_code == 202
+
+    client.sandbox.options = replace(client.sandbox.options, refuses_future=frozenset({"create"}))
+    assert client.page(end=later).status_code == 200
+    assert client.create(end=later).status_code == 422
+
+
+def test_a_replica_that_lags_shows_contacts_later_than_exports_do(
+    cometly: StartCometly, clock: Clock
+) -> None:
+    client = cometly(Options(list_lag=20, queued_seconds=0), now=clock)
+    now = datetime.fromtimestamp(clock(), timezone.utc)
+    space = client.sandbox.space
+    space.add(created_at=now - timedelta(seconds=20))
+    space.add(created_at=now - timedelta(seconds=19))
+    space.add(created_at=JANUARY, visible_at=now - timedelta(seconds=19))
+
+    assert client.ids() == [1]
+    assert [row["id"] for row in client.exported()] == [3, 2, 1]
+    assert space.ids() == {1, 2, 3}
+
+    clock.advance(1)
+    assert client.ids() == [3, 2, 1]
+
+
+def test_exports_may_lag_behind_the_list(cometly: StartCometly, clock: Clock) -> None:
+    client = cometly(Options(export_lag=20, queued_seconds=0), now=clock)
+    now = datetime.fromtimestamp(clock(), timezone.utc)
+    client.sandbox.space.add(created_at=now - timedelta(seconds=20))
+    client.sandbox.space.add(created_at=now - timedelta(seconds=19))
+
+    assert client.ids() == [2, 1]
+    assert [row["id"] for row in client.exported()] == [1]
+
+
+def test_a_replicas_lag_adds_to_that_of_the_space(cometly: StartCometly, clock: Clock) -> None:
+    options = Options(visible_after=30, list_lag=20, queued_seconds=0, limits=UNLIMITED)
+    client = cometly(options, now=clock)
+    client.sandbox.space.add(created_at=datetime.fromtimestamp(clock(), timezone.utc))
+
+    seen = []
+    for _ in range(6):
+        seen.append((client.ids(), [row["id"] for row in client.exported()]))
+        clock.advance(10)
+
+    assert seen == [([], [])] * 3 + [([], [1])] * 2 + [([1], [1])]
+
+
+def test_a_page_may_hold_a_stray_row(cometly: StartCometly) -> None:
+    client = cometly()
+    client.sandbox.space.fill(3, JANUARY, JANUARY + timedelta(days=1))
+    client.sandbox.space.fill(1, DECEMBER, DECEMBER + timedelta(days=1))
+
+    row = client.contacts("2024-12-01 00:00:00")[0]
+    client.sandbox.fault(Fault("list", "edit", edit=lambda page: page["data"].insert(1, row)))
+    assert client.ids(end="2024-02-01 00:00:00") == [3, 4, 2, 1]
+    assert client.ids(end="2024-02-01 00:00:00") == [3, 2, 1]

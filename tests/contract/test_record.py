@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sandbox import Options
+from tests.sandbox import Options, dated
+from tests.sandbox.invented import PRIMARY
 
 if TYPE_CHECKING:
     from tests.contract.conftest import StartCometly
@@ -19,7 +20,6 @@ ADA = {
     "name": "Ada Okafor",
     "phone": "+15550100",
     "location": "Zürich, CH",
-    "created_at": "2024-01-15T10:23:45Z",
 }
 
 
@@ -34,7 +34,7 @@ def test_list_and_export_have_the_same_fields_and_values(cometly: StartCometly) 
     )
 
     assert client.contacts() == client.exported() == [ADA]
-    assert list(client.contacts()[0])[:5] == ["id", "email", "name", "phone", "location"]
+    assert list(client.contacts()[0]) == ["id", "email", "name", "phone", "location"]
 
 
 def test_primary_values_may_be_null(cometly: StartCometly) -> None:
@@ -64,12 +64,24 @@ def test_created_at_is_iso_8601_in_utc(
     assert client.exported()[0]["created_at"] == text
 
 
-def test_older_versions_have_no_created_at(cometly: StartCometly) -> None:
-    client = cometly(Options(created_at="absent", queued_seconds=0.0))
+def test_the_time_of_creation_is_told_only_by_an_api_that_is_dated(cometly: StartCometly) -> None:
+    client = cometly()
+    client.sandbox.space.add(created_at=CREATED)
+    undated = [*client.contacts(), *client.exported()]
+
+    client.sandbox.options = dated(queued_seconds=0.0)
+    told = [*client.contacts(), *client.exported()]
+
+    assert told == [{**row, "created_at": "2024-01-15T10:23:45Z"} for row in undated]
+    assert all("created_at" not in row for row in undated)
+
+
+def test_exports_alone_may_tell_the_time_of_creation(cometly: StartCometly) -> None:
+    client = cometly(Options(export_created_at="seconds", queued_seconds=0.0))
     client.sandbox.space.add(created_at=CREATED)
 
     assert "created_at" not in client.contacts()[0]
-    assert "created_at" not in client.exported()[0]
+    assert client.exported()[0]["created_at"] == "2024-01-15T10:23:45Z"
 
 
 def test_primary_values_change_later(cometly: StartCometly) -> None:
@@ -83,7 +95,7 @@ def test_primary_values_change_later(cometly: StartCometly) -> None:
 
 
 def test_a_merged_contact_is_no_longer_served(cometly: StartCometly) -> None:
-    client = cometly()
+    client = cometly(dated(queued_seconds=0.0))
     client.sandbox.space.add(created_at=CREATED, email="ada@example.com", comet_tokens=["ct_1"])
     client.sandbox.space.add(created_at=CREATED, email="old@example.com", comet_tokens=["ct_2"])
 
@@ -111,6 +123,31 @@ def test_invented_contacts_change_and_merge_too(cometly: StartCometly) -> None:
     assert client.sandbox.space.contact(2).location == "Lagos, NG"
     with pytest.raises(KeyError):
         client.sandbox.space.contact(1)
+
+
+def test_a_new_column_is_one_line_in_the_sandbox(
+    cometly: StartCometly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRIMARY, "company", lambda _dice, contact_id: f"Company {contact_id}")
+    client = cometly()
+    client.sandbox.space.fill(1, CREATED, CREATED + timedelta(days=1))
+    client.sandbox.space.add(created_at=CREATED)
+    client.sandbox.space.add(created_at=CREATED, company="Okafor Ltd")
+    client.sandbox.space.change(1, company="Other")
+
+    for rows in (client.contacts(), client.exported()):
+        assert [row["company"] for row in rows] == ["Okafor Ltd", None, "Other"]
+    assert client.sandbox.space.contact(3).company == "Okafor Ltd"
+
+
+def test_a_misspelt_value_is_refused(cometly: StartCometly) -> None:
+    space = cometly().sandbox.space
+
+    with pytest.raises(TypeError, match="a contact has no nmae"):
+        space.add(created_at=CREATED, nmae="Ada")
+    assert space.add(created_at=CREATED) == 1
+    with pytest.raises(AttributeError, match="nmae"):
+        _ = space.contact(1).nmae
 
 
 @pytest.mark.parametrize(

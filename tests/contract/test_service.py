@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -21,12 +22,13 @@ import pytest
 import requests
 
 from tests.contract.conftest import UNLIMITED
-from tests.sandbox import Options, Sandbox
+from tests.sandbox import Options, Sandbox, dated, healthy, partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.contract.conftest import Clock, StartCometly
+    from tests.sandbox.faults import Endpoint
 
 START = datetime(2022, 1, 1, tzinfo=timezone.utc)
 END = datetime(2025, 1, 1, tzinfo=timezone.utc)
@@ -127,7 +129,7 @@ def test_a_million_contacts_are_ready_soon_and_a_page_is_quick(cometly: StartCom
 def test_invented_contacts_are_the_same_each_time(cometly: StartCometly, shape: str) -> None:
     answers = []
     for seed in (7, 7, 8):
-        client = cometly()
+        client = cometly(dated())
         client.sandbox.space.fill(500, START, END, seed, shape)  # type: ignore[arg-type]
         answers.append(client.contacts("2022-01-01 00:00:00", "2024-12-31 23:59:59", per_page=5000))
 
@@ -164,11 +166,12 @@ def test_ids_are_given_out_once(cometly: StartCometly) -> None:
     assert space.ids() == {5, 10, 11}
 
 
-def test_people_start_it_from_the_command_line() -> None:
+@pytest.mark.parametrize("flags", [[], ["--dated"]], ids=["undated", "dated"])
+def test_people_start_it_from_the_command_line(flags: list[str]) -> None:
     command = [sys.executable, "-W", "error", "-m", "tests.sandbox", "--port", "0"]
     options = ["--contacts", "50", "--timezone", "Asia/Tokyo", "--option", "page_cap=7"]
     with subprocess.Popen(  # noqa: S603 - ourselves
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *options, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -186,6 +189,7 @@ def test_people_start_it_from_the_command_line() -> None:
 
     assert config["timezone"] == "Asia/Tokyo"
     assert len(answer.json()["data"]) == 7
+    assert ("created_at" in answer.json()["data"][0]) is bool(flags)
     assert "Stopped after 1 call" in rest
     assert errors == ""
     assert process.returncode == 0
@@ -196,3 +200,111 @@ def _until(lines: Iterator[str], last: str) -> Iterator[str]:
         yield line
         if last in line:
             return
+
+
+def test_the_apis_clock_may_be_wrong(cometly: StartCometly, clock: Clock) -> None:
+    """Its own clock only: the store's, and when contacts and jobs are ready, are as ever."""
+    error = 26 * 3600.0
+    options = Options(clock_error=error, queued_seconds=5, refuses_future=frozenset({"list"}))
+    client = cometly(options, now=clock)
+    client.sandbox.space.add(created_at=datetime.fromtimestamp(clock(), timezone.utc))
+    created = clock()
+    export_id = client.create().json()["export_id"]
+    clock.advance(5)
+
+    poll = client.poll(export_id)
+    file = client.fetch(poll.json()["download_url"])
+
+    assert _seconds(poll.headers["Date"]) == clock() + error
+    assert _seconds(file.headers["Date"]) == clock()
+    assert _utc(poll.json()["created_at"]) == created + error
+    assert _utc(poll.json()["expires_at"]) == clock() + 900 + error
+    assert file.status_code == 200
+    assert client.ids(end="2024-06-02 14:00:00") == [1]
+    assert client.page(end="2024-06-02 14:00:06").status_code == 422
+
+
+def test_the_space_may_change_between_two_calls(cometly: StartCometly) -> None:
+    client = cometly()
+    client.sandbox.space.fill(6, START, END)
+    happened = []
+
+    def merge_the_newest(endpoint: Endpoint, call: int) -> None:
+        happened.append((endpoint, call))
+        if endpoint == "list" and call > 1:
+            newest = max(client.sandbox.space.ids())
+            client.sandbox.space.merge(newest, into=1)
+
+    client.page()
+    client.sandbox.before_answer = merge_the_newest
+    window = ("2022-01-01 00:00:00", "2025-01-01 00:00:00")
+
+    assert client.ids(*window) == [6, 5, 4, 3, 2, 1]
+    assert len(client.exported(*window)) == 6
+    assert client.ids(*window) == [5, 4, 3, 2, 1]
+    assert client.ids(*window) == [4, 3, 2, 1]
+    assert happened == [
+        ("list", 1),
+        ("create", 1),
+        ("poll", 1),
+        ("file", 1),
+        ("list", 2),
+        ("list", 3),
+    ]
+
+    client.sandbox.clear_faults()
+    assert client.ids(*window) == client.ids(*window)
+
+
+def test_time_may_pass_while_a_call_is_answered(cometly: StartCometly, clock: Clock) -> None:
+    client = cometly(Options(slow_list_days=1), now=clock, monotonic=clock)
+    client.sandbox.before_answer = lambda _endpoint, _call: clock.advance(60)
+
+    assert client.page().status_code == 504
+    assert client.page(end="2024-01-02 00:00:00").status_code == 200
+    first, second = client.sandbox.requests
+    assert second.at - first.at == 60
+
+
+def test_a_blip_may_begin_with_a_call(cometly: StartCometly, clock: Clock) -> None:
+    """Whatever is under way when the first export is created loses its answer."""
+    client = cometly(Options(limits=UNLIMITED, queued_seconds=0), now=clock)
+
+    def blip(endpoint: Endpoint, call: int) -> None:
+        if (endpoint, call) == ("create", 1):
+            client.sandbox.options = replace(
+                client.sandbox.options,
+                blackouts=[(clock(), clock() + 0.5)],
+                blackout_after_work=True,
+            )
+
+    client.sandbox.before_answer = blip
+    assert client.create().status_code == 202
+    for _ in range(3):
+        with pytest.raises(requests.ConnectionError):
+            client.create()
+    clock.advance(1)
+    assert client.create().json()["export_id"] == 1005
+
+
+def test_a_healthy_api_is_the_same_reading_of_it() -> None:
+    reading = {"timezone": "Asia/Tokyo", "end_inclusive": False, "max_list_days": 31.0}
+    ill = dated(
+        **reading,
+        blackouts=[(0.0, 1e12)],
+        clock_error=-86400,
+        export_keeps=partial.one_row,
+        list_lag=20,
+        slow_list_days=1,
+        max_running_exports=1,
+    )
+
+    assert healthy(ill) == healthy(dated(**reading))
+
+
+def _seconds(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp()
+
+
+def _utc(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

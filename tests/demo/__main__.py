@@ -15,7 +15,7 @@ from tests.demo.checks import compare
 from tests.demo.life import LOOKBACK_DAYS, life_goes_on
 from tests.demo.report import show, tell
 from tests.demo.run import watch
-from tests.sandbox import Options, Sandbox
+from tests.sandbox import Sandbox, dated
 from tests.support.meltano import MeltanoError, MeltanoProject
 from tests.support.postgres import Postgres, PostgresError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 CONTACTS = 60_000
-COMETLY = Options(timezone="America/Los_Angeles", job_seconds=2)
+COMETLY = dated(timezone="America/Los_Angeles", job_seconds=2)
 
 
 def main() -> int:

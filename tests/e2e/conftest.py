@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox import Options, Sandbox
+from tests.sandbox import Sandbox, dated
 from tests.support.catalogs import catalog
 from tests.support.fixtures import postgres
 from tests.support.meltano import MeltanoProject
@@ -30,7 +30,7 @@ __all__ = ["postgres"]
 START = datetime(2024, 1, 2, tzinfo=timezone.utc)  # meltano.yml starts the day before
 END = datetime(2024, 12, 31, tzinfo=timezone.utc)
 
-QUICK = Options(limits=PLENTY, queued_seconds=0, timezone="America/Los_Angeles")
+QUICK = dated(limits=PLENTY, queued_seconds=0, timezone="America/Los_Angeles")
 CONFIG = {"timezone": QUICK.timezone, "settle_seconds": 0, "include_all_emails": True}
 FULL = {"emit_activate_version_messages": True}
 

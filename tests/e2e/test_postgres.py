@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.conftest import END, QUICK, START, newcomer, read_from
 from tests.e2e.table import Rows, Table, contacts_in, contacts_of
-from tests.sandbox import Options, Sandbox
+from tests.sandbox import Sandbox, dated
 from tests.support.recipes import recipe
 
 if TYPE_CHECKING:
@@ -167,8 +167,8 @@ def test_two_spaces_fill_two_schemas(
     sandbox: StartSandbox, meltano: MeltanoProject, postgres: Postgres
 ) -> None:
     # Given two Spaces in different time zones, each with a key of its own
-    us = sandbox(Options(limits=QUICK.limits, api_key="ck_us", timezone="America/Los_Angeles"))
-    eu = sandbox(Options(limits=QUICK.limits, api_key="ck_eu", timezone="Europe/Berlin"))
+    us = sandbox(dated(limits=QUICK.limits, api_key="ck_us", timezone="America/Los_Angeles"))
+    eu = sandbox(dated(limits=QUICK.limits, api_key="ck_eu", timezone="Europe/Berlin"))
     us.space.fill(20, START, END, seed=1)
     eu.space.fill(30, START, END, seed=2)
     settings = {

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from tests.fuzz.warm import End, Order, Warm
-from tests.sandbox import Limits, Options, Sandbox
+from tests.sandbox import Limits, Sandbox, dated
 from tests.support.running import arguments, config_for
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Sweep:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # our clients do hang up
         with ExitStack() as opened:
             self._folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
-            options = Options(limits=_NO_LIMITS, queued_seconds=0.0)
+            options = dated(limits=_NO_LIMITS, queued_seconds=0.0)
             self.sandbox = opened.enter_context(Sandbox(options))
             self._warm = opened.enter_context(Warm(self._spool))
             self._opened = opened.pop_all()

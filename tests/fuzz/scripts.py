@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from tests.sandbox import Fault, Limits, Options
+from tests.sandbox import Fault, Limits, Options, dated
 
 if TYPE_CHECKING:
     from tests.sandbox.shapes import Shape
@@ -40,7 +40,7 @@ class Script:
     def passes(self) -> bool:
         """Nothing but a hiccup or two, against the API as documented."""
         few = len(self.faults) <= _HICCUPS
-        return few and self.options == Options() and all(map(_is_hiccup, self.faults))
+        return few and self.options == dated() and all(map(_is_hiccup, self.faults))
 
 
 def _is_hiccup(fault: Fault) -> bool:
@@ -198,7 +198,7 @@ _LIMITS = st.builds(
 )
 
 _OPTIONS = st.builds(
-    Options,
+    dated,
     timezone=st.sampled_from(ZONES),
     end_inclusive=st.booleans(),
     repeated_hour=st.sampled_from(["first", "second"]),
@@ -247,7 +247,7 @@ _CONFIG = st.fixed_dictionaries(
 
 @st.composite
 def scripts(draw: st.DrawFn) -> Script:
-    options = draw(st.just(Options()) | _OPTIONS)
+    options = draw(st.just(dated()) | _OPTIONS)
     return Script(
         contacts=draw(st.sampled_from([0, 1, 5, 30, 100])),
         shape=draw(st.sampled_from(_SHAPES)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox import Fault, Options, Sandbox
+from tests.sandbox import Fault, Sandbox, dated
 from tests.support.clock import FakeClock
 from tests.support.properties import PLENTY, is_silent
 from tests.support.running import launch, sync
@@ -170,7 +170,7 @@ def fill(sandbox: Sandbox, case: Case, now: datetime) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_no_secret_is_told(name: str) -> None:
     case, clock = CASES[name], FakeClock(NOW)
-    options = Options(api_key=KEY)
+    options = dated(api_key=KEY)
     with Sandbox(options, now=clock.epoch, monotonic=clock.monotonic) as sandbox:
         fill(sandbox, case, NOW)
 
@@ -185,7 +185,7 @@ def test_no_secret_is_told(name: str) -> None:
 @pytest.mark.parametrize("name", ["exports", "wrong key", "half a line"])
 def test_nor_by_a_process_of_its_own(name: str) -> None:
     case = CASES[name]
-    with Sandbox(Options(api_key=KEY, limits=PLENTY)) as sandbox:
+    with Sandbox(dated(api_key=KEY, limits=PLENTY)) as sandbox:
         fill(sandbox, case, datetime.now(timezone.utc))
 
         run = launch(sandbox, {**case.config, "export_target_size": 100})

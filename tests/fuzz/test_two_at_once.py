@@ -13,7 +13,7 @@ import pytest
 
 from tests.fuzz.hurry import BEGAN, HurriedClock
 from tests.fuzz.warm import Order, Warm
-from tests.sandbox import Options, Sandbox
+from tests.sandbox import Sandbox, dated
 from tests.support.running import arguments, config_for
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_taps_that_share_a_space_finish_without_a_storm(
 ) -> None:
     since = time.monotonic()
     clock = HurriedClock(since, SPEED)
-    with Sandbox(Options(), now=clock.epoch, monotonic=clock.monotonic) as sandbox:
+    with Sandbox(dated(), now=clock.epoch, monotonic=clock.monotonic) as sandbox:
         first = BEGAN - timedelta(days=30)
         sandbox.space.fill(CONTACTS, first, BEGAN - timedelta(hours=1))
         over = threading.Event()

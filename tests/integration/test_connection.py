@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_cometly.tap import TapCometly
-from tests.sandbox import Options
+from tests.sandbox import dated
 from tests.support.properties import PLENTY
 from tests.support.running import SCRIPT, config_for
 
@@ -26,7 +26,7 @@ ALL_COLUMNS = {"include_comet_tokens": True, "include_custom_fields": True}
 
 @pytest.fixture
 def cometly(sandbox: StartSandbox) -> Sandbox:
-    return sandbox(Options(limits=PLENTY))
+    return sandbox(dated(limits=PLENTY))
 
 
 def fill(sandbox: Sandbox, contacts: int) -> None:

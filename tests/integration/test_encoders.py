@@ -13,7 +13,7 @@ import pytest
 from singer_sdk.helpers._flattening import flatten_record
 
 from tests.integration.conftest import NOW
-from tests.sandbox import Options
+from tests.sandbox import dated
 from tests.support.foreign import RECORD_LANE
 from tests.support.properties import check
 from tests.support.running import config_for, sync, tap_with
@@ -31,7 +31,7 @@ both_ways = pytest.mark.parametrize("mode", ["pagination", "export"])
 
 @pytest.fixture
 def cometly_with_contacts(cometly: StartCometly) -> tuple[Sandbox, FakeClock]:
-    sandbox, clock = cometly(Options(created_at="microseconds", custom_numbers_as_strings=True))
+    sandbox, clock = cometly(dated(created_at="microseconds", custom_numbers_as_strings=True))
     sandbox.space.fill(CONTACTS, NOW - timedelta(days=100), NOW - timedelta(hours=1))
     return sandbox, clock
 

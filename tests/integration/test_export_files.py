@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from tap_cometly.runtime.clock import Clock
 from tests.integration.conftest import NOW
-from tests.sandbox import Fault, Options
+from tests.sandbox import Fault, dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import SCRIPT, arguments, config_for, environment, sync
 
@@ -48,7 +48,7 @@ Cometly = tuple["Sandbox", "FakeClock"]
 @pytest.fixture
 def one_file(cometly: StartCometly) -> Cometly:
     """Contacts that fit one export."""
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(CONTACTS, FIRST, LAST)
     return sandbox, clock
 
@@ -181,7 +181,7 @@ def test_a_file_the_store_does_not_have_is_created_again(one_file: Cometly) -> N
 def test_a_target_that_reads_nothing_for_long_does_not_matter(
     sandbox: StartSandbox, tmp_path: Path
 ) -> None:
-    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0, url_lifetime=1.0))
+    cometly = sandbox(dated(limits=PLENTY, queued_seconds=0.0, url_lifetime=1.0))
     ids = cometly.space.fill(5_000, FIRST, LAST)
 
     with _started(cometly, tmp_path) as process:
@@ -321,7 +321,7 @@ class HastyClock(Clock):
 
 
 def test_a_download_slower_than_1_kb_a_second_is_begun_again(sandbox: StartSandbox) -> None:
-    cometly = sandbox(Options(queued_seconds=0.0))
+    cometly = sandbox(dated(queued_seconds=0.0))
     cometly.space.fill(CONTACTS, FIRST, LAST)
     cometly.fault(Fault("file", "trickle", bytes_per_second=1_000))
 
@@ -361,7 +361,7 @@ def test_a_file_is_read_whatever_its_form(one_file: Cometly, shape: dict[str, An
 
 
 def test_an_empty_file_counts_once_the_list_agrees(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
 
     run = sync(sandbox, EXPORT, clock=clock)
 
@@ -393,7 +393,7 @@ def long_line(size: int) -> bytes:
 def test_an_enormous_file_is_an_error_and_takes_no_memory(
     sandbox: StartSandbox, tmp_path: Path, body: Callable[[], bytes]
 ) -> None:
-    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    cometly = sandbox(dated(limits=PLENTY, queued_seconds=0.0))
     cometly.space.fill(CONTACTS, FIRST, LAST)
     usual = _memory(cometly, tmp_path, expected=0)
     cometly.fault(Fault("file", "replace", times=None, body=body()))
@@ -437,7 +437,7 @@ def test_a_full_disk_is_an_error_that_names_the_directory(
     wrapper = LITTLE_ROOM[reason]
     if not _works(wrapper, tmp_path):
         pytest.skip("needs the right to mount a file system")
-    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    cometly = sandbox(dated(limits=PLENTY, queued_seconds=0.0))
     cometly.space.fill(3_000, FIRST, LAST)
 
     with _started(cometly, tmp_path, *wrapper) as process:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.conftest import NOW
-from tests.sandbox import Fault, Options
+from tests.sandbox import Fault, dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import SCRIPT, arguments, config_for, environment, sync
 from tests.support.silence import listening
@@ -59,14 +59,14 @@ class Cometly:
 
 @pytest.fixture
 def one_window(cometly: StartCometly) -> Cometly:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(300, FIRST, LAST)
     return Cometly(sandbox, clock)
 
 
 @pytest.fixture
 def six_windows(cometly: StartCometly) -> Cometly:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(6 * WINDOW, FIRST, LAST)
     return Cometly(sandbox, clock)
 
@@ -335,7 +335,7 @@ def test_windows_take_as_long_as_their_jobs_where_no_limit_is_in_the_way(
     sandbox: StartSandbox,
 ) -> None:
     windows, parallel, seconds = 8, 4, 2.0
-    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0, job_seconds=seconds))
+    cometly = sandbox(dated(limits=PLENTY, queued_seconds=0.0, job_seconds=seconds))
     now = datetime.now(timezone.utc)
     cometly.space.fill(windows * WINDOW, FIRST, now - timedelta(hours=1))
 
@@ -350,7 +350,7 @@ def test_windows_take_as_long_as_their_jobs_where_no_limit_is_in_the_way(
 
 @pytest.mark.slow
 def test_a_backfill_finishes_though_it_is_killed_every_few_windows(sandbox: StartSandbox) -> None:
-    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    cometly = sandbox(dated(limits=PLENTY, queued_seconds=0.0))
     ids = cometly.space.fill(8 * WINDOW, FIRST, NOW)
     state: dict[str, Any] | None = None
     got: set[int] = set()

@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 
 from tests.integration.conftest import NOW
-from tests.sandbox import Fault, Limits, Options
+from tests.sandbox import Fault, Limits, dated
 from tests.support.properties import check
 from tests.support.running import launch, sync
 from tests.support.silence import listening as heard
@@ -40,7 +40,7 @@ MINUTE = 60.0
 @pytest.fixture
 def forty(cometly: StartCometly) -> tuple[Sandbox, FakeClock]:
     """Four pages of contacts."""
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(40, FIRST, NOW - timedelta(hours=1))
     return sandbox, clock
 
@@ -121,7 +121,7 @@ def test_a_retry_after_of_a_day_is_loud_at_once_and_says_when(
 
 
 def test_another_client_takes_14_of_15(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(200, FIRST, NOW - timedelta(hours=1))
     sandbox.take("list", 14)
 
@@ -137,7 +137,7 @@ def test_another_client_takes_14_of_15(cometly: StartCometly) -> None:
 def test_limits_raised_or_lowered_in_the_headers_are_used_and_kept(
     cometly: StartCometly, limit: int, minutes: int
 ) -> None:
-    sandbox, clock = cometly(Options(limits=Limits(list=limit)))
+    sandbox, clock = cometly(dated(limits=Limits(list=limit)))
     sandbox.space.fill(400, FIRST, NOW - timedelta(hours=1))
 
     run = sync(sandbox, PAGES, clock=clock)
@@ -149,7 +149,7 @@ def test_limits_raised_or_lowered_in_the_headers_are_used_and_kept(
 
 
 def test_a_share_leaves_the_rest_to_others(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(200, FIRST, NOW - timedelta(hours=1))
 
     run = sync(sandbox, {**PAGES, "rate_limit_share": 0.5}, clock=clock)
@@ -217,7 +217,7 @@ def test_an_outage_of_more_than_five_minutes_is_loud(
 
 def test_pauses_after_failures_are_jittered(cometly: StartCometly) -> None:
     def seconds() -> float:
-        sandbox, clock = cometly()
+        sandbox, clock = cometly(dated())
         sandbox.fault(Fault("list", times=5, status=502))
         sync(sandbox, PAGES, clock=clock)
         return took(clock)
@@ -240,7 +240,7 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
 
 def test_an_answer_that_trickles_is_not_waited_for_to_its_end(sandbox: StartSandbox) -> None:
     # given
-    slow, now = sandbox(), datetime.now(timezone.utc)
+    slow, now = sandbox(dated()), datetime.now(timezone.utc)
     slow.space.fill(60, now - timedelta(days=5), now - timedelta(hours=2))
     slow.fault(Fault("list", "trickle", bytes_per_second=500))  # 20 seconds for all of it
     # when
@@ -444,7 +444,7 @@ def launch_for(
 
 
 def test_netrc_does_not_replace_the_key(sandbox: StartSandbox, tmp_path: Path) -> None:
-    cometly = sandbox(Options(queued_seconds=0.0))
+    cometly = sandbox(dated(queued_seconds=0.0))
     cometly.space.fill(40, FIRST, NOW)
     netrc = tmp_path / "netrc"
     netrc.write_text("default login ada password canary_netrc\n", "utf-8")
@@ -462,7 +462,7 @@ def test_netrc_does_not_replace_the_key(sandbox: StartSandbox, tmp_path: Path) -
 
 
 def test_waiting_is_told_at_least_every_30_seconds(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(limits=Limits(list=2)))
+    sandbox, clock = cometly(dated(limits=Limits(list=2)))
     sandbox.space.fill(60, FIRST, NOW - timedelta(hours=1))
 
     with heard(clock) as listener:

@@ -11,7 +11,7 @@ import pytest
 from singer_sdk.metrics import Metric, Point
 
 from tests.integration.reporter import EXPORTS, FIRST, LAST, PAGES, WAYS, WINDOW, slowly, told
-from tests.sandbox import Fault, Options
+from tests.sandbox import Fault, dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import launch, sync
 
@@ -29,7 +29,7 @@ def metrics(run: Run) -> list[dict[str, Any]]:
 
 
 def test_requests_and_jobs_are_metrics_in_the_sdks_form(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(2_000, FIRST, LAST)
     sandbox.fault(Fault("poll", status=503))
 
@@ -68,7 +68,7 @@ def of(run: Run, metric: Metric) -> list[dict[str, Any]]:
 
 
 def test_each_export_and_each_download_is_timed(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY, job_seconds=30))
+    sandbox, clock = cometly(dated(limits=PLENTY, job_seconds=30))
     sandbox.space.fill(2_000, FIRST, LAST)
     sandbox.fault(Fault("file", "truncate", call=2))
 
@@ -87,7 +87,7 @@ def test_each_export_and_each_download_is_timed(cometly: StartCometly) -> None:
 
 
 def test_a_job_that_fails_is_a_metric_too(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(300, FIRST, LAST)
     sandbox.fault(Fault("poll", "edit", edit=lambda answer: {**answer, "status": "failed"}))
 
@@ -102,7 +102,7 @@ def test_a_job_that_fails_is_a_metric_too(cometly: StartCometly) -> None:
 
 
 def test_a_run_that_fails_is_timed_as_failed(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
 
     run = sync(sandbox, {**PAGES, "api_key": "wrong"}, clock=clock)
 
@@ -111,7 +111,7 @@ def test_a_run_that_fails_is_timed_as_failed(cometly: StartCometly) -> None:
 
 
 def test_long_runs_count_records_as_they_go(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(900, FIRST, LAST)
 
     with mock.patch("singer_sdk.metrics.time", clock.epoch), slowly(clock, 30):
@@ -123,7 +123,7 @@ def test_long_runs_count_records_as_they_go(cometly: StartCometly) -> None:
 
 
 def test_batches_are_counted(cometly: StartCometly, tmp_path: Path) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(900, FIRST, LAST)
     batches = {
         "encoding": {"format": "jsonl", "compression": "none"},
@@ -165,7 +165,7 @@ def structured(tmp_path: Path) -> dict[str, str]:
 def test_every_line_can_be_json(
     sandbox: StartSandbox, structured: dict[str, str], config: dict[str, Any]
 ) -> None:
-    cometly = sandbox(Options(limits=PLENTY))
+    cometly = sandbox(dated(limits=PLENTY))
     cometly.space.fill(900, FIRST, LAST)
 
     run = launch(cometly, config, env=structured)
@@ -183,7 +183,7 @@ def test_every_line_can_be_json(
 
 
 def test_the_one_error_is_json_too(sandbox: StartSandbox, structured: dict[str, str]) -> None:
-    cometly = sandbox()
+    cometly = sandbox(dated())
 
     run = launch(cometly, {**PAGES, "api_key": "wrong"}, env=structured)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.conftest import NOW
+from tests.sandbox import dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import sync
 
@@ -32,7 +33,7 @@ Cometly = tuple["Sandbox", "FakeClock"]
 @pytest.fixture
 def odd_contacts(cometly: StartCometly) -> Cometly:
     """Many contacts, some of them odd."""
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.options = replace(sandbox.options, limits=PLENTY)
     sandbox.space.fill(CONTACTS, FIRST, NOW - timedelta(hours=2))
     odd: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.conftest import NOW
-from tests.sandbox import Fault, Options
+from tests.sandbox import Fault, dated
 from tests.support.properties import check
 from tests.support.running import sync
 
@@ -57,7 +57,7 @@ class Cometly:
 
 @pytest.fixture
 def fifty(cometly: StartCometly) -> Cometly:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(CONTACTS, FIRST, NOW - timedelta(hours=1))
     return Cometly(sandbox, clock)
 
@@ -237,7 +237,7 @@ def test_cursors_refused_for_good_are_loud(fifty: Cometly) -> None:
 
 
 def test_a_list_that_refuses_long_ranges_is_read_in_shorter_ones(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(max_list_days=40))
+    sandbox, clock = cometly(dated(max_list_days=40))
     sandbox.space.fill(CONTACTS, NOW - timedelta(days=150), NOW - timedelta(hours=1))
 
     run = sync(sandbox, {"extraction_mode": "pagination"}, clock=clock)
@@ -250,7 +250,7 @@ def test_a_list_that_refuses_long_ranges_is_read_in_shorter_ones(cometly: StartC
 def test_an_empty_space_is_read_by_a_list_that_refuses_long_ranges(
     cometly: StartCometly, mode: str
 ) -> None:
-    sandbox, clock = cometly(Options(max_list_days=40))
+    sandbox, clock = cometly(dated(max_list_days=40))
 
     run = sync(sandbox, {"extraction_mode": mode}, clock=clock)
 
@@ -334,7 +334,7 @@ def test_a_next_page_on_another_host_is_never_followed(fifty: Cometly) -> None:
 
 
 def test_an_api_that_ignores_the_dates_is_a_zone_error(fifty: Cometly) -> None:
-    fifty.sandbox.options = Options(ignore_dates=True)
+    fifty.sandbox.options = dated(ignore_dates=True)
 
     run = fifty.sync(start_date="2024-05-20T00:00:00Z")
 
@@ -347,7 +347,7 @@ def test_an_api_that_ignores_the_dates_is_a_zone_error(fifty: Cometly) -> None:
 @pytest.mark.parametrize("mode", ["pagination", "auto"])
 @pytest.mark.parametrize("cap", [1, 7, 10])
 def test_pages_smaller_than_asked_for_are_fine(cometly: StartCometly, cap: int, mode: str) -> None:
-    sandbox, clock = cometly(Options(page_cap=cap))
+    sandbox, clock = cometly(dated(page_cap=cap))
     sandbox.space.fill(CONTACTS, FIRST, NOW - timedelta(hours=1))
 
     run = sync(sandbox, {"extraction_mode": mode, "export_threshold": 30}, clock=clock)

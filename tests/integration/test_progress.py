@@ -25,7 +25,7 @@ from tests.integration.reporter import (
     slowly,
     told,
 )
-from tests.sandbox import Fault, Limits, Options
+from tests.sandbox import Fault, Limits, dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import sync
 from tests.support.silence import listening
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @WAYS
 def test_each_window_is_one_line(cometly: StartCometly, config: dict[str, Any]) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(2_000, FIRST, LAST)
 
     with mock.patch("tap_cometly.extract.extractor.PAGE_WINDOW", 500):
@@ -71,7 +71,7 @@ def test_no_call_however_slow_makes_the_log_fall_silent(
     cometly: StartCometly, config: dict[str, Any]
 ) -> None:
     # Given an API and a store that take as long as is borne for each answer
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(900, FIRST, LAST)
 
     with listening(clock) as listener, slowly(clock, SLOWEST):
@@ -87,7 +87,7 @@ def test_no_call_however_slow_makes_the_log_fall_silent(
 def test_a_target_that_reads_nothing_for_20_minutes_is_told(
     cometly: StartCometly, config: dict[str, Any]
 ) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(900, FIRST, LAST)
     write, lines = StdoutWriter.write_lines, []
 
@@ -109,7 +109,7 @@ def test_a_target_that_reads_nothing_for_20_minutes_is_told(
 def test_a_thread_breaks_the_silence_of_a_call(sandbox: StartSandbox) -> None:
     # Given time that goes 40 times faster, and a page that takes 100 s of it
     clock = HurriedClock(time.monotonic(), 40)
-    cometly = sandbox(Options(limits=PLENTY), now=clock.epoch, monotonic=clock.monotonic)
+    cometly = sandbox(dated(limits=PLENTY), now=clock.epoch, monotonic=clock.monotonic)
     cometly.space.fill(300, clock.now() - timedelta(days=20), clock.now() - timedelta(hours=1))
     cometly.fault(Fault("list", "slow", call=3, seconds=2.5))
 
@@ -123,7 +123,7 @@ def test_a_thread_breaks_the_silence_of_a_call(sandbox: StartSandbox) -> None:
 
 
 def test_a_run_that_goes_quickly_has_nothing_to_add(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(900, FIRST, LAST)
 
     run = sync(sandbox, PAGES, clock=clock)
@@ -135,7 +135,7 @@ def test_a_run_that_goes_quickly_has_nothing_to_add(cometly: StartCometly) -> No
 
 
 def test_the_last_line_sums_the_run_up(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(limits=Limits(create=2)))
+    sandbox, clock = cometly(dated(limits=Limits(create=2)))
     sandbox.space.fill(2_000, FIRST, LAST)
 
     run = sync(sandbox, EXPORTS, clock=clock)
@@ -154,7 +154,7 @@ def test_the_last_line_sums_the_run_up(cometly: StartCometly) -> None:
 
 
 def test_an_empty_range_is_summed_up_too(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
 
     run = sync(sandbox, {"start_date": "2025-01-01"}, clock=clock)
 
@@ -167,7 +167,7 @@ def test_an_empty_range_is_summed_up_too(cometly: StartCometly) -> None:
 def test_a_run_that_fails_says_what_it_has_done_before_its_one_error(
     cometly: StartCometly,
 ) -> None:
-    sandbox, clock = cometly(Options(limits=PLENTY))
+    sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(2_000, FIRST, LAST)
     sandbox.fault(Fault("create", call=4, status=401, times=None))
 

@@ -11,7 +11,7 @@ import pytest
 
 from tap_cometly.contacts.schema import FIELDS
 from tests.integration.conftest import NOW
-from tests.sandbox import Fault, Options
+from tests.sandbox import Fault, dated
 from tests.support.foreign import FILES, PAGES, WAYS, Way
 from tests.support.properties import check
 
@@ -44,7 +44,7 @@ class Cometly:
 
 @pytest.fixture
 def one(cometly: StartCometly) -> Cometly:
-    return Cometly(*cometly())
+    return Cometly(*cometly(dated()))
 
 
 def line(*, raw: bytes = b"", without: str = "", **fields: Any) -> bytes:
@@ -387,7 +387,7 @@ def test_missing_fields_come_out_as_null(one: Cometly, way: Way) -> None:
 def test_a_contact_has_the_same_columns_and_values_from_a_page_and_from_a_file(
     cometly: StartCometly, created_at: Any
 ) -> None:
-    sandbox, clock = cometly(Options(created_at=created_at, unicode_escaped=False))
+    sandbox, clock = cometly(dated(created_at=created_at, unicode_escaped=False))
     sandbox.space.fill(300, NOW - 100 * HOUR, NOW - HOUR)
     options = {"include_comet_tokens": True, "include_all_emails": True}
 
@@ -416,7 +416,7 @@ def test_a_contact_has_the_same_columns_and_values_from_a_page_and_from_a_file(
 def test_a_column_that_one_endpoint_lacks_is_read_from_the_other(
     cometly: StartCometly, mode: str, lacking: dict[str, Any], used: str, threshold: int
 ) -> None:
-    sandbox, clock = cometly(Options(**lacking))
+    sandbox, clock = cometly(dated(**lacking))
     ids = sandbox.space.fill(30, NOW - 100 * HOUR, NOW - HOUR)
     way = Way(mode, {})
 
@@ -439,7 +439,7 @@ def test_a_column_that_one_endpoint_lacks_is_read_from_the_other(
 def test_a_column_that_cannot_be_had_is_loud(
     cometly: StartCometly, mode: str, lacking: dict[str, Any]
 ) -> None:
-    sandbox, clock = cometly(Options(**lacking))
+    sandbox, clock = cometly(dated(**lacking))
     sandbox.space.fill(30, NOW - 100 * HOUR, NOW - HOUR)
 
     run = Way(mode, {}).run(sandbox, clock, include_all_emails=True)

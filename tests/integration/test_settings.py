@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import snapshots
-from tests.sandbox import Options
+from tests.sandbox import dated
 from tests.snapshots import CATALOGS
 from tests.support.properties import PLENTY, check
 from tests.support.running import SCRIPT, launch, sync
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.sandbox.fixture import StartSandbox
 
 CANARY = "ck_canary_7f3a9"
-QUICK = Options(api_key=CANARY, limits=PLENTY)
+QUICK = dated(api_key=CANARY, limits=PLENTY)
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 AN_HOUR = timedelta(hours=1)
 MODES = ["auto", "pagination", "export"]

@@ -12,7 +12,7 @@ import pytest
 
 from tap_cometly.tap import TapCometly
 from tests.integration.conftest import NOW
-from tests.sandbox import Fault
+from tests.sandbox import Fault, dated
 from tests.support.properties import check
 from tests.support.running import sync
 
@@ -71,7 +71,7 @@ def catalog(
 def test_a_bookmark_is_understood_and_nothing_before_it_read_again(
     cometly: StartCometly, given: dict[str, Any]
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     old = sandbox.space.fill(20, FIRST, MIDDLE)
     new = sandbox.space.fill(20, MIDDLE, NOW - DAY)
 
@@ -83,7 +83,7 @@ def test_a_bookmark_is_understood_and_nothing_before_it_read_again(
 
 
 def test_a_bookmark_ahead_of_now_stays_and_nothing_is_read_again(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(20, FIRST, NOW)
 
     run = sync(sandbox, state=state_at("2024-07-01T00:00:00Z"), clock=clock)
@@ -94,7 +94,7 @@ def test_a_bookmark_ahead_of_now_stays_and_nothing_is_read_again(cometly: StartC
 
 
 def test_unknown_keys_of_a_bookmark_and_other_streams_survive(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     given = state_at(AT_MIDDLE, note={"mine": [1, 2]})
     given["bookmarks"]["orders"] = {"replication_key_value": 7}
 
@@ -123,7 +123,7 @@ def test_unknown_keys_of_a_bookmark_and_other_streams_survive(cometly: StartCome
 def test_a_state_that_is_none_is_loud_and_no_state_goes_out(
     cometly: StartCometly, given: str, why: str
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
 
     run = sync(sandbox, state=given, clock=clock)
 
@@ -139,7 +139,7 @@ def test_a_state_that_is_none_is_loud_and_no_state_goes_out(
 def test_five_runs_without_new_contacts_never_move_the_bookmark_back(
     cometly: StartCometly,
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, MIDDLE)
     marks, state = [], None
 
@@ -157,7 +157,7 @@ def test_five_runs_without_new_contacts_never_move_the_bookmark_back(
 def test_a_start_later_than_the_bookmark_counts_and_the_gap_is_named(
     cometly: StartCometly,
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     skipped = sandbox.space.fill(5, MIDDLE - DAY, MIDDLE)
     read = sandbox.space.fill(5, MIDDLE, NOW - DAY)
 
@@ -172,7 +172,7 @@ def test_a_start_later_than_the_bookmark_counts_and_the_gap_is_named(
 def test_columns_switched_on_later_are_named_with_the_way_to_fill_them(
     cometly: StartCometly,
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, MIDDLE)
     before = sync(sandbox, clock=clock)
     clock.advance(DAY)
@@ -186,7 +186,7 @@ def test_columns_switched_on_later_are_named_with_the_way_to_fill_them(
 
 
 def test_key_and_replication_key_are_delivered_though_deselected(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     ids = sandbox.space.fill(5, FIRST, MIDDLE)
 
     run = sync(
@@ -205,7 +205,7 @@ def test_key_and_replication_key_are_delivered_though_deselected(cometly: StartC
 
 
 def test_a_deselected_stream_is_not_read(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, MIDDLE)
     made = catalog()
     made["streams"][0]["metadata"][-1]["metadata"]["selected"] = False
@@ -226,7 +226,7 @@ def test_a_deselected_stream_is_not_read(cometly: StartCometly) -> None:
 def test_a_catalog_of_another_key_is_refused(
     cometly: StartCometly, changes: dict[str, Any], why: str
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
 
     run = sync(sandbox, catalog=catalog(**changes), clock=clock)
 
@@ -236,7 +236,7 @@ def test_a_catalog_of_another_key_is_refused(
 
 
 def test_a_catalog_without_a_replication_key_is_still_incremental(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, MIDDLE)
 
     run = sync(sandbox, catalog=catalog(replication_key=None), state=state_at(), clock=clock)
@@ -247,7 +247,7 @@ def test_a_catalog_without_a_replication_key_is_still_incremental(cometly: Start
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"streams": [3]}', "garbage"])
 def test_a_catalog_that_is_none_is_loud(cometly: StartCometly, text: str) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
 
     run = sync(sandbox, catalog=text, clock=clock)
 
@@ -266,7 +266,7 @@ def versions(lines: list[dict[str, Any]]) -> list[int]:
 def test_a_full_table_run_activates_its_version_last_and_leaves_the_bookmark_alone(
     cometly: StartCometly,
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     ids = sandbox.space.fill(25, FIRST, NOW)
     config = {**FULL, "page_size": 10}
 
@@ -284,7 +284,7 @@ def test_a_full_table_run_activates_its_version_last_and_leaves_the_bookmark_alo
 
 
 def test_a_full_table_run_without_the_setting_sends_no_version(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, NOW)
 
     run = sync(sandbox, catalog=catalog(method="FULL_TABLE"), clock=clock)
@@ -295,7 +295,7 @@ def test_a_full_table_run_without_the_setting_sends_no_version(cometly: StartCom
 
 
 def test_a_full_table_run_that_fails_half_way_sends_no_version(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(25, FIRST, NOW)
     sandbox.fault(Fault("list", call=3, times=None, status=403))
     config = {**FULL, "page_size": 10}
@@ -314,7 +314,7 @@ def test_a_full_table_run_that_fails_half_way_sends_no_version(cometly: StartCom
 def test_a_full_table_run_without_contacts_or_with_an_end_sends_no_version_and_says_so(
     cometly: StartCometly, contacts: int, config: dict[str, Any], why: str
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(contacts, FIRST, MIDDLE)
 
     run = sync(sandbox, {**FULL, **config}, catalog=catalog(method="FULL_TABLE"), clock=clock)
@@ -325,7 +325,7 @@ def test_a_full_table_run_without_contacts_or_with_an_end_sends_no_version_and_s
 
 
 def test_an_incremental_run_sends_no_version(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, NOW)
 
     run = sync(sandbox, FULL, clock=clock)

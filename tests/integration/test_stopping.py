@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox import Fault, Limits, Options
+from tests.sandbox import Fault, Limits, dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import SCRIPT, arguments, config_for, environment, sync
 
@@ -154,7 +154,7 @@ def test_a_signal_stops_it_without_a_torn_line_and_nothing_is_left(
     config: dict[str, Any],
     begun: tuple[str, int],
 ) -> None:
-    cometly = sandbox(Options(queued_seconds=0.5))
+    cometly = sandbox(dated(queued_seconds=0.5))
     ids = cometly.space.fill(50, FIRST, NOW)
     busy(cometly)
     endpoint, calls = begun
@@ -174,7 +174,7 @@ def test_a_signal_stops_it_without_a_torn_line_and_nothing_is_left(
     assert spooled == []
     assert "Traceback" not in log
     cometly.clear_faults()
-    cometly.options = Options(limits=PLENTY, queued_seconds=0.0)
+    cometly.options = dated(limits=PLENTY, queued_seconds=0.0)
     again = sync(cometly, config)
     assert again.ids == set(ids)
     check(again, cometly, cuts=0, limits=PLENTY)
@@ -191,7 +191,7 @@ def test_stopping_takes_less_than_a_second(
     endpoint, calls = begun
     took = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
-        cometly = sandbox(Options(queued_seconds=0.5))
+        cometly = sandbox(dated(queued_seconds=0.5))
         cometly.space.fill(50, FIRST, NOW)
         busy(cometly)
         with started(cometly, config) as tap:
@@ -220,7 +220,7 @@ SIZES = pytest.mark.parametrize(
 def test_a_signal_while_stdout_is_blocked_lets_the_line_be_finished_first(
     sandbox: StartSandbox, number: int, code: int, size: int, count: int, unbuffered: str
 ) -> None:
-    cometly = sandbox(Options(limits=PLENTY))
+    cometly = sandbox(dated(limits=PLENTY))
     fill_with(cometly, size, count)
 
     with started(cometly, CONFIG, env={"PYTHONUNBUFFERED": unbuffered}) as tap:
@@ -242,7 +242,7 @@ def test_a_signal_while_stdout_is_blocked_lets_the_line_be_finished_first(
 def test_a_second_signal_does_not_wait_for_the_reader(
     sandbox: StartSandbox, number: int, code: int
 ) -> None:
-    cometly = sandbox(Options(limits=PLENTY))
+    cometly = sandbox(dated(limits=PLENTY))
     fill_with(cometly, 1_000_000, 3)
 
     with started(cometly, CONFIG) as tap:
@@ -270,7 +270,7 @@ def test_sigkill_leaves_no_spool_and_the_next_run_is_complete(
     config: dict[str, Any],
     begun: tuple[str, int],
 ) -> None:
-    cometly = sandbox(Options(queued_seconds=0.0))
+    cometly = sandbox(dated(queued_seconds=0.0))
     ids = cometly.space.fill(50, FIRST, NOW)
     busy(cometly)
     endpoint, calls = begun
@@ -284,7 +284,7 @@ def test_sigkill_leaves_no_spool_and_the_next_run_is_complete(
     assert "STATE" not in [line["type"] for line in lines]
     assert spooled == []
     cometly.clear_faults()
-    cometly.options = Options(limits=PLENTY, queued_seconds=0.0)
+    cometly.options = dated(limits=PLENTY, queued_seconds=0.0)
     again = sync(cometly, config)
     assert again.ids == set(ids)
     check(again, cometly, limits=PLENTY)
@@ -292,7 +292,7 @@ def test_sigkill_leaves_no_spool_and_the_next_run_is_complete(
 
 @pytest.mark.parametrize("config", [CONFIG, EXPORT], ids=["pages", "exports"])
 def test_a_target_that_died_is_one_line(sandbox: StartSandbox, config: dict[str, Any]) -> None:
-    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    cometly = sandbox(dated(limits=PLENTY, queued_seconds=0.0))
     cometly.space.fill(3000, FIRST, NOW)
 
     with started(cometly, config) as tap:
@@ -311,7 +311,7 @@ def test_a_target_that_died_is_one_line(sandbox: StartSandbox, config: dict[str,
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_behind_stdout_is_one_line(sandbox: StartSandbox) -> None:
-    cometly = sandbox(Options(limits=PLENTY))
+    cometly = sandbox(dated(limits=PLENTY))
     cometly.space.fill(10, FIRST, NOW)
 
     with Path("/dev/full").open("wb") as full, started(cometly, CONFIG, full) as tap:
@@ -325,7 +325,7 @@ def test_a_full_disk_behind_stdout_is_one_line(sandbox: StartSandbox) -> None:
 
 
 def test_a_signal_before_the_first_request_is_obeyed_too(sandbox: StartSandbox) -> None:
-    cometly = sandbox(Options(limits=Limits(list=1)))
+    cometly = sandbox(dated(limits=Limits(list=1)))
     reader, writer = os.pipe()
 
     with started(cometly, CONFIG, writer) as tap:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.reporter import WAYS, WINDOW
-from tests.sandbox import Fault, Options
+from tests.sandbox import Fault, dated
 from tests.support.properties import PLENTY
 from tests.support.running import SCRIPT, config_for
 from tests.support.terminal import COLUMNS, Session, session
@@ -37,7 +37,7 @@ SIGNALS = pytest.mark.parametrize(
 
 @pytest.fixture
 def cometly(sandbox: StartSandbox) -> Sandbox:
-    started = sandbox(Options(limits=PLENTY, queued_seconds=0.5, job_seconds=0.5))
+    started = sandbox(dated(limits=PLENTY, queued_seconds=0.5, job_seconds=0.5))
     now = datetime.now(timezone.utc)
     started.space.fill(CONTACTS, now - timedelta(days=20), now - timedelta(hours=1))
     return started

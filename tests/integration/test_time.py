@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.integration.conftest import NOW
-from tests.sandbox import Fault, Limits, Options
+from tests.sandbox import Fault, Limits, dated
 from tests.support.properties import check, instant
 from tests.support.running import bookmark_of, sync
 from tests.support.seasons import SETTLE, ZONES, changes, live_through
@@ -52,7 +52,7 @@ def test_runs_across_changes_of_the_clock_are_complete_through_pages(
 ) -> None:
     for change in changes(zone):
         sandbox, clock = cometly(
-            Options(timezone=zone, created_at=created_at, **reading), now=change - DAY
+            dated(timezone=zone, created_at=created_at, **reading), now=change - DAY
         )
 
         runs = live_through(sandbox, clock, change, timedelta(minutes=minutes), {"timezone": zone})
@@ -70,7 +70,7 @@ def test_runs_across_changes_of_the_clock_are_complete_through_exports(
 ) -> None:
     for change in changes(zone):
         sandbox, clock = cometly(
-            Options(timezone=zone, created_at=created_at, **reading), now=change - DAY
+            dated(timezone=zone, created_at=created_at, **reading), now=change - DAY
         )
 
         config = {"timezone": zone, "extraction_mode": "export"}
@@ -87,7 +87,7 @@ def test_windows_that_end_within_a_change_of_the_clock_are_complete_in_real_time
     sandbox: StartSandbox, zone: str, mode: str, reading: dict[str, Any]
 ) -> None:
     change = changes(zone)[-1]
-    options = Options(timezone=zone, limits=PLENTY, queued_seconds=0.0, **reading)
+    options = dated(timezone=zone, limits=PLENTY, queued_seconds=0.0, **reading)
     cometly = sandbox(options)
     cometly.space.fill(200, change - 2 * HOUR, change + 2 * HOUR)
     state, ids = None, set[int]()
@@ -118,7 +118,7 @@ def _all_of(runs: list[Run], sandbox: Sandbox) -> bool:
 def test_a_contact_on_a_boundary_second_is_read(
     cometly: StartCometly, mode: str, end_inclusive: Any, created_at: Any, milliseconds: int
 ) -> None:
-    sandbox, clock = cometly(Options(end_inclusive=end_inclusive, created_at=created_at))
+    sandbox, clock = cometly(dated(end_inclusive=end_inclusive, created_at=created_at))
     boundary = NOW - SETTLE
     there = sandbox.space.add(created_at=boundary + timedelta(milliseconds=milliseconds))
 
@@ -133,7 +133,7 @@ def test_a_contact_on_a_boundary_second_is_read(
 
 @pytest.mark.parametrize("mode", ["pagination", "auto", "export"])
 def test_six_thousand_contacts_in_one_second_are_read(cometly: StartCometly, mode: str) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     second = NOW - DAY
     sandbox.space.fill(6_000, second, second + timedelta(seconds=1))
     config = {"extraction_mode": mode, "export_threshold": 2_000, "export_target_size": 1_000}
@@ -151,7 +151,7 @@ def test_six_thousand_contacts_in_one_second_are_read(cometly: StartCometly, mod
 def test_contacts_that_show_up_within_the_settling_time_are_read(
     cometly: StartCometly, late: int
 ) -> None:
-    sandbox, clock = cometly(Options(visible_after=float(late)))
+    sandbox, clock = cometly(dated(visible_after=float(late)))
     config = {"start_date": NOW.isoformat(), "settle_seconds": 60}
     state, ids = None, set[int]()
     for _ in range(30):
@@ -172,7 +172,7 @@ def test_contacts_that_show_up_within_the_settling_time_are_read(
 def test_a_contact_that_shows_up_within_the_lookback_is_caught_by_the_next_run(
     cometly: StartCometly,
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(20, NOW - 5 * DAY, NOW - HOUR)
     first = sync(sandbox, clock=clock)
     late = sandbox.space.add(created_at=NOW - 2 * DAY)
@@ -187,7 +187,7 @@ def test_a_contact_that_shows_up_within_the_lookback_is_caught_by_the_next_run(
 
 
 def test_an_import_with_old_dates_under_new_ids_is_read(cometly: StartCometly) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(300, NOW - 30 * DAY, NOW - HOUR)
     sandbox.space.fill(200, NOW - 150 * DAY, NOW - 100 * DAY)
 
@@ -205,7 +205,7 @@ def test_an_import_with_old_dates_under_new_ids_is_read(cometly: StartCometly) -
     "ahead", [timedelta(minutes=5), 26 * HOUR, timedelta(minutes=-5), -26 * HOUR], ids=str
 )
 def test_the_earlier_clock_counts(cometly: StartCometly, ahead: timedelta) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(50, NOW - 3 * DAY, NOW)
 
     run = sync(sandbox, clock=clock.ahead(ahead))
@@ -219,7 +219,7 @@ def test_the_earlier_clock_counts(cometly: StartCometly, ahead: timedelta) -> No
 def test_a_minute_between_the_clocks_is_not_worth_a_warning(
     cometly: StartCometly, seconds: int
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(50, NOW - 3 * DAY, NOW)
     ahead = timedelta(seconds=seconds)
 
@@ -231,7 +231,7 @@ def test_a_minute_between_the_clocks_is_not_worth_a_warning(
 
 @pytest.mark.parametrize("mode", ["pagination", "export"])
 def test_the_bookmark_never_runs_ahead_of_the_present(cometly: StartCometly, mode: str) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     sandbox.space.fill(20, NOW - DAY, NOW - HOUR)
     sandbox.space.add(created_at=datetime(2099, 5, 1, tzinfo=timezone.utc))
     config = {"end_date": "2099-12-31T00:00:00Z", "extraction_mode": mode}
@@ -262,7 +262,7 @@ WRONG = {  # the Space's zone, the setting, and what the error names
 def test_a_wrong_zone_is_loud_and_names_the_offset(
     cometly: StartCometly, space: str, setting: str, offset: str, mode: str
 ) -> None:
-    sandbox, clock = cometly(Options(timezone=space))
+    sandbox, clock = cometly(dated(timezone=space))
     sandbox.space.fill(100, NOW - 100 * DAY, NOW - HOUR)
 
     run = sync(sandbox, {"timezone": setting, "extraction_mode": mode}, clock=clock)
@@ -275,7 +275,7 @@ def test_a_wrong_zone_is_loud_and_names_the_offset(
 
 
 def test_a_wrong_zone_is_found_out_once_however_much_there_is(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(timezone="America/Los_Angeles"))
+    sandbox, clock = cometly(dated(timezone="America/Los_Angeles"))
     sandbox.space.fill(7_000, NOW - 100 * DAY, NOW - HOUR)
 
     run = sync(sandbox, {"timezone": "Europe/London"}, clock=clock)
@@ -291,7 +291,7 @@ def test_a_wrong_zone_is_found_out_once_however_much_there_is(cometly: StartCome
 def test_a_wrong_zone_is_loud_in_the_shortest_of_ranges(
     cometly: StartCometly, space: str, setting: str, offset: str, mode: str
 ) -> None:
-    sandbox, clock = cometly(Options(timezone=space))
+    sandbox, clock = cometly(dated(timezone=space))
     sandbox.space.fill(100, NOW - 10 * HOUR, NOW)
     start = (NOW - timedelta(minutes=15)).isoformat()
 
@@ -319,7 +319,7 @@ def test_zones_that_are_equal_in_winter_never_lose_a_contact_silently(
     cometly: StartCometly, space: str, setting: str, created: str, mode: str
 ) -> None:
     winter = datetime(2024, 12, 20, 12, tzinfo=timezone.utc)
-    sandbox, clock = cometly(Options(timezone=space), now=winter)
+    sandbox, clock = cometly(dated(timezone=space), now=winter)
     if created != "winter":
         sandbox.space.fill(100, winter - 170 * DAY, winter - 100 * DAY)
     if created != "summer":
@@ -340,7 +340,7 @@ def test_zones_that_are_equal_in_winter_are_loud_on_the_first_day_of_summer(
     cometly: StartCometly,
 ) -> None:
     change = changes("Europe/London")[0]
-    sandbox, clock = cometly(Options(timezone="Europe/London"), now=change - 2 * DAY)
+    sandbox, clock = cometly(dated(timezone="Europe/London"), now=change - 2 * DAY)
     sandbox.space.fill(2_000, change - 5 * DAY, change + 5 * DAY)
     state, run = None, None
     while clock.now() < change + 3 * HOUR:
@@ -361,12 +361,12 @@ def test_zones_that_are_equal_in_winter_are_loud_on_the_first_day_of_summer(
 def test_an_owner_who_changes_the_zone_between_runs_is_noticed(
     cometly: StartCometly, mode: str
 ) -> None:
-    sandbox, clock = cometly(Options(timezone=LOS_ANGELES))
+    sandbox, clock = cometly(dated(timezone=LOS_ANGELES))
     sandbox.space.fill(100, NOW - 10 * DAY, NOW + DAY)
     config = {"timezone": LOS_ANGELES, "extraction_mode": mode}
     first = sync(sandbox, config, clock=clock)
     clock.advance(HOUR)
-    sandbox.options = Options(timezone="America/New_York")
+    sandbox.options = dated(timezone="America/New_York")
 
     second = sync(sandbox, config, first.state, clock=clock)
 
@@ -380,7 +380,7 @@ def test_an_owner_who_changes_the_zone_between_runs_is_noticed(
 def test_a_newest_contact_merged_away_during_the_check_is_replaced_by_another(
     cometly: StartCometly, mode: str
 ) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
     *_, newest = sandbox.space.fill(50, NOW - 10 * DAY, NOW - HOUR)
     sandbox.fault(Fault("list", "edit", edit=lambda _: sandbox.space.merge(newest, into=1)))
 
@@ -396,7 +396,7 @@ def test_a_newest_contact_merged_away_during_the_check_is_replaced_by_another(
 def test_a_zone_that_cannot_be_checked_is_worth_one_warning(
     cometly: StartCometly, contacts: int
 ) -> None:
-    sandbox, clock = cometly(Options(created_at="absent"))
+    sandbox, clock = cometly(dated(created_at="absent"))
     sandbox.space.fill(contacts, NOW - DAY, NOW - HOUR)
 
     run = sync(sandbox, clock=clock)
@@ -408,7 +408,7 @@ def test_a_zone_that_cannot_be_checked_is_worth_one_warning(
 
 @pytest.mark.parametrize("name", ["Mars/Phobos", "utc+1", "", "../UTC", "America"])
 def test_an_unknown_zone_is_loud(cometly: StartCometly, name: str) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
 
     run = sync(sandbox, {"timezone": name}, clock=clock)
 
@@ -433,7 +433,7 @@ def _no_zone_database() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", [LOS_ANGELES, "UTC"])
 def test_a_missing_zone_database_is_loud(cometly: StartCometly, name: str) -> None:
-    sandbox, clock = cometly()
+    sandbox, clock = cometly(dated())
 
     with _no_zone_database():
         run = sync(sandbox, {"timezone": name}, clock=clock)

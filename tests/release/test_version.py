@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.release.building import CHECKOUT, build, build_wheel
+from tests.sandbox import dated
 from tests.support.running import SCRIPT, sync
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_a_source_distribution_keeps_it(checkout: Path, tmp_path: Path) -> None:
 
 def test_the_command_and_its_requests_tell_it(sandbox: StartSandbox) -> None:
     told = subprocess.run([SCRIPT, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
-    run = sync(sandbox())
+    run = sync(sandbox(dated()))
 
     assert told.stdout.startswith(f"tap-cometly v{version('tap-cometly')},")
     assert {request.headers["user-agent"] for request in run.requests} == {

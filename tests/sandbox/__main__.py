@@ -12,7 +12,7 @@ from dataclasses import fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, get_args
 
-from tests.sandbox import Limits, Options, Sandbox
+from tests.sandbox import Limits, Options, Sandbox, dated
 from tests.sandbox.shapes import Shape
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--timezone", default="UTC", help="of the Space")
     parser.add_argument("--minute", type=float, default=60.0, help="seconds of a limit's minute")
     parser.add_argument(
+        "--dated", action="store_true", help="records tell created_at, and the list emails, too"
+    )
+    parser.add_argument(
         "--option",
         action="append",
         default=[],
@@ -67,7 +70,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         if name not in names:
             sys.exit(f"There is no option {name!r}; there are {', '.join(sorted(names))}.")
         changes[name] = _FROM_JSON.get(name, _as_it_is)(json.loads(text))
-    return Options(**changes)
+    return dated(**changes) if arguments.dated else Options(**changes)
 
 
 def _as_it_is(value: object) -> object:
@@ -77,6 +80,7 @@ def _as_it_is(value: object) -> object:
 _FROM_JSON: dict[str, Callable[[Any], object]] = {
     "custom_field_labels": lambda labels: {int(number): label for number, label in labels.items()},
     "forbidden": frozenset,
+    "refuses_future": frozenset,
     "limits": lambda limits: Limits(**limits),
 }
 

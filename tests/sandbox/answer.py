@@ -87,6 +87,10 @@ class Answer:
     def with_content(self, content: bytes) -> Answer:
         return replace(self, body=MemoryBody(content))
 
+    def unsent(self) -> Answer:
+        """The connection is closed instead."""
+        return replace(self, transfer=replace(self.transfer, hang_up=True))
+
     def with_headers(self, headers: Mapping[str, str | None]) -> Answer:
         """None removes a header."""
         names = {name.lower() for name in headers}

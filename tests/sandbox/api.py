@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+import time
+from email.utils import formatdate
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -18,12 +21,10 @@ from tests.sandbox.pages import answer_list
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from tests.sandbox.limits import Allowance
+    from tests.sandbox.faults import Endpoint
     from tests.sandbox.world import World
 
 BASE_PATH = "/public-api/v1"
-
-_LIMITED = ("list", "create", "poll")
 
 
 class Api:
@@ -52,30 +53,58 @@ class Api:
     async def _other(self, request: Request) -> Delivery:
         return await self._serve(request, "other")
 
-    async def _serve(self, request: Request, endpoint: str) -> Delivery:
+    async def _serve(self, request: Request, endpoint: Endpoint | Literal["other"]) -> Delivery:
         body = _body(request, await request.body())
         number = self._world.log.arrived(endpoint, request, body)
-        answer = self._answer(request, endpoint, body or {})
+        if endpoint == "poll":
+            await self._wait_for_the_file(request.path_params["export_id"])
+        answer = self._world.send(lambda: self._answer(request, endpoint, body or {}))
         return Delivery(
             answer,
             self._world.closing,
             lambda status: self._world.log.answered(number, status, answer.rows),
         )
 
-    def _answer(self, request: Request, endpoint: str, body: dict[str, Any]) -> Answer:
+    async def _wait_for_the_file(self, export_id: str) -> None:
+        """On a clock of the test's, writing takes no time: it would race ahead of the writer."""
         world = self._world
+        job = world.jobs.get(int(export_id)) if export_id.isdecimal() else None
+        if job is None or world.now is time.time:
+            return
+        while job.is_late(world.now()) and not world.closing.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+    def _answer(
+        self, request: Request, endpoint: Endpoint | Literal["other"], body: dict[str, Any]
+    ) -> Answer:
+        if endpoint == "other":
+            return self._dated(self._not_found(request))
         fault = None
         try:
             self._check_key(request, endpoint)
-            headers = self._take(endpoint)
-            fault = world.faults.next(endpoint)
-            instead = fault.instead_of_work() if fault and fault.prevents_work else None
-            answer = instead or self._work(request, endpoint, body)
+            self._take(endpoint)
         except Refusal as refusal:
-            headers = self._look(endpoint)
-            answer = refusal.answer(as_json="json" in request.headers.get("accept", ""))
-        answer = answer.with_headers({"Date": world.date(), **headers})
+            answer = _refused(request, refusal)
+        else:
+            fault = self._world.strike(endpoint, request.path_params.get("export_id"))
+            attempt = partial(self._attempt, request, endpoint, body)
+            answer = fault.around(attempt) if fault else attempt()
+        answer = self._dated(answer).with_headers(self._limits(endpoint))
         return fault.spoil(answer) if fault else answer
+
+    def _dated(self, answer: Answer) -> Answer:
+        now = self._world.api_time(self._world.now())
+        return answer.with_headers({"Date": formatdate(now, usegmt=True)})
+
+    def _not_found(self, request: Request) -> Answer:
+        path = request.url.path.lstrip("/")
+        return _refused(request, Refusal(404, f"The route {path} could not be found."))
+
+    def _attempt(self, request: Request, endpoint: Endpoint, body: dict[str, Any]) -> Answer:
+        try:
+            return self._work(request, endpoint, body)
+        except Refusal as refusal:
+            return _refused(request, refusal)
 
     def _work(self, request: Request, endpoint: str, body: dict[str, Any]) -> Answer:
         world = self._world
@@ -91,35 +120,31 @@ class Api:
 
     def _check_key(self, request: Request, endpoint: str) -> None:
         options = self._world.options
-        if endpoint == "other":
-            path = request.url.path.lstrip("/")
-            raise Refusal(404, f"The route {path} could not be found.")
         if request.headers.get("authorization") != f"Bearer {options.api_key}":
             raise Refusal(401, "Unauthenticated.")
         if endpoint in options.forbidden:
             raise Refusal(403, "This action is unauthorized.")
 
-    def _take(self, endpoint: str) -> dict[str, str]:
+    def _take(self, endpoint: str) -> None:
         allowance = self._world.limiter.take(endpoint)
         if allowance.retry_after is not None:
             headers = {"Retry-After": str(allowance.retry_after)}
             raise Refusal(429, "Too Many Attempts.", headers=headers)
-        return _limit_headers(allowance)
 
-    def _look(self, endpoint: str) -> dict[str, str]:
-        if endpoint not in _LIMITED:
-            return {}
-        return _limit_headers(self._world.limiter.look(endpoint))
+    def _limits(self, endpoint: str) -> dict[str, str]:
+        """The headers of every answer."""
+        allowance = self._world.limiter.look(endpoint)
+        return {
+            "X-RateLimit-Limit": str(allowance.limit),
+            "X-RateLimit-Remaining": str(allowance.remaining),
+        }
+
+
+def _refused(request: Request, refusal: Refusal) -> Answer:
+    return refusal.answer(as_json="json" in request.headers.get("accept", ""))
 
 
 _ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
-
-def _limit_headers(allowance: Allowance) -> dict[str, str]:
-    return {
-        "X-RateLimit-Limit": str(allowance.limit),
-        "X-RateLimit-Remaining": str(allowance.remaining),
-    }
 
 
 def _body(request: Request, content: bytes) -> dict[str, Any] | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.sandbox.wall_time import Microseconds, moment
 
@@ -27,31 +26,30 @@ class Contact(NamedTuple):
 
     id: int
     created: Microseconds
-    email: str | None = None
-    name: str | None = None
-    phone: str | None = None
-    location: str | None = None
+    primary: Mapping[str, object] = {}
+    """The values that every answer tells, by their names; `invented.PRIMARY` lists them."""
     emails: tuple[str, ...] = ()
     comet_tokens: tuple[str, ...] = ()
     """Newest first."""
     profile_fields: Mapping[int, object] = {}
-    # Whatever else is added here is always served.
 
     @property
     def created_at(self) -> datetime:
         return moment(self.created)
 
-
-_ON_REQUEST = {"created", "emails", "comet_tokens", "profile_fields"}
-_ALWAYS = tuple(name for name in Contact._fields if name not in _ON_REQUEST)
-_values = attrgetter(*_ALWAYS)
+    def __getattr__(self, name: str) -> Any:
+        """A primary value: `contact.email`."""
+        try:
+            return self.primary[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 @dataclass(frozen=True)
 class Columns:
     """What an answer delivers of each contact."""
 
-    created_at: CreatedAt = "seconds"
+    created_at: CreatedAt = "absent"
     comet_tokens: bool = False
     emails: bool = False
     custom_fields: bool = False
@@ -59,7 +57,7 @@ class Columns:
     labels: Mapping[int, str] = field(default_factory=dict)
 
     def row(self, contact: Contact) -> dict[str, object]:
-        row: dict[str, object] = dict(zip(_ALWAYS, _values(contact), strict=True))
+        row: dict[str, object] = {"id": contact.id, **contact.primary}
         if self.created_at != "absent":
             row["created_at"] = self._created_at(contact)
         if self.comet_tokens:

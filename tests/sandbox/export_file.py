@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox.contact import Columns
     from tests.sandbox.options import Options
+    from tests.sandbox.partial import Keeps
     from tests.sandbox.selection import Selection
 
 _SMALL = 1 << 20
@@ -43,8 +44,14 @@ class ExportFile:
 
 
 def write(
-    selection: Selection, columns: Columns, options: Options, stopped: Callable[[], bool]
+    selection: Selection,
+    columns: Columns,
+    options: Options,
+    stopped: Callable[[], bool],
+    keeps: Keeps | None = None,
 ) -> ExportFile:
+    if keeps:
+        selection = selection.keeping(keeps)
     file = TemporaryFile()  # noqa: SIM115 - it outlives this call
     try:
         _write_members(file, selection, columns, options, stopped)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.answer import Answer, Refusal, json_answer
 from tests.sandbox.contact import Columns
-from tests.sandbox.pages import span
+from tests.sandbox.pages import refuse_future, span
 from tests.sandbox.validation import Parameters
 from tests.sandbox.wall_time import iso_utc
 
@@ -30,9 +30,12 @@ def answer_create(world: World, body: Mapping[str, Any]) -> Answer:
     tokens = parameters.flag("include_comet_tokens")
     emails = options.export_emails and parameters.flag("include_all_emails")
     parameters.check()
+    refuse_future(world, window, "create")
+    _refuse_while_busy(world, options)
     start, end = span(window, options)
     _refuse_too_many(world, start, end, options)
-    job = world.jobs.create(start, end, Columns(options.created_at, tokens, emails), options)
+    columns = Columns(options.export_created_at or options.created_at, tokens, emails)
+    job = world.jobs.create(start, end, columns, options)
     message = "The export is queued. Poll its id until it is completed."
     payload = {"export_id": job.id, "status": "queued", "message": message}
     return json_answer(options.create_status, payload)
@@ -47,7 +50,7 @@ def answer_poll(world: World, export_id: str) -> Answer:
     payload: dict[str, Any] = {
         "export_id": job.id,
         "status": status,
-        "created_at": iso_utc(job.created),
+        "created_at": iso_utc(world.api_time(job.created)),
     }
     if status == "completed":
         payload |= _download(world, job, now)
@@ -60,10 +63,16 @@ def _download(world: World, job: Job, now: float) -> dict[str, Any]:
     lifetime = world.options.url_lifetime
     signed = world.signatures.sign(f"/exports/{job.id}.ndjson.gz", now, lifetime)
     return {
-        "completed_at": iso_utc(job.ends),
+        "completed_at": iso_utc(world.api_time(job.ends)),
         "download_url": world.store_url + signed,
-        "expires_at": iso_utc(now + lifetime),
+        "expires_at": iso_utc(world.api_time(now + lifetime)),
     }
+
+
+def _refuse_while_busy(world: World, options: Options) -> None:
+    most = options.max_running_exports
+    if most is not None and world.jobs.running() >= most:
+        raise Refusal(options.busy_status, "An export is already in progress.")
 
 
 def _refuse_too_many(world: World, start: int, end: int, options: Options) -> None:

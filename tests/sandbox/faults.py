@@ -38,14 +38,23 @@ Kind = Literal[
 class Fault:
     """Strikes from the `call`-th call after it was set, `times` times (None: for ever).
 
-    Only calls count that would have been answered: neither a wrong key nor a 429 uses it up.
+    Only calls count that would have been answered: neither a wrong key, nor a 429, nor a blackout
+    uses it up.
     """
 
     endpoint: Endpoint
     kind: Kind = "status"
     call: int = 1
     times: int | None = 1
+    lasts: float | None = None
+    """Instead of `times`: it strikes for so many seconds of the sandbox's clock, from the first."""
+    export: int | None = None
+    """Only calls about this job, by its number ("poll", "file"); the first job is 1."""
     status: int = 500
+    message: str | None = None
+    """What a "status" says, in the words of the API or the store."""
+    after_work: bool = False
+    """Whether a "status" or "garbage" comes when the work is done, as a gateway's 504 may."""
     headers: Mapping[str, str | None] = field(default_factory=dict)
     """Added to the answer; None removes one. A "replace" without `body` changes these alone."""
     body: bytes | None = None
@@ -71,22 +80,27 @@ class Fault:
             or (self.edit is not None) != (file_only or api_only)
             or (file_only and self.endpoint != "file")
             or (api_only and self.endpoint == "file")
+            or (self.export is not None and self.endpoint not in {"poll", "file"})
+            or (self.message is not None and self.kind != "status")
+            or (self.after_work and self.kind not in {"status", "garbage"})
         ):
             message = f"there is no such fault: {self}"
             raise ValueError(message)
 
-    @property
-    def prevents_work(self) -> bool:
-        return self.kind in {"status", "hangup", "garbage"}
+    def around(self, work: Callable[[], Answer]) -> Answer:
+        """Answer a call: instead of the work, after it, or with what comes of it."""
+        if self.kind in {"status", "hangup", "garbage"} and not self.after_work:
+            return self._own_answer()
+        answer = work()
+        return self._own_answer() if self.after_work else answer
 
-    def instead_of_work(self) -> Answer:
-        """The answer of an endpoint that did nothing."""
+    def _own_answer(self) -> Answer:
         if self.kind == "garbage":
             return html_answer(200, "Just a moment...")
         if self.endpoint == "file":
             code = _S3_CODES.get(self.status, "InternalError")
-            return xml_answer(self.status, code, _phrase(self.status))
-        return json_answer(self.status, {"message": _phrase(self.status)})
+            return xml_answer(self.status, code, self.message or _phrase(self.status))
+        return json_answer(self.status, {"message": self.message or _phrase(self.status)})
 
     def spoil(self, answer: Answer) -> Answer:
         """The answer as this fault lets it out."""
@@ -117,7 +131,7 @@ def _with_body(fault: Fault, answer: Answer) -> Answer:
 
 
 def _hang_up(_fault: Fault, answer: Answer) -> Answer:
-    return replace(answer, transfer=replace(answer.transfer, hang_up=True))
+    return answer.unsent()
 
 
 def _slow(fault: Fault, answer: Answer) -> Answer:
@@ -189,30 +203,50 @@ _SPOILERS: dict[str, Callable[[Fault, Answer], Answer]] = {
 }
 
 
-class FaultBook:
-    """The faults that are set, and how many calls each has seen."""
+@dataclass
+class _SetFault:
+    """A fault, how many calls it has seen, and when it first struck."""
 
-    def __init__(self) -> None:
-        self._set: list[tuple[Fault, list[int]]] = []
+    fault: Fault
+    calls: int = 0
+    began: float | None = None
+
+    def strikes(self, now: float) -> bool:
+        """Count a call."""
+        self.calls += 1
+        late = self.calls - self.fault.call
+        if late < 0:
+            return False
+        if self.fault.lasts is None:
+            return self.fault.times is None or late < self.fault.times
+        if self.began is None:
+            self.began = now
+        return now < self.began + self.fault.lasts
+
+
+class FaultBook:
+    """The faults that are set."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._set: list[_SetFault] = []
         self._lock = Lock()
 
     def add(self, fault: Fault) -> None:
         with self._lock:
-            self._set.append((fault, [0]))
+            self._set.append(_SetFault(fault))
 
     def clear(self) -> None:
         with self._lock:
             self._set.clear()
 
-    def next(self, endpoint: str) -> Fault | None:
+    def next(self, endpoint: str, export: int | None = None) -> Fault | None:
         """Count a call; of several faults that strike at it the first one set does."""
-        striking = None
+        now, striking = self._now(), None
         with self._lock:
-            for fault, calls in self._set:
-                if fault.endpoint != endpoint:
-                    continue
-                calls[0] += 1
-                late = calls[0] - fault.call
-                strikes = late >= 0 and (fault.times is None or late < fault.times)
-                striking = striking or (fault if strikes else None)
+            for each in self._set:
+                fault = each.fault
+                meant = fault.endpoint == endpoint and fault.export in {None, export}
+                if meant and each.strikes(now):
+                    striking = striking or fault
         return striking

@@ -50,8 +50,17 @@ class Job:
         return self.begins + self.seconds
 
     @property
+    def number(self) -> int:
+        """The first job is 1."""
+        return self.id - FIRST_ID + 1
+
+    @property
     def begun(self) -> bool:
         return self.failure is not None or self.file is not None
+
+    def is_late(self, now: float) -> bool:
+        """Whether it would be completed, were its file but written."""
+        return now >= self.ends and self.file is not None and not self.file.done()
 
     def status(self, now: float) -> Status:
         if not self.begun:
@@ -89,6 +98,13 @@ class JobBoard:
         kept = job.options.keep_exports
         return job if kept is None or self._now() < job.created + kept else None
 
+    def running(self) -> int:
+        """How many are neither completed nor failed."""
+        self.advance()
+        now = self._now()
+        with self._space.lock:
+            return sum(job.status(now) in {"queued", "processing"} for job in self._jobs.values())
+
     def advance(self) -> None:
         """Begin the jobs that are due: they see the Space as it is before its next change."""
         with self._space.lock:
@@ -105,7 +121,8 @@ class JobBoard:
                 job.file.result().close()
 
     def _begin(self, job: Job) -> None:
-        selection = self._space.select(job.start, job.end, at=job.begins)
+        lag = job.options.export_lag
+        selection = self._space.select(job.start, job.end, at=job.begins, lag=lag)
         contacts = selection.count()
         job.seconds = _seconds(job, contacts)
         job.failure = _failure(job, contacts)
@@ -113,7 +130,8 @@ class JobBoard:
             job.file = self._write(job, selection, contacts)
 
     def _write(self, job: Job, selection: Selection, contacts: int) -> Future[ExportFile]:
-        arguments = (selection, job.columns, job.options, self._stop.is_set)
+        keeps = job.options.export_keeps if _is_partial(job) else None
+        arguments = (selection, job.columns, job.options, self._stop.is_set, keeps)
         if contacts > _WRITTEN_AT_ONCE:
             return self._writer.submit(export_file.write, *arguments)
         written: Future[ExportFile] = Future()
@@ -121,11 +139,16 @@ class JobBoard:
         return written
 
 
+def _is_partial(job: Job) -> bool:
+    most = job.options.partial_exports
+    return most is None or job.number <= most
+
+
 def _seconds(job: Job, contacts: int) -> float:
     options = job.options
     base = options.job_seconds
     if options.job_seconds_of:
-        base = options.job_seconds_of(job.id - FIRST_ID + 1)
+        base = options.job_seconds_of(job.number)
     return base + options.job_seconds_per_contact * contacts
 
 

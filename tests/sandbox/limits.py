@@ -32,7 +32,7 @@ class Limiter:
         self._lock = Lock()
 
     def take(self, endpoint: str) -> Allowance:
-        """Count a call, or say when to come back."""
+        """Count a call, or tell when to come back."""
         with self._lock:
             now = self._clock()
             limit, used = self._limit(endpoint), self._used(endpoint, now)

@@ -6,11 +6,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-from tests.sandbox.answer import Answer, Refusal, json_answer
+from tests.sandbox.answer import Answer, Refusal, html_answer, json_answer
 from tests.sandbox.contact import Columns
 from tests.sandbox.cursor import Cursor
 from tests.sandbox.validation import Parameters, Window
-from tests.sandbox.wall_time import to_instant
+from tests.sandbox.wall_time import SECOND, to_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +36,15 @@ def answer_list(world: World, query: Mapping[str, str], url: str) -> Answer:
     """Serve one page; `url` is the endpoint's own."""
     options = world.options
     window, per_page, columns = _read(query, options)
+    refuse_future(world, window, "list")
+    _refuse_long_range(window, options)
+    if _is_longer(window, options.slow_list_days):
+        return html_answer(504, "504 Gateway Time-out")
     cursor = Cursor.decode(query.get("cursor", ""))
     with world.space.lock:
         start, end = _EVER if options.ignore_dates else span(window, options)
-        page = _page(world.space.select(start, end), per_page, cursor)
+        selection = world.space.select(start, end, lag=options.list_lag)
+        page = _page(selection, per_page, cursor)
     payload = _payload(page, per_page, columns, url, query)
     return json_answer(200, payload, rows=len(page.contacts), escaped=options.unicode_escaped)
 
@@ -59,18 +64,28 @@ def _read(query: Mapping[str, str], options: Options) -> tuple[Window, int, Colu
     custom = options.list_custom_fields and parameters.flag("include_custom_fields")
     labelled = options.list_custom_fields and parameters.flag("use_custom_field_labels")
     parameters.check()
-    _refuse_long_range(window, options)
     labels = options.custom_field_labels if labelled else {}
     numbers_as_strings = options.custom_numbers_as_strings
     columns = Columns(options.created_at, tokens, emails, custom, numbers_as_strings, labels)
     return window, min(per_page, options.page_cap or per_page), columns
 
 
-def _refuse_long_range(window: Window, options: Options) -> None:
-    most = options.max_list_days
-    if most is not None and (window.end - window.start).total_seconds() > most * 86400:
-        message = f"The date range must not be longer than {most:g} days."
+def refuse_future(world: World, window: Window, endpoint: str) -> None:
+    """Raise `Refusal` when the window ends later than now, where that is not allowed."""
+    options, now = world.options, world.api_time(world.now())
+    if endpoint in options.refuses_future and to_instant(window.end, options) > now * SECOND:
+        message = "The end date field must be a date before or equal to now."
         raise Refusal(422, message, errors={"end_date": [message]})
+
+
+def _refuse_long_range(window: Window, options: Options) -> None:
+    if _is_longer(window, options.max_list_days):
+        message = f"The date range must not be longer than {options.max_list_days:g} days."
+        raise Refusal(422, message, errors={"end_date": [message]})
+
+
+def _is_longer(window: Window, days: float | None) -> bool:
+    return days is not None and (window.end - window.start).total_seconds() > days * 86400
 
 
 def _page(selection: Selection, per_page: int, cursor: Cursor | None) -> Page:

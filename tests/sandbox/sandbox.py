@@ -80,7 +80,24 @@ class Sandbox:
         self._world.faults.add(fault)
 
     def clear_faults(self) -> None:
+        """Forget `before_answer`, too."""
         self._world.faults.clear()
+        self.before_answer = None
+
+    @property
+    def before_answer(self) -> Callable[[Endpoint, int], None] | None:
+        """Called before a call is worked on, as the faults count it: the endpoint's n-th.
+
+        It is called in the server's thread, counts from when it was set, and may change the Space,
+        the options and the faults: all that happens then has happened between two calls. A test
+        that lives in virtual time may let it pass there, as a slow API would.
+        """
+        return self._world.before_answer
+
+    @before_answer.setter
+    def before_answer(self, hook: Callable[[Endpoint, int], None] | None) -> None:
+        self._world.calls.clear()
+        self._world.before_answer = hook
 
     def take(self, endpoint: Endpoint, calls: int) -> None:
         """Be another client of the same Space: use up calls of this minute."""

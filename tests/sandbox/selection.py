@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from tests.sandbox.contact import Contact
+    from tests.sandbox.partial import Keeps
 
 
 class Run(NamedTuple):
@@ -56,6 +57,12 @@ class Selection:
 
     def ids(self) -> set[int]:
         return set().union(*(piece.ids for piece in self._slices)) - self._absent
+
+    def keeping(self, keeps: Keeps) -> Selection:
+        """Those of them that are kept."""
+        ids = sorted(self.ids())
+        lost = set(ids).difference(keeps(ids))
+        return Selection(self._slices, self._known, self._absent | lost)
 
     def get(self, contact_id: int) -> Contact | None:
         piece = self._slice_of(contact_id)

@@ -5,32 +5,25 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from threading import RLock
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.contact import Contact
+from tests.sandbox.invented import PRIMARY
 from tests.sandbox.selection import Run, Selection, Slice
 from tests.sandbox.shapes import Shape, creation_times
 from tests.sandbox.wall_time import SECOND, Microseconds, instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from typing_extensions import Unpack
-
 _EVER = (-(1 << 62), 1 << 62)
-
-
-class Fields(TypedDict, total=False):
-    """What a person may be known by. `comet_tokens` come newest first."""
-
-    email: str | None
-    name: str | None
-    phone: str | None
-    location: str | None
-    emails: Sequence[str]
-    comet_tokens: Sequence[str]
-    profile_fields: Mapping[int, object]
+_OTHERS: dict[str, Callable[[Any], Any]] = {
+    "emails": tuple,
+    "comet_tokens": tuple,
+    "profile_fields": dict,
+}
+"""Values besides the primary ones, and what a contact keeps them as."""
 
 
 class Space:
@@ -52,19 +45,21 @@ class Space:
         created_at: datetime,
         id: int | None = None,  # noqa: A002 - it is the contact's `id`
         visible_at: datetime | None = None,
-        **fields: Unpack[Fields],
+        **fields: Any,
     ) -> int:
-        """Add one contact; `emails` is the primary one unless given. Answers its id."""
+        """Add one contact; answers its id.
+
+        Primary values that are not given are null; `emails` is the primary one unless given.
+        `comet_tokens` come newest first, `profile_fields` by their numbers.
+        """
         with self.lock:
             self.before_change()
             contact_id = self._next_id() if id is None else id
-            created = instant(created_at)
-            self._append(contact_id, created)
+            blank = Contact(contact_id, instant(created_at), dict.fromkeys(PRIMARY))
             emails = [fields["email"]] if fields.get("email") else []
-            self._known[contact_id] = _changed(
-                Contact(contact_id, created),
-                {"emails": emails, **fields},  # type: ignore[typeddict-item]
-            )
+            contact = _changed(blank, {"emails": emails, **fields})
+            self._append(contact_id, contact.created)
+            self._known[contact_id] = contact
             if visible_at is not None:
                 self._hidden_until[contact_id] = instant(visible_at)
             return contact_id
@@ -84,7 +79,8 @@ class Space:
                 self._runs.append(Run(first, array("q", times), seed))
             return range(first, first + count)
 
-    def change(self, contact_id: int, **fields: Unpack[Fields]) -> None:
+    def change(self, contact_id: int, **fields: Any) -> None:
+        """Replace some values of a contact, named as in `add`."""
         with self.lock:
             self.before_change()
             self._known[contact_id] = _changed(self.contact(contact_id), fields)
@@ -115,19 +111,29 @@ class Space:
         return self.select(first, _EVER[1] if end is None else instant(end)).ids()
 
     def select(
-        self, start: Microseconds, end: Microseconds, *, at: float | None = None
+        self,
+        start: Microseconds,
+        end: Microseconds,
+        *,
+        at: float | None = None,
+        lag: float = 0.0,
     ) -> Selection:
-        """Take down those created in [start, end) that are visible now, or at that time."""
+        """Take down those created in [start, end) that are visible now, or at that time.
+
+        A replica shows each of them `lag` seconds later; changes and merges it shows at once.
+        """
         now = int((self._now() if at is None else at) * SECOND)
+        behind = int(lag * SECOND)
+        delay = int(self._visible_after() * SECOND) + behind
         with self.lock:
-            slices = self._slices(self._visible_spans(start, end, now))
-            hidden = {key for key, until in self._hidden_until.items() if now < until}
+            slices = self._slices(self._visible_spans(start, end, now, delay))
+            hidden = {key for key, until in self._hidden_until.items() if now - behind < until}
             return Selection(slices, self._known.copy(), self._merged | hidden)
 
+    @staticmethod
     def _visible_spans(
-        self, start: Microseconds, end: Microseconds, now: Microseconds
+        start: Microseconds, end: Microseconds, now: Microseconds, delay: Microseconds
     ) -> list[tuple[Microseconds, Microseconds]]:
-        delay = int(self._visible_after() * SECOND)
         if not delay:
             return [(start, end)]
         return [(start, min(end, now - delay + 1)), (max(start, now + 1), end)]
@@ -159,9 +165,11 @@ class Space:
         return self._runs[-1].first_id + len(self._runs[-1].created)
 
 
-def _changed(contact: Contact, fields: Fields) -> Contact:
-    changes: dict[str, object] = dict(fields)
-    for name in ("emails", "comet_tokens"):
-        if name in changes:
-            changes[name] = tuple(fields[name])
-    return contact._replace(**changes)  # type: ignore[arg-type]
+def _changed(contact: Contact, fields: Mapping[str, Any]) -> Contact:
+    unknown = fields.keys() - PRIMARY.keys() - _OTHERS.keys()
+    if unknown:
+        message = f"a contact has no {', '.join(sorted(unknown))}"
+        raise TypeError(message)
+    primary = {name: fields.get(name, value) for name, value in contact.primary.items()}
+    others = {name: make(fields[name]) for name, make in _OTHERS.items() if name in fields}
+    return contact._replace(primary=primary, **others)

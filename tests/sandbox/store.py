@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -40,16 +41,21 @@ class Store:
     async def _serve(self, request: Request) -> Delivery:
         world = self._world
         number = world.log.arrived("file", request)
-        fault = world.faults.next("file")
-        instead = fault.instead_of_work() if fault and fault.prevents_work else None
-        answer = instead or self._answer(request)
-        answer = answer.with_headers({"Date": world.date(), "Server": "AmazonS3"})
-        answer = fault.spoil(answer) if fault else answer
+        answer = world.send(lambda: self._answer(request))
         return Delivery(
             answer, world.closing, lambda status: world.log.answered(number, status, answer.rows)
         )
 
     def _answer(self, request: Request) -> Answer:
+        world = self._world
+        key = _KEY.fullmatch(unquote(request.url.path))
+        fault = world.strike("file", key and key[1])
+        answer = fault.around(lambda: self._work(request)) if fault else self._work(request)
+        date = formatdate(world.now(), usegmt=True)
+        answer = answer.with_headers({"Date": date, "Server": "AmazonS3"})
+        return fault.spoil(answer) if fault else answer
+
+    def _work(self, request: Request) -> Answer:
         if "authorization" in request.headers:
             return xml_answer(400, "InvalidArgument", _TWO_MECHANISMS)
         signature = request.query_params.get("X-Amz-Signature")

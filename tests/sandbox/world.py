@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from tests.sandbox.answer import Answer, MemoryBody
 from tests.sandbox.faults import FaultBook
-from tests.sandbox.jobs import JobBoard
+from tests.sandbox.jobs import FIRST_ID, JobBoard
 from tests.sandbox.limits import Limiter
 from tests.sandbox.presigned import Signatures
 from tests.sandbox.request_log import RequestLog
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from tests.sandbox.faults import Endpoint, Fault
     from tests.sandbox.options import Options
 
 
@@ -30,12 +32,31 @@ class World:
         self.space = Space(now, lambda: self.options.visible_after)
         self.jobs = JobBoard(self.space, now)
         self.limiter = Limiter(lambda: self.options, monotonic)
-        self.faults = FaultBook()
+        self.faults = FaultBook(now)
+        self.calls: Counter[str] = Counter()
+        self.before_answer: Callable[[Endpoint, int], None] | None = None
         self.log = RequestLog(monotonic)
         self.signatures = Signatures()
         self.closing: asyncio.Event
         """Made by the server's thread: Python 3.10's event loops ask for it."""
         self.store_url = ""
 
-    def date(self) -> str:
-        return formatdate(self.now(), usegmt=True)
+    def api_time(self, time: float) -> float:
+        """What the API's own clock makes of a time."""
+        return time + self.options.clock_error
+
+    def strike(self, endpoint: Endpoint, export_id: str | None) -> Fault | None:
+        """Count a call that is going to be answered; give the fault that strikes at it."""
+        self.calls[endpoint] += 1
+        if self.before_answer:
+            self.before_answer(endpoint, self.calls[endpoint])
+        known = int(export_id) if export_id and export_id.isdecimal() else None
+        return self.faults.next(endpoint, known and known - FIRST_ID + 1)
+
+    def send(self, answer: Callable[[], Answer]) -> Answer:
+        """Let an answer through, unless it is a blackout."""
+        options, now = self.options, self.now()
+        if not any(start <= now < end for start, end in options.blackouts):
+            return answer()
+        lost = answer() if options.blackout_after_work else Answer(503, {}, MemoryBody())
+        return lost.unsent()

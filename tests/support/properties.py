@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from tests.sandbox import Limits
+from tests.sandbox import Limits, healthy
 from tests.support.running import Run, bookmark_of, sync
 
 if TYPE_CHECKING:
@@ -188,20 +187,7 @@ def is_resumable(
         return
     options = sandbox.options
     sandbox.clear_faults()
-    sandbox.options = replace(
-        options,
-        forbidden=frozenset(),
-        ignore_dates=False,
-        max_export_contacts=None,
-        job_fails=None,
-        queued_seconds=0.0,
-        job_seconds=0.0,
-        job_seconds_of=None,
-        job_seconds_per_contact=0.0,
-        keep_exports=None,
-        url_lifetime=900.0,
-        limits=PLENTY,
-    )
+    sandbox.options = healthy(options)
     try:
         for state, written in _cut(run, cuts):
             overrides = {**run.config, **(mend or {})}
