@@ -14,7 +14,10 @@ import yaml
 CHECKOUT = Path(__file__).parents[1]
 HUB = CHECKOUT / "hub" / "tap-cometly.yml"
 
-_HEAD = "# Written by `python -m tests.hub` from meltano.yml and the package's metadata.\n"
+_HEAD = (
+    "# Written by `python -m tests.hub` from meltano.yml and the package's metadata.\n"
+    "# For Meltano 3.9 or newer.\n"
+)
 _OF_THIS_CHECKOUT = {"config", "pip_url"}
 _PYTHON = "Programming Language :: Python :: 3."
 _WIDE = 10_000  # columns: no text is folded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tap_cometly.config import SETTINGS_SCHEMA
 from tests.hub import HUB, extractor, rendered
 from tests.readme import about
 from tests.support.meltano import MELTANO, put_on_path
+from tests.support.running import SCRIPT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,15 +27,16 @@ DEFINITIONS: dict[str, Definition] = {
 }
 ABOUT = about()
 PROPERTIES: dict[str, dict[str, Any]] = ABOUT["settings"]["properties"]
+OLDEST_MELTANO = "meltano==3.9.5"
 REMEDY = "correct meltano.yml, which is written by hand, and run `uv run python -m tests.hub`"
 
-# Meltano 4.4 fails on a decimal from the environment, so a number that people write whole is an
-# integer to it.
+# Meltano 3.8 knows no decimals and 4.4 fails on one from the environment: a number that people
+# write whole is an integer to it, another one a string, which leaves numbers as they are.
 KINDS = {
     "string": {"string"},
     "boolean": {"boolean"},
     "integer": {"integer"},
-    "number": {"integer", "decimal"},
+    "number": {"integer", "string"},
     "object": {"object"},
 }
 
@@ -103,15 +106,27 @@ def test_the_definition_for_the_hub_is_up_to_date() -> None:
 
 
 @pytest.mark.slow
-def test_meltano_adds_the_tap_as_the_hub_defines_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [MELTANO, OLDEST_MELTANO])
+def test_meltano_adds_the_tap_as_the_hub_defines_it(version: str, tmp_path: Path) -> None:
     # given
-    put_on_path(tmp_path / "bin", "meltano", MELTANO)
+    put_on_path(tmp_path / "bin", "meltano", version)
+    meltano = str(tmp_path / "bin" / "meltano")
     project = tmp_path / "meltano.yml"
     project.write_text("project_id: new\nsend_anonymous_usage_stats: false\n", "utf-8")
     add = ["add", "--plugin-type=extractor", "--no-install", f"--from-ref={HUB}", "tap-cometly"]
     # when
-    subprocess.run([tmp_path / "bin" / "meltano", *add], check=True, cwd=tmp_path)  # noqa: S603
+    subprocess.run([meltano, *add], check=True, cwd=tmp_path)  # noqa: S603
     # then
-    [added] = yaml.safe_load(project.read_text("utf-8"))["plugins"]["extractors"]
+    definition = yaml.safe_load(project.read_text("utf-8"))
+    [added] = definition["plugins"]["extractors"]
     assert added["pip_url"] == "tap-cometly"
     assert added["settings"] == DEFINITIONS["hub"]["settings"]
+
+    # when
+    del added["pip_url"]  # nothing is installed
+    added |= {"executable": SCRIPT.as_posix(), "config": {"rate_limit_share": 0.5}}
+    project.write_text(yaml.safe_dump(definition), "utf-8")
+    dump = [meltano, "invoke", "--dump=config", "tap-cometly"]
+    dumped = subprocess.run(dump, check=True, cwd=tmp_path, capture_output=True, text=True)  # noqa: S603
+    # then
+    assert json.loads(dumped.stdout)["rate_limit_share"] == 0.5

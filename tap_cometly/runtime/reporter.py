@@ -15,6 +15,7 @@ from tap_cometly.runtime.progress import Progress
 from tap_cometly.timeranges import utc_text
 
 if t.TYPE_CHECKING:
+    import logging
     from collections.abc import Iterable, Iterator, Sized
     from types import TracebackType
 
@@ -50,7 +51,8 @@ class SyncReporter:
         """
         self._stop = stop
         self._clock = clock.fresh()
-        self._logger = stream.logger
+        # singer-sdk 0.55 wraps it in a LoggerAdapter, which takes no handlers.
+        self._logger: logging.Logger = getattr(stream.logger, "logger", stream.logger)
         self._bookmark = bookmark
         self._counter, self._timer = stream.get_record_counter(), stream.get_sync_timer()
         for meter in (self._counter, self._timer):
