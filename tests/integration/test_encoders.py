@@ -276,7 +276,7 @@ def test_flattening_gives_what_the_sdk_gives(
 # Dry runs.
 
 
-@pytest.mark.parametrize("lane", [{}, RECORD_LANE], ids=["block lane", "record lane"])
+@pytest.mark.parametrize("encoder", [{}, RECORD_LANE], ids=["block lane", "record lane"])
 @pytest.mark.parametrize("most", [1, 20, CONTACTS + 1])
 def test_a_dry_run_reads_no_more_than_it_was_told_and_writes_where_it_is_redirected(
     cometly_with_contacts: tuple[Sandbox, FakeClock],
