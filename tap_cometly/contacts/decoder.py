@@ -10,7 +10,6 @@ import msgspec
 
 from tap_cometly.contacts.repair import (
     ContactRepairer,
-    NoContactError,
     RepairLog,
     fits_a_double,
     line_error,
@@ -18,6 +17,7 @@ from tap_cometly.contacts.repair import (
     parse,
 )
 from tap_cometly.contacts.schema import REFUSED, Contact, Field, contact_type
+from tap_cometly.exceptions import NoContactError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,8 +7,9 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from tap_cometly.contacts.repair import NoContactError, contact_id, page_error, parse
+from tap_cometly.contacts.repair import contact_id, page_error, parse
 from tap_cometly.contacts.schema import REFUSED, Id, Instant
+from tap_cometly.exceptions import NoContactError
 from tap_cometly.timeranges import read_instant
 
 if t.TYPE_CHECKING:

@@ -9,9 +9,9 @@ from functools import cached_property, partial
 import msgspec
 
 from tap_cometly.contacts.glimpse import glimpses, glimpses_of
-from tap_cometly.contacts.repair import NoContactError, page_error, parse
+from tap_cometly.contacts.repair import page_error, parse
 from tap_cometly.contacts.schema import REFUSED
-from tap_cometly.exceptions import GarbledError
+from tap_cometly.exceptions import GarbledError, NoContactError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

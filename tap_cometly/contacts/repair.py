@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
-from tap_cometly.exceptions import RecordError
+from tap_cometly.exceptions import NoContactError, RecordError
 from tap_cometly.timeranges import read_date, read_instant
 
 if t.TYPE_CHECKING:
@@ -25,10 +25,6 @@ _SMALLEST_NUMBER = Decimal("2.5e-324")  # rounded up to the smallest double
 _LONGEST_INT = 4000  # digits; Python refuses to read longer ones
 _ADVICE = "Run again; if it stays, ask Cometly's support about it. The bookmark is kept."
 _SURROGATES = dict.fromkeys(range(55296, 57344), "�")
-
-
-class NoContactError(Exception):
-    """This is no contact; the message says why, never what it holds."""
 
 
 class RepairLog:

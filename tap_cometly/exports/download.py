@@ -14,8 +14,14 @@ import urllib3
 
 from tap_cometly.client.retry import RetryPolicy
 from tap_cometly.config import is_loopback
-from tap_cometly.exceptions import OutputError, tls_error
-from tap_cometly.exports.ndjson import BadFileError, verify
+from tap_cometly.exceptions import (
+    BadFileError,
+    FileGoneError,
+    OutputError,
+    UrlRefusedError,
+    tls_error,
+)
+from tap_cometly.exports.ndjson import verify
 
 if t.TYPE_CHECKING:
     import logging
@@ -25,14 +31,6 @@ if t.TYPE_CHECKING:
 _PART = 64 * 2**10  # bytes
 _SLOWEST = 1_000  # bytes a second, over a minute
 _MINUTE = 60.0  # seconds
-
-
-class UrlRefusedError(Exception):
-    """The store does not take this URL, or no longer: a fresh one is needed."""
-
-
-class FileGoneError(Exception):
-    """The store has no such file."""
 
 
 @dataclass

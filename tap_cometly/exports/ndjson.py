@@ -8,7 +8,7 @@ import zlib
 
 from isal import igzip, isal_zlib
 
-from tap_cometly.exceptions import FileError, RecordError
+from tap_cometly.exceptions import BadFileError, FileError, RecordError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,6 @@ _IsalError = t.cast("type[Exception]", isal_zlib.error)
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n" + _BOM
 _ADVICE = "Run again; if it stays, ask Cometly's support, or set `extraction_mode: pagination`."
-
-
-class BadFileError(Exception):
-    """The file is not what an export should be; fetching it again may help."""
 
 
 def verify(file: t.BinaryIO) -> int:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
-from tap_cometly.exceptions import AnswerLostError, NotFoundError, RejectedError
-from tap_cometly.exports.download import FileGoneError, UrlRefusedError
+from tap_cometly.exceptions import (
+    AnswerLostError,
+    BadFileError,
+    FileGoneError,
+    NotFoundError,
+    RejectedError,
+    UrlRefusedError,
+)
 from tap_cometly.exports.job import POLLS_WITHOUT_URL, PROCESSING, QUEUED, REFUSED_URLS, Stage
-from tap_cometly.exports.ndjson import BadFileError
 from tap_cometly.exports.repository import ExportStatus
 from tap_cometly.runtime import metrics as metering
 

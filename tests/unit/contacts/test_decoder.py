@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from tap_cometly.contacts.decoder import ContactDecoder
-from tap_cometly.contacts.repair import ContactRepairer, NoContactError, RepairLog
+from tap_cometly.contacts.repair import ContactRepairer, RepairLog
 from tap_cometly.contacts.schema import FIELDS
-from tap_cometly.exceptions import RecordError
+from tap_cometly.exceptions import NoContactError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

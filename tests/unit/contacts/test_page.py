@@ -16,9 +16,9 @@ from tap_cometly.contacts import glimpse
 from tap_cometly.contacts import page as module
 from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.page import PageReader
-from tap_cometly.contacts.repair import ContactRepairer, NoContactError, RepairLog
+from tap_cometly.contacts.repair import ContactRepairer, RepairLog
 from tap_cometly.contacts.schema import FIELDS
-from tap_cometly.exceptions import GarbledError, RecordError
+from tap_cometly.exceptions import GarbledError, NoContactError, RecordError
 
 if TYPE_CHECKING:
     from tap_cometly.contacts.page import Page

@@ -15,15 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_cometly.contacts.decoder import ContactDecoder
-from tap_cometly.contacts.repair import (
-    ContactRepairer,
-    NoContactError,
-    RepairLog,
-    page_error,
-    parse,
-)
+from tap_cometly.contacts.repair import ContactRepairer, RepairLog, page_error, parse
 from tap_cometly.contacts.schema import FIELDS, Contact, contact_type
-from tap_cometly.exceptions import RecordError
+from tap_cometly.exceptions import NoContactError, RecordError
 
 LOGGER = logging.getLogger("tests.mending")
 SECRET = "canary@example.com"  # noqa: S105 - what no log may tell
