@@ -1,11 +1,45 @@
 """What can go wrong, each with what to do about it.
 
-Whoever raises one of these says what happened and what the user can do. The window that was being
+The classes as a tree; a line names what it stands for::
+
+    TapError                    ends the run with one ERROR line and advice
+    ├── SettingsError           a setting is missing, wrong, or contradicts another one
+    ├── StateError              the state that was passed in
+    ├── CatalogError            the catalog that was passed in
+    ├── TimezoneError           the Space's zone is not the one of the settings
+    ├── RecordError             a row of an answer or a file is no contact
+    ├── ColumnError             a column that was asked for is not delivered
+    ├── OutputError             standard output, a BATCH file or a spool file takes no more
+    ├── MachineError            the machine or a limit of the process refuses something
+    ├── FileError               an export file could not be had whole
+    ├── ExportError             export jobs failed, took too long, or deliver incomplete files
+    │   └── WindowNotExportedError  for one window only
+    └── ApiError                an answer of the API that ends the run
+        ├── AccessError         401
+        │   └── ForbiddenError  403
+        ├── RejectedError       422
+        ├── NotFoundError       404 for an export
+        ├── ClockError          its clock and the machine's are a day apart
+        ├── RateLimitError      429 for too long
+        ├── ExportBusyError     another export is in progress; asked again later
+        ├── UnavailableError    no usable answer for minutes
+        └── AnswerLostError     a request that must not be repeated, without an answer
+
+    Exception                   caught within the tap; no user sees these
+    ├── GarbledError            an answer that cannot be read; the client asks again
+    ├── NoContactError          a value that is no contact; becomes a RecordError
+    ├── BadFileError            a broken export file; it is downloaded again
+    ├── UrlRefusedError         a presigned URL that the store refuses; a fresh one is asked for
+    ├── FileGoneError           the store has no such file; the export is created again
+    └── ClosedError             the sync is over, so whoever waits gives up
+
+Whoever raises a `TapError` says what happened and what the user can do. The window that was being
 read is added on the way up, where it is known, and the tap prints the whole as one ERROR line.
 """
 
 from __future__ import annotations
 
+import errno
 import typing as t
 
 if t.TYPE_CHECKING:
@@ -15,16 +49,15 @@ _T = t.TypeVar("_T")
 
 
 class TapError(Exception):
-    """An expected failure: what happened, where, and what to do next."""
+    """An expected failure: what happened, where, and what to do next.
+
+    Args:
+        what: What happened, a sentence without its full stop. Never holds a key, a presigned
+            signature or anything of a contact.
+        advice: What the user can do, a whole sentence.
+    """
 
     def __init__(self, what: str, advice: str) -> None:
-        """Say what happened and what to do.
-
-        Args:
-            what: What happened, a sentence without its full stop. Never holds a key, a presigned
-                signature or anything of a contact.
-            advice: What the user can do, a whole sentence.
-        """
         super().__init__(what, advice)
         self.what = what
         self.advice = advice
@@ -125,6 +158,10 @@ class ExportBusyError(ApiError):
         self.seconds = seconds
 
 
+class MachineError(TapError):
+    """The machine, or a limit of the process, refuses what the tap needs."""
+
+
 class FileError(TapError):
     """An export file could not be had whole."""
 
@@ -146,8 +183,16 @@ class WindowNotExportedError(ExportError):
         self.window = window
 
 
+class GarbledError(Exception):
+    """An answer of the API that cannot be read; asking again may help."""
+
+
+class NoContactError(Exception):
+    """A value is no contact; the message says why, never what it holds."""
+
+
 class BadFileError(Exception):
-    """The file is not what an export should be; downloading it again may help."""
+    """A file is not what an export should be; fetching it again may help."""
 
 
 class UrlRefusedError(Exception):
@@ -158,8 +203,8 @@ class FileGoneError(Exception):
     """The store has no such file."""
 
 
-class GarbledError(Exception):
-    """An answer of the API that cannot be read; asking again may help, so no user sees this."""
+class ClosedError(Exception):
+    """The sync is over: whoever waits should give up."""
 
 
 def tls_error(whom: str) -> ApiError:
@@ -167,3 +212,58 @@ def tls_error(whom: str) -> ApiError:
     msg = f"The TLS certificate of {whom} could not be verified"
     advice = "Check `api_url`, the machine's clock, and REQUESTS_CA_BUNDLE behind a proxy."
     return ApiError(msg, advice)
+
+
+_NO_TEMPORARY_DIRECTORY = "No usable temporary directory"  # as Python's `tempfile` words it
+_NO_THREAD = "can't start new thread"  # as Python's `threading` words it
+_NOWHERE_TO_WRITE = (
+    "No directory for temporary files can be written to",
+    "Set TMPDIR to one that can",
+)
+_TOO_MANY_THREADS = (
+    "No more threads can be started",
+    "Raise the limit of processes (`ulimit -u`, or the container's)",
+)
+_REFUSED_BY_THE_MACHINE: dict[int, tuple[str, str]] = {
+    errno.EMFILE: ("This process may open no more files", "Raise its limit, e.g. `ulimit -n 1024`"),
+    errno.ENFILE: ("This machine can open no more files", "Raise the limit `fs.file-max`"),
+    errno.ENOSPC: ("The disk is full", "Free some space, or set TMPDIR to a larger directory"),
+    errno.EDQUOT: ("The disk quota is used up", "Raise it, or set TMPDIR to another directory"),
+    errno.ENOMEM: ("This machine has no more memory", "Raise the memory limit of the process"),
+}
+
+
+def machine_error(failure: BaseException) -> MachineError | None:
+    """Find what the machine refused, in an error or in those that led to it.
+
+    Args:
+        failure: Any error, e.g. one of `requests`, which wraps those of the operating system.
+
+    Returns:
+        The error to raise in its place; None when the machine is not the cause.
+    """
+    pending, seen = [failure], set[int]()
+    while pending:
+        error = pending.pop()
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        if (told := _told_by(error)) is not None:
+            what, advice = told
+            return MachineError(what, f"{advice}, and run again; the bookmark is kept.")
+        linked = (error.__cause__, error.__context__, getattr(error, "reason", None), *error.args)
+        pending += [each for each in linked if isinstance(each, BaseException)]
+    return None
+
+
+def _told_by(error: BaseException) -> tuple[str, str] | None:
+    match error:
+        case FileNotFoundError() if _NO_TEMPORARY_DIRECTORY in str(error):
+            return _NOWHERE_TO_WRITE
+        case OSError(errno=int(number)):
+            return _REFUSED_BY_THE_MACHINE.get(number)
+        case RuntimeError() if _NO_THREAD in str(error):
+            return _TOO_MANY_THREADS
+        case MemoryError():
+            return _REFUSED_BY_THE_MACHINE[errno.ENOMEM]
+    return None

@@ -11,13 +11,12 @@ import msgspec
 
 from tap_cometly.contacts.repair import (
     ContactRepairer,
-    NoContactError,
     RepairLog,
     fits_a_double,
     parse,
 )
 from tap_cometly.contacts.schema import REFUSED, Contact, Field, contact_type
-from tap_cometly.exceptions import GarbledError, RecordError
+from tap_cometly.exceptions import GarbledError, NoContactError, RecordError
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,6 +16,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
 from tap_cometly.contacts.schema import LARGEST_ID, SMALLEST_ID, contact_type
+from tap_cometly.exceptions import NoContactError
 from tap_cometly.timeranges import read_date, read_instant
 
 if t.TYPE_CHECKING:
@@ -30,10 +31,6 @@ _LARGEST_NUMBER = Decimal(sys.float_info.max)
 _SMALLEST_NUMBER = Decimal("2.5e-324")  # rounded up to the smallest double
 _LONGEST_INT = 4000  # digits; Python refuses to read longer ones
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-
-
-class NoContactError(Exception):
-    """Some JSON is no contact; the message says why, never what it holds."""
 
 
 class RepairLog:

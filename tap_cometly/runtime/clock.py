@@ -7,12 +7,10 @@ import time
 import typing as t
 from datetime import datetime, timezone
 
+from tap_cometly.exceptions import ClosedError
+
 if t.TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class ClosedError(Exception):
-    """Whoever was waiting should give up: the sync is over."""
 
 
 class Clock:

@@ -7,7 +7,7 @@ import threading
 import typing as t
 from functools import partial
 
-from tap_cometly.runtime.clock import ClosedError
+from tap_cometly.exceptions import ClosedError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,9 +23,8 @@ from tap_cometly.client.retry import wait_told
 from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import FIELDS
-from tap_cometly.exceptions import GarbledError, RecordError, StateError
+from tap_cometly.exceptions import BadFileError, GarbledError, RecordError, StateError
 from tap_cometly.exports import ndjson
-from tap_cometly.exports.ndjson import BadFileError
 from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.state import Bookmark, read_state
 from tap_cometly.timeranges import Window, read_date, read_instant

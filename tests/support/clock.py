@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from typing_extensions import override
 
-from tap_cometly.runtime.clock import Clock, ClosedError
+from tap_cometly.exceptions import ClosedError
+from tap_cometly.runtime.clock import Clock
 from tap_cometly.runtime.tasks import done
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from unittest import mock
 import msgspec
 import pytest
 
-from tap_cometly.contacts.repair import ContactRepairer, NoContactError, RepairLog, parse
+from tap_cometly.exceptions import NoContactError
+from tap_cometly.contacts.repair import ContactRepairer, RepairLog, parse
 from tap_cometly.contacts.schema import FIELDS
 
 if TYPE_CHECKING:

@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
-from tap_cometly.exceptions import AnswerLostError, ExportError, NotFoundError, RejectedError
-from tap_cometly.exports.download import FileGoneError
+from tap_cometly.exceptions import (
+    AnswerLostError,
+    ExportError,
+    FileGoneError,
+    NotFoundError,
+    RejectedError,
+)
 from tap_cometly.timeranges import Window
 from tests.support.plant import (
     DAY,

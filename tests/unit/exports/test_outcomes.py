@@ -10,14 +10,14 @@ import pytest
 
 from tap_cometly.exceptions import (
     AccessError,
+    BadFileError,
     FileError,
     OutputError,
     RejectedError,
     TapError,
     UnavailableError,
+    UrlRefusedError,
 )
-from tap_cometly.exports.download import UrlRefusedError
-from tap_cometly.exports.ndjson import BadFileError
 from tests.support.export_api import AS_USUAL
 from tests.support.plant import DAY, SIZE, TIMEOUT, Plant, Told, days
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_cometly.client.rate_limit import RateLimiter
+from tap_cometly.exceptions import ClosedError
 from tap_cometly.exports.job import PROCESSING, Job, Stage
 from tap_cometly.exports.line import Limits, Line
 from tap_cometly.runtime import metrics as metering
-from tap_cometly.runtime.clock import Clock, ClosedError
+from tap_cometly.runtime.clock import Clock
 from tap_cometly.runtime.log_progress import LONGEST_SILENCE, LOOK_EVERY, LogProgress
 from tap_cometly.runtime.progress import EXPORT, Opened, Progress
 from tap_cometly.runtime.tasks import done
