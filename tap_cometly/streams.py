@@ -26,7 +26,7 @@ from tap_cometly.messages.encoder import as_record
 from tap_cometly.messages.writer import contact_writer
 from tap_cometly.runtime.progress import Progress, SyncReporter
 from tap_cometly.state import Bookmark
-from tap_cometly.timeranges import SyncRange, Window, utc_text
+from tap_cometly.timeranges import Reached, SyncRange, Window, utc_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -108,7 +108,7 @@ class ContactsStream(Stream):
                 writer.finish()
                 self._commit(window.end, extractor, sync_range, bookmark)
                 reporter.committed()
-            self._activate(extractor, writer.records)
+            self._activate(extractor, wrote_any=writer.wrote_any)
         yield from ()  # all messages have been written; the SDK wants a generator
 
     @contextlib.contextmanager
@@ -138,14 +138,14 @@ class ContactsStream(Stream):
 
     def _range(self, bookmark: Bookmark | None) -> SyncRange:
         settings = self._settings
-        instant = bookmark.instant if bookmark else None
-        same_zone = bookmark is None or bookmark.timezone in {None, settings.zone.key}
-        sync_range = SyncRange.after_bookmark(
+        reached, same_zone = None, True
+        if bookmark is not None and bookmark.instant is not None:
+            same_zone = bookmark.timezone in {None, settings.zone.key}
+            reached = Reached(bookmark.instant, same_zone, bookmark.clock_was_seen)
+        sync_range = SyncRange.of(
             settings.start,
-            instant,
+            reached,
             lookback=timedelta(days=settings.lookback_days),
-            same_zone=same_zone,
-            clock_was_seen=bookmark is None or bookmark.clock_was_seen,
             end_date=settings.end,
             settle=timedelta(seconds=0 if self._full_table else settings.settle_seconds),
         )
@@ -187,7 +187,9 @@ class ContactsStream(Stream):
     def _delivered(self) -> list[str]:
         """The columns that records have, by the catalog."""
         columns = self.effective_schema["properties"]
-        return [f.name for f in self.fields if f.name in columns and self.mask["properties", f.name]]
+        return [
+            f.name for f in self.fields if f.name in columns and self.mask["properties", f.name]
+        ]
 
     def _commit(
         self,
@@ -214,14 +216,14 @@ class ContactsStream(Stream):
         )
         self._tap.state_writer.write_state(self.tap_state)
 
-    def _activate(self, extractor: Extractor, written: int) -> None:
+    def _activate(self, extractor: Extractor, *, wrote_any: bool) -> None:
         """Let the target drop what is no longer there, if this run has seen all there is."""
         if self._stream_version is None or not self._full_table:
             return
         head = extractor.head
         if self._settings.end is not None:
             why = "`end_date` is set"
-        elif not written:
+        elif not wrote_any:
             why = "no record was written"
         elif head is None or not (head.clock_seen or head.can_read_ahead):
             why = "the newest contacts may be missing"

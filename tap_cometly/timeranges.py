@@ -235,6 +235,22 @@ class StartDate:
         return self.instant - WIDEST_ZONE_GAP if self.has_zone else self.instant
 
 
+class Reached(t.NamedTuple):
+    """How far a bookmark reaches.
+
+    Attributes:
+        instant: UTC.
+        same_zone: Whether it was written under the present setting `timezone`.
+        clock_was_seen: Whether the Space's clock was seen to be where the setting says when it was
+            written. Then it reaches up to that very moment, and a clock that was set back since is
+            behind it. Otherwise it lies behind every clock.
+    """
+
+    instant: datetime
+    same_zone: bool = True
+    clock_was_seen: bool = True
+
+
 @dataclass(frozen=True)
 class SyncRange:
     """The range of one run.
@@ -255,14 +271,12 @@ class SyncRange:
     settle: timedelta
 
     @classmethod
-    def after_bookmark(
+    def of(
         cls,
         start_date: StartDate,
-        bookmark: datetime | None,
+        reached: Reached | None,
         *,
         lookback: timedelta = timedelta(),
-        same_zone: bool = True,
-        clock_was_seen: bool = True,
         end_date: datetime | None = None,
         settle: timedelta = timedelta(),
     ) -> SyncRange:
@@ -270,25 +284,21 @@ class SyncRange:
 
         Args:
             start_date: The setting.
-            bookmark: UTC; None in a first run and in a full one.
+            reached: The bookmark; None in a first run and in a full one.
             lookback: How far before the bookmark contacts are read again.
-            same_zone: Whether the bookmark was written under the present setting `timezone`.
-            clock_was_seen: Whether the Space's clock was seen to be where the setting says when the
-                bookmark was written. Then the bookmark reaches up to that very moment, and a clock
-                that was set back since is behind it. Otherwise it lies behind every clock.
             end_date: The setting, UTC; None for now.
             settle: The setting `settle_seconds`; nothing in a full run.
         """
         floor = start_date.earliest
         start = careful = floor
-        if bookmark is not None:
-            start = _earlier(bookmark, lookback, floor)
-            if not same_zone:
+        if reached is not None:
+            start = _earlier(reached.instant, lookback, floor)
+            if not reached.same_zone:
                 start = _earlier(start, WIDEST_ZONE_GAP, floor)
-            careful = _earlier(start, WIDEST_ZONE_GAP, floor) if clock_was_seen else start
+            careful = _earlier(start, WIDEST_ZONE_GAP, floor) if reached.clock_was_seen else start
         return cls(
-            start=max(start, floor).replace(microsecond=0),
-            careful_start=max(careful, floor).replace(microsecond=0),
+            start=start.replace(microsecond=0),
+            careful_start=careful.replace(microsecond=0),
             first_wanted=start_date.instant,
             end_date=end_date,
             settle=settle,

@@ -160,7 +160,7 @@ class CometlyClient:
         """Close the connections."""
         self._session.close()
 
-    def request_stats(self) -> dict[Endpoint, RequestStats]:
+    def request_stats(self) -> Mapping[str, RequestStats]:
         """Tell what has been asked for so far, by endpoint."""
         return {
             endpoint: RequestStats(limiter.requests, limiter.in_flight, limiter.waited)

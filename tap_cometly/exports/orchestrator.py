@@ -31,7 +31,7 @@ from tap_cometly.exports.ndjson import bad_file
 from tap_cometly.runtime import metrics
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tap_cometly.exports.download import SpoolFile
     from tap_cometly.exports.repository import Repository
@@ -209,29 +209,31 @@ class ExportOrchestrator:
     def _start_what_is_due(self) -> None:
         """Create and poll what is due, oldest window first, as far as the limits allow."""
         if self._error is not None:
-            return
-        now, limiters = self._clock.monotonic(), self._repository.limiters
+            return None
+        now = self._clock.monotonic()
         for job in self._jobs[: self._limits.parallel]:  # halving may have made more than that
             if job.status is JobStatus.TO_CREATE and job.due_at <= now:
                 if self._is_refused_size(job) and self._halve(job):
                     return self._start_what_is_due()
-                if limiters["create"].try_acquire():
-                    self._create(job)
+                self._create(job)
             elif job.status is JobStatus.RUNNING and self._poll_at(job) <= now:
-                if limiters["poll"].try_acquire():
-                    job.polling()
-                    poll = partial(self._repository.poll, job.export_id)
-                    self._tasks.start(poll, partial(self._polled, job))
+                self._poll(job)
         return None
 
     def _create(self, job: ExportJob) -> None:
+        if not self._repository.limiters["create"].try_acquire():
+            return
         job.creating(self._clock.monotonic())
         if job.sample is None and self._repository.limiters["list"].available() >= _SAMPLE_CALLS:
             sample = partial(self._repository.sample, job.window)
             self._tasks.start(sample, partial(self._sampled, job))
-        self._tasks.start(
-            partial(self._repository.create, job.window), partial(self._created, job)
-        )
+        self._tasks.start(partial(self._repository.create, job.window), partial(self._created, job))
+
+    def _poll(self, job: ExportJob) -> None:
+        if not self._repository.limiters["poll"].try_acquire():
+            return
+        job.polling()
+        self._tasks.start(partial(self._repository.poll, job.export_id), partial(self._polled, job))
 
     def _poll_at(self, job: ExportJob) -> float:
         """Say when to poll a running job: the oldest soon and often, for it is waited for.
@@ -300,7 +302,7 @@ class ExportOrchestrator:
 
     # What came back.
 
-    def _sampled(self, job: ExportJob, outcome: frozenset[int] | None | Exception) -> None:
+    def _sampled(self, job: ExportJob, outcome: frozenset[int] | Exception | None) -> None:
         job.sample = None if isinstance(outcome, Exception) else outcome
 
     def _created(self, job: ExportJob, outcome: int | Exception) -> None:
@@ -340,25 +342,28 @@ class ExportOrchestrator:
             case ExportStatus(status="failed"):
                 self._fail(job, "the export failed")
             case ExportStatus(status="completed", url=str(url)):
-                if not job.completed:
-                    metrics.export_ended(str(job.window), now - job.created_at, completed=True)
-                job.downloading()
-                self._tasks.start(
-                    partial(self._download, job.window, url), partial(self._downloaded, job)
-                )
+                self._completed(job, url, now)
             case ExportStatus() if now - job.created_at > self._limits.timeout:
                 self._fail(job, f"the export took longer than {self._limits.timeout:.0f} s")
-            case ExportStatus(status="completed"):
-                job.polls_without_url += 1
-                if job.polls_without_url >= POLLS_WITHOUT_URL:
-                    self._fail(job, "the export is completed but has no file")
-                else:
-                    job.running("completed", now)
             case ExportStatus(status=status):
-                if (status not in _RUNNING or job.polls_without_url) and not self._warned_of_status:
-                    self._warned_of_status = True
-                    logger.warning("An export has an unknown status; waiting until its timeout")
-                job.running(status if status in _RUNNING else "running", now)
+                self._still_running(job, status, now)
+
+    def _completed(self, job: ExportJob, url: str, now: float) -> None:
+        if not job.completed:
+            metrics.export_ended(str(job.window), now - job.created_at, completed=True)
+        job.downloading()
+        self._tasks.start(partial(self._download, job.window, url), partial(self._downloaded, job))
+
+    def _still_running(self, job: ExportJob, status: str, now: float) -> None:
+        if status == "completed":
+            job.polls_without_url += 1
+            if job.polls_without_url >= POLLS_WITHOUT_URL:
+                self._fail(job, "the export is completed but has no file")
+                return
+        elif (status not in _RUNNING or job.polls_without_url) and not self._warned_of_status:
+            self._warned_of_status = True
+            logger.warning("An export has an unknown status; waiting until its timeout")
+        job.running(status if status in {*_RUNNING, "completed"} else "running", now)
 
     def _download(self, window: Window, url: str) -> SpoolFile:
         """Download a file, in the background."""

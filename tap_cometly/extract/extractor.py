@@ -1,4 +1,4 @@
-"""Pages or exports: which way a range is read, in which windows, and what happens when one fails."""
+"""Pages or exports: which way a range is read, and what happens when one of them fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from tap_cometly.client.client import CometlyClient, user_agent
 from tap_cometly.config import AUTO, EXPORT, PAGINATION
 from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.repair import RepairLog
-from tap_cometly.contacts.schema import FIELDS, OPTIONS, OptionalColumns, delivered_options, fields_asked, is_dated
+from tap_cometly.contacts.schema import (
+    FIELDS,
+    OPTIONS,
+    OptionalColumns,
+    delivered_options,
+    fields_asked,
+    is_dated,
+)
 from tap_cometly.exceptions import (
     ColumnError,
     ExportError,
@@ -162,7 +169,7 @@ class Extractor:
         whole = replace(asked, end=min(asked.end, sync_range.end(self.now())))
         if whole.start >= whole.end:
             return
-        head = self.head = self._find_out_about_head(sync_range, whole, first)
+        head = self.head = self._check_head(sync_range, whole, first)
         if not head.clock_seen:
             logger.info(
                 "Whether the Space's clock is where `timezone` (%s) says cannot be told in this "
@@ -173,7 +180,7 @@ class Extractor:
             if sync_range.careful_start < whole.start:
                 yield from self._extract(Window(sync_range.careful_start, whole.start))
         yield from self._extract(whole, first)
-        if not head.clock_seen and head.can_read_ahead:
+        if not head.clock_seen and head.can_read_ahead and not head.nothing_ahead:
             ahead = self.now().replace(microsecond=0) + WIDEST_ZONE_GAP
             yield from self._extract(Window(whole.end, ahead))
 
@@ -194,7 +201,7 @@ class Extractor:
         first = self._paginator.first_page(asked, at_most=at_most)
         whole = replace(asked, end=min(asked.end, sync_range.end(self.now())))
         if whole.start < whole.end:
-            self.head = self._find_out_about_head(sync_range, whole, first)
+            self.head = self._check_head(sync_range, whole, first)
             self._report(whole, first, self.head)
             yield Extract(whole, _sampled(self._paginator.read(asked, first), first))
 
@@ -229,7 +236,7 @@ class Extractor:
         day = replace(window, start=max(window.start, window.end - timedelta(days=1)))
         return self._services.contacts.advice(day, per_page=LARGEST_PAGE)
 
-    def _find_out_about_head(self, sync_range: SyncRange, whole: Window, first: Page | None) -> Head:
+    def _check_head(self, sync_range: SyncRange, whole: Window, first: Page | None) -> Head:
         """Check the Space's clock, unless the range ends so early that it does not matter."""
         page = first or self._newest_day(whole)
         self._list_answers = page is not None
@@ -303,7 +310,7 @@ class Extractor:
             yield Extract(part, _counted(contacts, part, windows), expected=part.expected)
 
     def _by_exports(self, window: Window, first: Page | None) -> Iterator[Extract]:
-        """Read windows by export jobs; by pages those, or all the rest, that exports cannot read."""
+        """Read windows by export jobs; by pages those, or all others, that exports cannot read."""
         settings, services = self._settings, self._services
         parallel = settings.max_parallel_exports
         windows = self._planned(
@@ -402,9 +409,7 @@ def open_extractor(
     clock = clock.fresh()
     client = CometlyClient(settings, clock)
     progress.requests = client.request_stats
-    downloader = Downloader(
-        clock, timeout=float(settings.request_timeout), user_agent=user_agent()
-    )
+    downloader = Downloader(clock, timeout=float(settings.request_timeout), user_agent=user_agent())
     repairs = RepairLog()
     decoder = ContactDecoder(fields, repairs)
     options = {field.option: 1 for field in fields if field.option}

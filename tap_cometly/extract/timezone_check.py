@@ -61,11 +61,13 @@ class Head(t.NamedTuple):
     Attributes:
         clock_seen: Whether the Space's clock was seen not to be behind the setting.
         can_read_ahead: Whether the API serves ranges that end in the future.
+        nothing_ahead: Whether no contact lies between the end of the range and the next 26 hours.
         why: Why the clock was not seen.
     """
 
     clock_seen: bool
     can_read_ahead: bool = False
+    nothing_ahead: bool = False
     why: str = ""
 
 
@@ -102,7 +104,12 @@ class TimezoneCheck:
             if ahead is None:
                 return Head(clock_seen=False, why=_NO_FUTURE)
             if not ahead.contacts:
-                return Head(clock_seen=False, can_read_ahead=True, why="no contact is new")
+                return Head(
+                    clock_seen=False,
+                    can_read_ahead=True,
+                    nothing_ahead=True,
+                    why="no contact is new",
+                )
             page, recent = ahead, ahead.next_cursor is None and now - window.start <= _RECENT
         if is_dated(page.contacts):
             return self._by_date(page.contacts, now)
@@ -244,6 +251,7 @@ class TimezoneCheck:
                 self._raise_if_ahead(now)
             why = "the creation time of a contact is still to come"
             return Head(clock_seen=False, can_read_ahead=True, why=why)
+        latest = None
         if not recent:
             latest = self._list.advice(Window(now - _RECENT, now + _AHEAD), per_page=1)
             recent = latest is not None and bool(latest.contacts)
@@ -251,7 +259,8 @@ class TimezoneCheck:
             return Head(clock_seen=True, can_read_ahead=True)
         self._warn_if_suspiciously_old(window, contacts, now)
         why = "no contact is recent, and the API does not tell `created_at`"
-        return Head(clock_seen=False, can_read_ahead=True, why=why)
+        nothing_ahead = latest is not None and now - window.end <= _RECENT
+        return Head(clock_seen=False, can_read_ahead=True, nothing_ahead=nothing_ahead, why=why)
 
     def _raise_if_ahead(self, now: datetime) -> None:
         """Name the offset that explains contacts whose wall time is still to come."""

@@ -22,7 +22,7 @@ from typing_extensions import Buffer, Self, override
 from tap_cometly.__main__ import main
 from tap_cometly.exports import job as jobs
 from tap_cometly.extract import extractor as extraction
-from tap_cometly.extract import reading
+from tap_cometly.extract import extractor
 from tap_cometly.tap import TapCometly
 from tests.fuzz.hurry import HurriedClock, HurriedThreads
 from tests.support.running import tap_with
@@ -159,7 +159,7 @@ def _become_a_tap(order: Order) -> None:
         wire = _Tripwire(order.line, order.bytes, order.signal)
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(wire), encoding="utf-8")
     if order.speed:
-        setattr(reading, "ThreadTasks", HurriedThreads)  # noqa: B010, as tests/support does it
+        setattr(extractor, "ThreadTasks", HurriedThreads)  # noqa: B010, as tests/support does it
         tap_with(HurriedClock(order.since, order.speed)).cli(order.arguments)
     else:
         main(order.arguments)
