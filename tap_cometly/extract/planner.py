@@ -8,20 +8,23 @@ How many contacts lie where is learned from probes: the list's first page of a s
   the share of the ids that are this Space's, which is measured on the pages.
 
 The planner adds up these estimates from the front. Where a window should end between two
-checkpoints, it interpolates and wants a probe that ends there, short enough to be counted: a new
-checkpoint. Where all contacts between two checkpoints seem to lie close together, the time between
-them is divided evenly instead. How many contacts are older than the first checkpoint is found by
-probes at the very start; ids are positive, so an early checkpoint's id is a limit, too.
+checkpoints, it interpolates the place and wants a probe that ends there, short enough to be
+counted: a new checkpoint. Where the contacts between two checkpoints seem to lie close together,
+it wants evenly spread probes between them instead. How many contacts are older than the first
+checkpoint is found by ever shorter probes at the start of the range; ids are positive, so the
+first checkpoint's id is an upper limit, too.
 
-An import gives new ids to contacts with old dates. A short page then shows two groups of ids:
-`highest`, `middle` and `lowest` are unevenly spaced. The group of the middle id has at least half
-of the contacts. There an estimate is the larger of what that group's ids and what the density of
-the counted pages say, and the pages are closer together.
+An import gives new ids to contacts with old dates. A counted page then shows two groups of ids,
+for its highest, middle and lowest one are unevenly spaced; both groups are followed from one
+checkpoint to the next. The share of the middle id's group is measured, the other group has what
+the density of the counted pages leaves to it. Where ids and density contradict each other, the
+larger estimate counts, and probes are wanted closer together. A full page shows the newest ids
+only, that is, one group: no window relies on it before a short page ending there was counted.
 
 Sizes may turn out wrong, coverage cannot: windows are cut off the front of what is left, each
-starts in the second in which the one before it ended, and the last one ends with the range.
-Probes are limited by the number of windows; beyond that windows are guessed by what those read
-before held. So it ends whatever the answers are.
+starts in the second in which the one before it ended, and the last one ends with the range. It
+ends whatever the answers are: only so many probes are wanted for each window; then, or when windows
+hold far less than expected, the next ones are guessed by what those before them held.
 """
 
 from __future__ import annotations
@@ -47,11 +50,12 @@ _PARTS = 4  # into which the time between two checkpoints is divided evenly
 _CLOSE = 0.06  # of a window: a checkpoint so near to the end it should have will do
 _SMALL = 0.6  # of the target: so few contacts may lie between checkpoints where a window ends
 _SMALL_BY_DENSITY = 0.25  # the same where ids are of no help
+_SHORT = 0.1  # of the target, and half a page: so much a short probe should show at most
 _MARGIN = 1.2  # times as many contacts as density says are reckoned with
 _ENOUGH = 0.3  # of a window: when guessing, it rather ends there than in the unknown
 _SPILL = 0.2  # of the target: what the last windows share rather than leave to one more
 _STRETCH = 0.025  # of the target: what each of many windows may hold more for the same reason
-_ALL = 1e-9 - 1  # the least argument of log1p
+_LEAST_RISE = 1e-9 - 1  # the least argument of log1p
 _JUMP = 10  # times the density at the other checkpoint: it does not change steadily
 _FAR = 0.25  # of the contacts between two checkpoints: so far the last window's density holds
 _UNEVEN = 3  # times the density at both checkpoints: contacts lie close together between them
@@ -59,9 +63,10 @@ _TWO_GROUPS = 4  # times as far from the middle id to one end of a page as to th
 _TELLING = 32  # contacts on a page, before it tells the share and the groups of ids
 _UNCHECKED = 0.1  # of the target: so few contacts are believed without a counted page
 _CREDIBLE = 0.8  # of a page's contacts: so many ids there must be at least
-_PROBES, _PROBES_A_WINDOW = 60, 6  # what may be asked for in all
+_PROBES, _PROBES_A_WINDOW = 100, 10  # what may be asked for in all
+_FAR_LESS, _OVERRATED = 8, 8  # times less in so many windows: probes are not believed
 _FIRST_GUESS = 24 * 3600, 64  # seconds, part of the range: a guessed window is no longer at first
-_LEAST_GUESS = 2**16  # part of the range: a guessed window is no shorter
+_LEAST_GUESS = 2**14  # part of the range: a guessed window is no shorter
 
 
 @dataclass(frozen=True)
@@ -195,7 +200,7 @@ class _Stretch(NamedTuple):
             density = self.contacts / self.seconds * (rise / expm1(rise) if rise else 1.0)
         part = contacts / density / self.seconds if density else 0.0
         if rise:
-            part = log1p(max(part * rise, _ALL)) / rise
+            part = log1p(max(part * rise, _LEAST_RISE)) / rise
         return self.start + round(self.seconds * min(1.0, part))
 
 
@@ -239,12 +244,14 @@ class WindowPlanner:
         self._zone = zone
         self._front = _Checkpoint(self._start, self._start)  # where the next window starts
         self._checkpoints = {self._end: _Checkpoint(self._end, self._end)}  # behind it
+        self._estimated: list[_Stretch] = []  # what follows from these; empty when out of date
         self._counted: dict[Window, int] = {}
         self._in_flight: set[Window] = set()
         self._page = 0  # contacts on the fullest page
         self._longest = self._end - self._start  # seconds that the list may serve in one probe
         self._density: float | None = None  # of the last window, contacts a second
         self._asked = self._cut = 0  # probes and windows so far
+        self._overrated = 0  # windows in a row that held far less than expected
         seconds, part = _FIRST_GUESS
         self._guess = max(1, min(seconds, self._longest // part))  # seconds
 
@@ -267,18 +274,22 @@ class WindowPlanner:
         start, end = _second(probe.window.start), min(_second(probe.window.end), self._end)
         if end <= max(start, self._front.second) or (probe.more and probe.ids is None):
             return
+        self._estimated = []
         known = self._checkpoints
         older, newer = _judge(probe, start, end)
         there = known.get(end)
+        counted = [page for page in known.values() if page.exact and page.since < end]
         if probe.more:
             self._page = max(self._page, probe.count)
-            if there is None or not there.checked or not there.groups:
+            tells = there is None or not there.checked or not there.groups
+            if tells and not any(page.second > end for page in counted):
                 known[end] = newer
             return
-        pages = [page for page in known.values() if page.exact and page.since <= start]
-        if any(page.second >= end for page in pages):
+        if any(page.second >= end and page.since <= start for page in counted):
             return
         self._counted[probe.window] = probe.count
+        if not probe.count and there is not None and there.groups:  # nothing came since
+            older = replace(older, exact=True, density=0.0, groups=there.groups)
         for second in [second for second in known if start < second < end]:
             del known[second]
         known[end] = newer
@@ -300,13 +311,24 @@ class WindowPlanner:
             self._longest = min(self._longest, window.seconds // 2)
 
     def finished(self, window: Window, contacts: int) -> None:
-        """Take note of how many contacts a window held: the length of guessed ones follows it."""
+        """Take note of how many contacts a window held: the length of guessed ones follows it.
+
+        Where windows hold far less than expected, one after the other, probes are not believed.
+        """
         seconds = window.seconds
         if contacts < self._target / 2:
             seconds *= 2
         elif contacts > self._target * 2:
             seconds //= 2
         self._guess = max(1, (self._end - self._start) // _LEAST_GUESS, seconds)
+        expected = window.expected or 0
+        far_less = expected > max(_FAR_LESS * contacts, self._target / 2)
+        self._overrated = self._overrated + 1 if far_less else 0
+        if self._overrated == _OVERRATED and not self.done:
+            self._longest = 0
+            self._front = _Checkpoint(self._front.second, self._front.second)
+            self._checkpoints = {self._end: _Checkpoint(self._end, self._end)}
+            self._estimated = []
 
     def next_window(self, *, guess: bool = False) -> Window | None:
         """Cut the next window off the front.
@@ -359,13 +381,12 @@ class WindowPlanner:
 
     def _stretches(self) -> list[_Stretch]:
         """All that has not been cut, oldest first, without holes."""
-        stretches = []
-        before = self._front
-        for _, after in sorted(self._checkpoints.items()):
-            stretch = _estimate(before, after)
-            stretches.append(stretch)
-            before = after.after(before)
-        return stretches
+        if not self._estimated:
+            before = self._front
+            for _, after in sorted(self._checkpoints.items()):
+                self._estimated.append(_estimate(before, after))
+                before = after.after(before)
+        return self._estimated
 
     def _drop(self, until: Second) -> None:
         """Forget what has been cut off, save what it tells about the rest."""
@@ -385,6 +406,7 @@ class WindowPlanner:
                 self._front = replace(before, second=until, groups=groups)
             else:
                 del self._checkpoints[stretch.end]
+        self._estimated = []
         self._counted = {
             window: count
             for window, count in self._counted.items()
@@ -408,7 +430,7 @@ class WindowPlanner:
                 continue
             if guess and _is_vague(stretch):
                 enough = held >= _ENOUGH * aim
-                second = stretch.start if enough else stretch.start + self._guess
+                second = stretch.start if enough else min(stretch.start + self._guess, stretch.end)
                 yield _End(self._allowed(second, start), held if enough else None)
                 return
             if not guess and not self._is_checked(stretch):
@@ -503,7 +525,8 @@ class WindowPlanner:
         elif place == page.second and page.second > page.since:
             wide = 2 * page.count / (page.second - page.since)
             density = max(density, wide, stretch.before.density or 0.0)
-        seconds = (self._page or _PAGE) / 2 / density if density else stretch.seconds
+        contacts = min((self._page or _PAGE) / 2, self._target * _SHORT)
+        seconds = contacts / density if density else stretch.seconds
         long = max(1, int(min(seconds, stretch.seconds)))
         return [(max(stretch.start, place - long), place) for place in places]
 
@@ -522,6 +545,8 @@ class WindowPlanner:
         return min(behind, self._end)
 
     def _repeated(self, second: Second) -> int:
+        if isinstance(self._zone, timezone):  # a fixed offset
+            return 0
         return int(repeated(_instant(second), self._zone).total_seconds())
 
 
