@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.support.meltano import CHECKOUT, MELTANO, put_on_path
+from tests.support.meltano import CHECKOUT, MELTANO, put_on_path, uv
 from tests.support.recipes import recipe, recipes
 from tests.support.running import SCRIPT, bookmark_of, config_for
 from tests.warehouse.conftest import END, QUICK, START, newcomer, read_from
@@ -171,6 +172,43 @@ def test_state_in_a_bucket_is_where_the_next_run_goes_on(
     ]
     assert contacts_in(Table(postgres, "bucket").rows()) == contacts_of(cometly)
     assert sum(request.rows for request in cometly.requests) < 10
+
+
+# In a container.
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_steps_of_the_dockerfile_install_the_tap(tmp_path: Path) -> None:
+    # Given what is copied into the image
+    container = recipe("In a container")
+    steps = [line.split(" ", 1) for line in container.only("dockerfile").splitlines()]
+    left_out = container.only("text").split()
+    home = tmp_path / "home"
+    shutil.copytree(CHECKOUT, home, ignore=shutil.ignore_patterns(*left_out))
+
+    # When its steps are taken here, for a machine seldom has an engine that builds images
+    cache = subprocess.run([uv(), "cache", "dir"], capture_output=True, text=True, check=True)  # noqa: S603
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "PATH": f"{home / '.local' / 'bin'}:{os.environ['PATH']}",
+        "UV_CACHE_DIR": cache.stdout.strip(),
+    }
+    commands = [command for kind, command in steps if kind == "RUN"][1:]  # the first wants a root
+    for command in (*commands, "meltano invoke tap-cometly --version"):
+        ran = subprocess.run(  # noqa: S603, our own documentation
+            ["bash", "-c", command],  # noqa: S607, any bash will do
+            cwd=home,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    # Then the tap can be run
+    assert ran.stdout.startswith("tap-cometly v")
 
 
 # Without Meltano.
