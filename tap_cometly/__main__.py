@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import typing as t
 
-from tap_cometly.memory import collect_rarely
+from tap_cometly.runtime.memory import collect_rarely
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

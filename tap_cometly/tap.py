@@ -21,16 +21,20 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 import tap_cometly.about  # noqa: F401, makes `--about` complete
-from tap_cometly.batch import batch_config
-from tap_cometly.bookmark import Bookmark, checked_state, read_state
-from tap_cometly.clock import Clock
-from tap_cometly.contacts import ContactsStream
-from tap_cometly.environment import settings_from_environment
-from tap_cometly.errors import CatalogError, SettingsError, TapError
-from tap_cometly.settings import Settings, explain, misspelt
-from tap_cometly.settings_schema import SETTINGS_SCHEMA
-from tap_cometly.stopping import Stopped, StopSignal, listening_ends
-from tap_cometly.writer import LineWriter
+from tap_cometly.config import (
+    SETTINGS_SCHEMA,
+    Settings,
+    explain,
+    misspelt,
+    settings_from_environment,
+)
+from tap_cometly.exceptions import CatalogError, SettingsError, TapError
+from tap_cometly.messages.batch import batch_config
+from tap_cometly.messages.writer import StdoutWriter
+from tap_cometly.runtime.clock import Clock
+from tap_cometly.runtime.signals import Stopped, StopSignal, listening_ends
+from tap_cometly.state import Bookmark, checked_state, read_state
+from tap_cometly.streams import ContactsStream
 
 if t.TYPE_CHECKING:
     import logging
@@ -67,8 +71,8 @@ class TapCometly(Tap):
         """
         self.clock = clock or Clock()
         self.stop = StopSignal()
-        self.line_writer = LineWriter(self.stop)
-        kwargs.setdefault("message_writer", self.line_writer)
+        self.stdout_writer = StdoutWriter(self.stop)
+        kwargs.setdefault("message_writer", self.stdout_writer)
         with warnings.catch_warnings():
             # Users cannot do anything about the age of the Python that Meltano chose for them.
             warnings.filterwarnings("ignore", message="Python 3.* end of life")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 
-from tap_cometly.record import FIELDS
-from tap_cometly.settings_schema import SETTINGS_SCHEMA
+from tap_cometly.config import SETTINGS_SCHEMA
+from tap_cometly.contacts.schema import FIELDS
 from tap_cometly.tap import TapCometly
 
 if TYPE_CHECKING:
-    from tap_cometly.record import Field, Kind
+    from tap_cometly.contacts.schema import Field, Kind
 
 README = Path(__file__).parents[1] / "README.md"
 _KINDS: dict[Kind, str] = {

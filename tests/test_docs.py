@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_cometly.errors import TapError
+from tap_cometly.exceptions import TapError
 from tests.sandbox import Options
 from tests.support.properties import PLENTY
 from tests.support.running import launch

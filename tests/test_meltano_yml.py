@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tap_cometly.settings_schema import SETTINGS_SCHEMA
+from tap_cometly.config import SETTINGS_SCHEMA
 from tests.hub import HUB, extractor, rendered
 from tests.readme import about
 from tests.support.meltano import MELTANO, put_on_path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_cometly.settings_schema import SETTINGS_SCHEMA
+from tap_cometly.config import SETTINGS_SCHEMA
 from tests.readme import README, marks, rewritten
 
 

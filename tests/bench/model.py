@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from typing_extensions import override
 
-from tap_cometly.budget import MINUTE, Budget
-from tap_cometly.client import DOCUMENTED_LIMITS
-from tap_cometly.download import Spool
-from tap_cometly.export_calls import ExportStatus
-from tap_cometly.page import Page
-from tap_cometly.pages import Listing
-from tap_cometly.patience import wait_for
-from tap_cometly.record import Contact
-from tap_cometly.windows import Window
+from tap_cometly.client.client import DOCUMENTED_LIMITS
+from tap_cometly.client.rate_limit import MINUTE, RateLimiter
+from tap_cometly.client.retry import wait_for
+from tap_cometly.contacts.page import Page
+from tap_cometly.contacts.schema import Contact
+from tap_cometly.exports.download import SpoolFile
+from tap_cometly.exports.repository import ExportStatus
+from tap_cometly.extract.pagination import Listing
+from tap_cometly.timeranges import Window
 from tests.bench.sizing import EPOCH, answer, contacts_in
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from tap_cometly.client import Endpoint
-    from tap_cometly.space_time import WallRange
-    from tap_cometly.windows import Probe
+    from tap_cometly.client.client import Endpoint
+    from tap_cometly.timeranges import Probe, WallRange
     from tests.bench.spaces import Space
     from tests.bench.virtual import VirtualTime
 
@@ -121,8 +120,8 @@ class Cometly:
         self.space = space
         self.clock = clock
         self.logger = logger
-        self.budgets = {
-            endpoint: Budget(limit, share=1.0, clock=clock)
+        self.limiters = {
+            endpoint: RateLimiter(limit, share=1.0, clock=clock)
             for endpoint, limit in DOCUMENTED_LIMITS.items()
         }
         self.ledgers = {endpoint: Ledger(limit) for endpoint, limit in DOCUMENTED_LIMITS.items()}
@@ -137,7 +136,7 @@ class Cometly:
         ledger.sent(self.clock.monotonic())
         self.clock.sleep(TAKES[endpoint])
         yield
-        self.budgets[endpoint].answered(ledger.answered(self.clock.monotonic()))
+        self.limiters[endpoint].answered(ledger.answered(self.clock.monotonic()))
 
     def create(self, window: Window) -> int:
         with self.request("create"):
@@ -152,13 +151,13 @@ class Cometly:
                 return ExportStatus("processing", None)
             return ExportStatus("completed", str(export_id))
 
-    def fetch(self, url: str) -> Spool:
+    def fetch(self, url: str) -> SpoolFile:
         job = self.jobs[int(url)]
         file = _File(self.disk, job.window, job.contacts)
         self.clock.sleep(job.contacts * CONTACT / BYTES_A_SECOND)
-        return Spool(file, job.contacts, job.contacts * CONTACT)
+        return SpoolFile(file, job.contacts, job.contacts * CONTACT)
 
-    def contacts(self, spool: Spool) -> Iterator[list[Contact]]:
+    def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:
         """As many contacts as are in the file, of which only the newest are worth a look."""
         file = spool.file
         assert isinstance(file, _File)
@@ -176,7 +175,7 @@ class Cometly:
             return answer(self.space, window)
 
     def is_empty(self, window: Window) -> bool:
-        wait_for(self.budgets["list"], self.clock, self.logger)
+        wait_for(self.limiters["list"], self.clock, self.logger)
         return self.probe(window).count == 0
 
     def newest(self, window: Window, skip: int, size: int) -> list[Contact]:
@@ -221,7 +220,7 @@ class ModelListing(Listing):
     ) -> _T:
         cometly = self._cometly
         if not slot_taken:
-            wait_for(cometly.budgets["list"], cometly.clock, cometly.logger)
+            wait_for(cometly.limiters["list"], cometly.clock, cometly.logger)
         with cometly.request("list"):
             skip = int(cursor or 0)
             window = Window(wall.earliest, wall.latest)

@@ -8,21 +8,20 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tap_cometly.columns import Columns
-from tap_cometly.exports import Exports
-from tap_cometly.extraction import Extraction
-from tap_cometly.first_contact import FirstContact
-from tap_cometly.pages import Pages
-from tap_cometly.progress import Progress
-from tap_cometly.settings import Settings
-from tap_cometly.settings_schema import SETTINGS_SCHEMA
-from tap_cometly.zone_check import ZoneCheck
+from tap_cometly.config import SETTINGS_SCHEMA, Settings
+from tap_cometly.contacts.schema import OptionalColumns
+from tap_cometly.exports.reader import ExportReader
+from tap_cometly.extract.connection_report import ConnectionReport
+from tap_cometly.extract.extractor import Extractor
+from tap_cometly.extract.pagination import CursorPaginator
+from tap_cometly.extract.timezone_check import TimezoneCheck
+from tap_cometly.runtime.progress import Progress
 from tests.bench.model import Cometly, ModelListing, job_time
 from tests.bench.sizing import EPOCH, contacts_in, whole
 from tests.bench.virtual import VirtualTime
 
 if TYPE_CHECKING:
-    from tap_cometly.client import Endpoint
+    from tap_cometly.client.client import Endpoint
     from tests.bench.spaces import Space
 
 POSTS_A_MINUTE = 5
@@ -109,30 +108,30 @@ def simulate(space: Space, **config: object) -> Outcome:
     )
 
 
-def _extraction(cometly: Cometly, settings: Settings) -> Extraction:
+def _extraction(cometly: Cometly, settings: Settings) -> Extractor:
     listing = ModelListing(cometly)
-    zone_check = ZoneCheck(listing, settings.zone, _logger)
-    pages = Pages(
+    timezone_check = TimezoneCheck(listing, settings.zone, _logger)
+    pages = CursorPaginator(
         listing,
-        Columns([], "The list"),
+        OptionalColumns([], "The list"),
         zone=settings.zone,
         page_size=settings.page_size,
-        inspect=zone_check.inspect,
+        inspect=timezone_check.inspect,
         logger=_logger,
     )
-    columns = Columns([], "The export")
+    columns = OptionalColumns([], "The export")
     clock = cometly.clock
-    exports = Exports(
-        clock, cometly, columns, pages, zone_check, settings, clock, Progress(clock), _logger
+    exports = ExportReader(
+        clock, cometly, columns, pages, timezone_check, settings, clock, Progress(clock), _logger
     )
-    return Extraction(
+    return Extractor(
         settings,
         pages,
         exports,
-        zone_check,
+        timezone_check,
         clock,
-        FirstContact(listing, zone_check, settings.zone, _logger),
+        ConnectionReport(listing, timezone_check, settings.zone, _logger),
         latest_end=clock.now,
-        spare=cometly.budgets["list"].spare_for_all,
+        spare=cometly.limiters["list"].available_to_all,
         logger=_logger,
     )

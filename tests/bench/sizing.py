@@ -13,8 +13,8 @@ from itertools import count
 from math import ceil
 from sys import stdout
 
-from tap_cometly.cutter import Cutter
-from tap_cometly.windows import Probe, Window
+from tap_cometly.extract.planner import WindowPlanner
+from tap_cometly.timeranges import Probe, Window
 from tests.bench.spaces import SHAPES, Space
 
 EPOCH = datetime(2020, 1, 1, tzinfo=timezone.utc)
@@ -77,7 +77,7 @@ class _Run:
 
     def __init__(self, space: Space, target: int, parallel: int, *, limited: bool) -> None:
         self.space, self.parallel, self.limited = space, parallel, limited
-        self.cutter = Cutter(whole(space), target=target, horizon=(parallel + 2) * target)
+        self.planner = WindowPlanner(whole(space), target=target, horizon=(parallel + 2) * target)
         job = 5 + min(target, space.contacts) / 20_000
         fewest = ceil(space.contacts / target)
         bound = max((fewest - 1) // POST_LIMIT * MINUTE + job, ceil(fewest / parallel) * job)
@@ -97,22 +97,22 @@ class _Run:
             self._happened(event)
             if not (self.events and self.events[0][0] == self.now):
                 self._go_on()
-        if not self.cutter.done:
+        if not self.planner.done:
             message = "neither a window nor a probe"
             raise RuntimeError(message)
         return self.outcome
 
     def _happened(self, event: Probe | tuple[Window, int] | None) -> None:
         if isinstance(event, Probe):
-            self.cutter.learn(event)
+            self.planner.learn(event)
         elif event is not None:
             self.jobs -= 1
             self.outcome.wall = self.now
-            self.cutter.finished(*event)
+            self.planner.finished(*event)
 
     def _go_on(self) -> None:
         while self._free(self.posts) and self.jobs < self.parallel:
-            window = self.cutter.next_window()
+            window = self.planner.next_window()
             if window is None:
                 break
             held = contacts_in(self.space, window)
@@ -120,7 +120,7 @@ class _Run:
             self.jobs += 1
             self._in(POST + 5 + held / 20_000 + held * 40 / 20e6, (window, held))
             self._spend(self.posts)
-        wanted = self.cutter.wanted(self._free(self.probes)) if self._free(self.probes) else []
+        wanted = self.planner.wanted(self._free(self.probes)) if self._free(self.probes) else []
         for window in wanted:
             self._ask(window)
         if wanted and not self.outcome.windows:

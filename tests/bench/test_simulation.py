@@ -7,7 +7,7 @@ from math import ceil
 
 import pytest
 
-from tap_cometly.client import DOCUMENTED_LIMITS
+from tap_cometly.client.client import DOCUMENTED_LIMITS
 from tests.bench.model import CONTACT
 from tests.bench.simulation import Outcome, simulate
 from tests.bench.spaces import BURSTY, FLAT, GROWING, STEADY, Shape, Space

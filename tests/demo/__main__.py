@@ -56,9 +56,9 @@ def _demonstrate() -> int:
         with watch("second run", cometly, warehouse, meltano) as second:
             _run(meltano, start_date=a_year_ago.isoformat(), lookback_days=str(LOOKBACK_DAYS))
 
-        findings = compare(cometly.space, warehouse, changes)
-    show([first, second], findings)
-    return 0 if all(finding.agrees for finding in findings) else 1
+        repairs = compare(cometly.space, warehouse, changes)
+    show([first, second], repairs)
+    return 0 if all(finding.agrees for finding in repairs) else 1
 
 
 def _run(meltano: MeltanoProject, **tap_settings: str) -> None:

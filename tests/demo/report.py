@@ -26,8 +26,8 @@ def tell(what_comes: str) -> None:
     print(f"\n=== {what_comes}\n", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def show(runs: Sequence[Run], findings: Sequence[Finding]) -> None:
-    lines = ["", *_run_table(runs), "", *_finding_table(findings), "", _verdict(findings)]
+def show(runs: Sequence[Run], repairs: Sequence[Finding]) -> None:
+    lines = ["", *_run_table(runs), "", *_finding_table(repairs), "", _verdict(repairs)]
     print("\n".join(lines))  # noqa: T201
 
 
@@ -42,19 +42,19 @@ def _run_table(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _finding_table(findings: Sequence[Finding]) -> list[str]:
+def _finding_table(repairs: Sequence[Finding]) -> list[str]:
     return [
         _line("", "in Cometly", "in PostgreSQL"),
         *(
             _line(finding.what, finding.in_cometly, finding.in_postgres)
             + ("" if finding.agrees else "  <- differs")
-            for finding in findings
+            for finding in repairs
         ),
     ]
 
 
-def _verdict(findings: Sequence[Finding]) -> str:
-    agree = all(finding.agrees for finding in findings)
+def _verdict(repairs: Sequence[Finding]) -> str:
+    agree = all(finding.agrees for finding in repairs)
     return "PostgreSQL agrees with Cometly." if agree else "PostgreSQL differs from Cometly!"
 
 

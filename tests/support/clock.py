@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from typing_extensions import override
 
-from tap_cometly.clock import Clock, ClosedError
-from tap_cometly.runner import done
+from tap_cometly.runtime.clock import Clock, ClosedError
+from tap_cometly.runtime.tasks import done
 
 if TYPE_CHECKING:
     from collections.abc import Callable

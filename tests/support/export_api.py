@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import override
 
-from tap_cometly.budget import Budget
-from tap_cometly.client import DOCUMENTED_LIMITS
-from tap_cometly.cutter import Cutter
-from tap_cometly.download import Spool
-from tap_cometly.export_calls import ExportStatus
-from tap_cometly.windows import Probe, Window
+from tap_cometly.client.client import DOCUMENTED_LIMITS
+from tap_cometly.client.rate_limit import RateLimiter
+from tap_cometly.exports.download import SpoolFile
+from tap_cometly.exports.repository import ExportStatus
+from tap_cometly.extract.planner import WindowPlanner
+from tap_cometly.timeranges import Probe, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,14 +35,14 @@ class ScriptedApi:
     """Jobs complete after `seconds`; what a test scripts comes first."""
 
     def __init__(self, clock: FakeClock, *, seconds: float = 10.0) -> None:
-        self.budgets = {
-            endpoint: Budget(limit, share=1.0, clock=clock)
+        self.limiters = {
+            endpoint: RateLimiter(limit, share=1.0, clock=clock)
             for endpoint, limit in DOCUMENTED_LIMITS.items()
         }
         self.seconds: defaultdict[Window, float] = defaultdict(lambda: seconds)
         self.holds: dict[Window, int] = {}
         self.calls: list[Call] = []
-        self.spools: list[Spool] = []
+        self.spools: list[SpoolFile] = []
         self.fetch_seconds = 0.0
         self._clock = clock
         self._script: defaultdict[tuple[str, Window | None], deque[Any]] = defaultdict(deque)
@@ -65,13 +65,13 @@ class ScriptedApi:
             self._jobs.append((window, self._clock.monotonic() + self.seconds[window]))
             return len(self._jobs) - 1
 
-        self.budgets["create"].answered()
+        self.limiters["create"].answered()
         answer = self._answer("create", window)
         return usual() if answer is AS_USUAL else answer
 
     def poll(self, export_id: int) -> ExportStatus:
         window, ready = self._jobs[export_id]
-        self.budgets["poll"].answered()
+        self.limiters["poll"].answered()
         answer = self._answer("poll", window)
         if answer is not AS_USUAL:
             return ExportStatus(*answer)
@@ -79,16 +79,18 @@ class ScriptedApi:
             return ExportStatus("processing", None)
         return ExportStatus("completed", str(export_id))
 
-    def fetch(self, url: str) -> Spool:
+    def fetch(self, url: str) -> SpoolFile:
         window, _ = self._jobs[int(url)]
         answer = self._answer("fetch", window)
         self._clock.sleep(self.fetch_seconds)
-        spool = Spool(BytesIO(b"x"), self._held(window) if answer is AS_USUAL else answer, size=1)
+        spool = SpoolFile(
+            BytesIO(b"x"), self._held(window) if answer is AS_USUAL else answer, size=1
+        )
         self.spools.append(spool)
         return spool
 
     def probe(self, window: Window) -> Probe:
-        self.budgets["list"].answered()
+        self.limiters["list"].answered()
         self._answer("probe", window)
         return Probe(window, self._held(window), more=False, ids=None)
 
@@ -108,7 +110,7 @@ class ScriptedApi:
         return answer
 
 
-class ListedWindows(Cutter):
+class ListedWindows(WindowPlanner):
     """Cuts the windows that a test lists, as soon as its questions are answered."""
 
     def __init__(self, windows: Iterable[Window], *, questions: Iterable[Window] = ()) -> None:

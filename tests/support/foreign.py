@@ -22,7 +22,7 @@ class Way:
     """How contacts are read, and which loop writes them."""
 
     mode: str
-    lane: dict[str, Any]
+    encoder: dict[str, Any]
 
     def read(self, sandbox: Sandbox, clock: FakeClock, *lines: bytes, **config: Any) -> Run:
         """Run the tap while these lines are all that the API serves, page or file."""
@@ -34,13 +34,13 @@ class Way:
         return self.run(sandbox, clock, **config)
 
     def run(self, sandbox: Sandbox, clock: FakeClock, **config: Any) -> Run:
-        return sync(sandbox, {"extraction_mode": self.mode, **self.lane, **config}, clock=clock)
+        return sync(sandbox, {"extraction_mode": self.mode, **self.encoder, **config}, clock=clock)
 
 
 WAYS = {
-    f"{mode}, {lane}": Way(mode, config)
+    f"{mode}, {encoder}": Way(mode, config)
     for mode in ("pagination", "export")
-    for lane, config in (("block lane", PLAIN_LANE), ("record lane", RECORD_LANE))
+    for encoder, config in (("block encoder", PLAIN_LANE), ("mapped encoder", RECORD_LANE))
 }
 PAGES = {name: way for name, way in WAYS.items() if way.mode == "pagination"}
 FILES = {name: way for name, way in WAYS.items() if way.mode == "export"}

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
-from tap_cometly.line import Limits
-from tap_cometly.windows import Window
-from tap_cometly.works import Works
+from tap_cometly.exports.line import Limits
+from tap_cometly.exports.works import Works
+from tap_cometly.timeranges import Window
 from tests.support.clock import FakeClock, InTurn
 from tests.support.export_api import ListedWindows, ScriptedApi
 
 if TYPE_CHECKING:
-    from tap_cometly.jobs import Job
+    from tap_cometly.exports.job import Job
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 LOGGER = logging.getLogger("tests.works")
@@ -67,12 +67,12 @@ class Plant:
     ) -> None:
         self.clock = FakeClock(START)
         self.api = ScriptedApi(self.clock)
-        self.cutter = ListedWindows(windows, questions=days(questions, expected=0))
+        self.planner = ListedWindows(windows, questions=days(questions, expected=0))
         self.limits = Limits(parallel, TIMEOUT, THRESHOLD)
         self.runner = AtOnce(self.clock)
         self.works = Works(
             self.api,
-            self.cutter,
+            self.planner,
             self.runner,
             self.clock,
             self.limits,

@@ -29,8 +29,8 @@ from unittest import mock
 from typing_extensions import override
 from urllib3.util import connection
 
-from tap_cometly import reading
-from tap_cometly.clock import Clock
+from tap_cometly.extract import reading
+from tap_cometly.runtime.clock import Clock
 from tap_cometly.tap import TapCometly
 from tests.support.clock import FakeClock, InTurn
 
@@ -210,7 +210,7 @@ def sync(
         undo.enter_context(_sandbox_apart())
         undo.enter_context(_noting(hosts))
         if isinstance(clock, FakeClock):
-            undo.enter_context(mock.patch.object(reading, "Threads", InTurn))
+            undo.enter_context(mock.patch.object(reading, "ThreadTasks", InTurn))
         code = _exit_code(clock, arguments(folder, full, state, catalog))
         left = (*_threads_left(), *(path.name for path in (folder / "spool").iterdir()))
     given = state if isinstance(state, dict) else None

@@ -12,7 +12,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_cometly.clock import Clock
+    from tap_cometly.runtime.clock import Clock
 
 
 class Listener(logging.Handler):

@@ -6,15 +6,15 @@ import logging
 
 import pytest
 
-from tap_cometly.mending import Findings
+from tap_cometly.contacts.repair import RepairLog
 from tests.support.plant import DAY, Plant, Told, listen
 
 
 @pytest.fixture
-def findings(caplog: pytest.LogCaptureFixture) -> Findings:
+def repairs(caplog: pytest.LogCaptureFixture) -> RepairLog:
     logger = logging.getLogger("tests.findings")
     caplog.set_level(logging.DEBUG, logger.name)
-    return Findings(logger)
+    return RepairLog(logger)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tap_cometly.dates import read_date, read_instant
+from tap_cometly.timeranges import read_date, read_instant
 
 KATHMANDU = timezone(timedelta(hours=5, minutes=45))
 

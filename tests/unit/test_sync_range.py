@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from tap_cometly.settings import Settings
-from tap_cometly.settings_schema import SETTINGS_SCHEMA
-from tap_cometly.sync_range import SyncRange
-from tap_cometly.windows import Window
+from tap_cometly.config import SETTINGS_SCHEMA, Settings
+from tap_cometly.timeranges import SyncRange, Window
 
 DEFAULTS = {
     name: setting["default"]

@@ -11,16 +11,15 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from tap_cometly.columns import Columns
-from tap_cometly.decoding import ContactDecoder
-from tap_cometly.lanes import BlockLane
-from tap_cometly.mending import Findings
-from tap_cometly.ndjson import blocks
-from tap_cometly.record import fields_asked
-from tap_cometly.space_time import UTC, wall_range
-from tap_cometly.stopping import StopSignal
-from tap_cometly.writer import LineWriter, RecordWriter
-from tap_cometly.zone_check import ZoneCheck
+from tap_cometly.contacts.decoder import ContactDecoder
+from tap_cometly.contacts.repair import RepairLog
+from tap_cometly.contacts.schema import OptionalColumns, fields_asked
+from tap_cometly.exports.ndjson import blocks
+from tap_cometly.extract.timezone_check import TimezoneCheck
+from tap_cometly.messages.encoder import BlockEncoder
+from tap_cometly.messages.writer import RecordWriter, StdoutWriter
+from tap_cometly.runtime.signals import StopSignal
+from tap_cometly.timeranges import UTC, wall_range
 from tests.bench.cost.data import START
 
 _LOGGER = logging.getLogger(__name__)
@@ -29,12 +28,12 @@ _LOGGER = logging.getLogger(__name__)
 def main() -> None:
     fields = fields_asked(["include_comet_tokens"])
     wall = wall_range(START, START + timedelta(days=3_650), UTC)
-    zone_check = ZoneCheck(None, None, _LOGGER)  # type: ignore[arg-type]  # it asks nobody
-    columns = Columns(fields, "The export")
-    writer = RecordWriter(BlockLane("contacts", None), LineWriter(StopSignal()))
+    timezone_check = TimezoneCheck(None, None, _LOGGER)  # type: ignore[arg-type]  # it asks nobody
+    columns = OptionalColumns(fields, "The export")
+    writer = RecordWriter(BlockEncoder("contacts", None), StdoutWriter(StopSignal()))
     with Path(sys.argv[1]).open("rb") as file:
-        for contacts in blocks(file, ContactDecoder(fields, Findings(_LOGGER))):
-            zone_check.inspect(contacts, wall)
+        for contacts in blocks(file, ContactDecoder(fields, RepairLog(_LOGGER))):
+            timezone_check.inspect(contacts, wall)
             writer.write(columns.fill(contacts))
 
 

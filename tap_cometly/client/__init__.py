@@ -1,0 +1,1 @@
+"""HTTP: the API's three calls, with limits, retries and errors."""

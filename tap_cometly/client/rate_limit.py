@@ -1,0 +1,155 @@
+"""Requests a minute to one endpoint: never over the Space's limit, never idle below it.
+
+The limit holds in any sixty seconds, and the server counts a request somewhere between its sending
+and its answer. So a request takes a slot from when it is sent until sixty seconds after it was
+answered. Other clients of the same Space show up in the headers of each answer.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import typing as t
+from collections import deque
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_cometly.runtime.clock import Clock
+
+MINUTE = 60.0  # seconds
+
+
+class RateLimiter:
+    """The slots of one endpoint; safe to share between threads.
+
+    Attributes:
+        requests: How many have been made.
+        waited: Seconds for which whoever needed a slot had to wait.
+    """
+
+    def __init__(self, limit: int, *, share: float, clock: Clock, minute: float = MINUTE) -> None:
+        """Start with the documented limit; the headers correct it.
+
+        Args:
+            limit: Requests that the Space may make in a minute.
+            share: The part of them that this tap may make, above 0 and up to 1.
+            clock: Whose monotonic time counts.
+            minute: Seconds that a limit counts for.
+        """
+        self._limit = limit
+        self._share = share
+        self._clock = clock
+        self._minute = minute
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._answered: deque[float] = deque()
+        self._left_to_all: int | None = None
+        self._left_until = 0.0
+        self._blocked_until = 0.0
+        self.requests = 0
+        self.waited = 0.0
+        self._waited_until = 0.0
+
+    @property
+    def limit(self) -> int:
+        """How many requests this tap may make in any minute, at least one."""
+        return max(1, int(self._limit * self._share))
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have not been answered yet."""
+        return self._in_flight
+
+    def delay(self) -> float:
+        """Tell how long until a request may go.
+
+        Returns:
+            Seconds; 0 when one may go now, infinity when only an answer can make room.
+        """
+        with self._lock:
+            return self._delay(self._clock.monotonic())
+
+    def spare(self) -> int:
+        """Tell how many of its slots are free, whatever else keeps requests back."""
+        with self._lock:
+            mine, _ = self._free(self._clock.monotonic())
+            return int(mine)
+
+    def available_to_all(self) -> int:
+        """Tell how many of its slots are free and not taken by other clients either."""
+        with self._lock:
+            return max(0, int(min(self._free(self._clock.monotonic()))))
+
+    def waits(self, seconds: float) -> float:
+        """Count a wait that begins now; of several at once, the time that any of them takes.
+
+        Returns:
+            Seconds by which it outlasts those that are counted already.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            longer = max(0.0, now + seconds - max(now, self._waited_until))
+            self._waited_until = max(self._waited_until, now + seconds)
+            self.waited += longer
+            return longer
+
+    def try_acquire(self) -> bool:
+        """Take a slot if one is free; the request must be followed by `answered`."""
+        with self._lock:
+            if self._delay(self._clock.monotonic()) > 0:
+                return False
+            self._in_flight += 1
+            self.requests += 1
+            return True
+
+    def answered(self, headers: Mapping[str, str] | None = None) -> None:
+        """Note that a request came back, or never will.
+
+        Args:
+            headers: Of the answer, if there is one: what the server counts.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            self._in_flight -= 1
+            self._answered.append(now)
+            limit = _number((headers or {}).get("X-RateLimit-Limit"))
+            if limit:
+                self._limit = limit
+            left = _number((headers or {}).get("X-RateLimit-Remaining"))
+            if left is not None:
+                self._left_to_all = left
+                self._left_until = self._answered[0] + self._minute
+            elif self._left_to_all:
+                self._left_to_all -= 1
+
+    def block(self, seconds: float) -> None:
+        """Let nothing go for a while, as the server told."""
+        with self._lock:
+            until = self._clock.monotonic() + seconds
+            self._blocked_until = max(self._blocked_until, until)
+
+    def _free(self, now: float) -> tuple[float, float]:
+        """Give the slots that are free by our own count, and by what the server said last."""
+        while self._answered and self._answered[0] + self._minute <= now:
+            self._answered.popleft()
+        if self._left_to_all is not None and now >= self._left_until:
+            self._left_to_all = None
+        mine = self.limit - self._in_flight - len(self._answered)
+        if self._left_to_all is None:
+            return mine, math.inf
+        return mine, self._left_to_all - self._in_flight
+
+    def _delay(self, now: float) -> float:
+        mine, all_of_us = self._free(now)
+        if now < self._blocked_until:
+            return self._blocked_until - now
+        if min(mine, all_of_us) > 0:
+            return 0.0
+        if mine > 0 and self._in_flight:
+            return math.inf  # the server may already have counted what is in flight
+        return self._answered[0] + self._minute - now if self._answered else math.inf
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None

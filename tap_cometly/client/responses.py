@@ -1,0 +1,186 @@
+"""Responses: a body read whole, a status as an exception, and texts made fit for a log."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+import requests
+import urllib3
+from isal import isal_zlib
+from requests.exceptions import ContentDecodingError, ReadTimeout
+
+from tap_cometly.exceptions import (
+    AccessError,
+    AnswerLostError,
+    ApiError,
+    ForbiddenError,
+    NotFoundError,
+    RejectedError,
+    tls_error,
+)
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+ENCODING = "gzip"  # what may be asked for
+_PART = 2**16  # bytes
+_LARGEST = 128 * 2**20  # bytes; a page of 5,000 contacts has 1 to 10 million
+_GZIP_FRAME = 31  # zlib's `wbits`
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZipError = t.cast("type[Exception]", isal_zlib.error)
+
+
+class Body(t.NamedTuple):
+    """A response's body, as it came.
+
+    Attributes:
+        content: All of it.
+        encoding: What its header says about it.
+    """
+
+    content: bytes
+    encoding: str
+
+    @classmethod
+    def received(cls, response: requests.Response, too_late: Callable[[], bool]) -> Body:
+        """Read a body to its end.
+
+        Args:
+            response: Nothing of it has been read.
+            too_late: Says whether it has taken too long, from the first byte on.
+
+        Raises:
+            ReadTimeout: It takes too long, or is too large.
+            urllib3.exceptions.HTTPError: The connection broke.
+        """
+        parts, size = [], 0
+        while part := response.raw.read1(_PART, decode_content=False):  # as it comes, if slowly
+            parts.append(part)
+            size += len(part)
+            if size > _LARGEST or too_late():
+                msg = "the answer takes too long or is too large"
+                raise ReadTimeout(msg)
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        return cls(b"".join(parts), encoding)
+
+    def unzipped(self) -> bytes:
+        """Give it without its encoding; measured: `requests` takes twice as long to unzip one.
+
+        Raises:
+            ContentDecodingError: It is not encoded as it says.
+        """
+        plain = not self.content or self.encoding in {"", "identity"}
+        return self.content if plain else _unzipped(self.content)
+
+
+def _unzipped(zipped: bytes) -> bytes:
+    whole = b""
+    while True:
+        unzip = isal_zlib.decompressobj(_GZIP_FRAME)
+        try:
+            whole += unzip.decompress(zipped, max(_LARGEST - len(whole), 1))
+        except _ZipError:
+            msg = "the answer is not encoded as it says"
+            raise ContentDecodingError(msg) from None
+        if not unzip.eof:
+            msg = "the answer is cut, or too large"
+            raise ContentDecodingError(msg)
+        zipped = unzip.unused_data
+        if not zipped.startswith(_GZIP_MAGIC):  # at most padding
+            return whole
+
+
+_UNSENDABLE = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+)
+
+
+def refusal(method: str, path: str, status: int, content: bytes, secret: str) -> ApiError:
+    """Say what a status means that trying again would not change.
+
+    Args:
+        method: Of the request.
+        path: Of the request, below the API's URL.
+        status: Of the answer.
+        content: Its body; only the message of a 422 is quoted, scrubbed.
+        secret: The key, which must not be quoted.
+
+    Returns:
+        The error to raise.
+    """
+    asked = f"Cometly's API answered {method} {path} with status {status}"
+    match status:
+        case 401:
+            return AccessError(
+                f"Cometly's API does not accept the key (status {status})",
+                "Check the setting `api_key`.",
+            )
+        case 403:
+            return ForbiddenError(
+                f"The key may not do this: {method} {path} (status {status})",
+                "Check the key's rights and the Space's subscription with Cometly.",
+            )
+        case 404 if "/exports/" in path:
+            return NotFoundError(asked, "The export is gone; run again.")
+        case 422:
+            said = scrub(_message(content), secret)
+            return RejectedError(f"{asked}: {said}", "Check the settings it speaks of.")
+        case _ if 300 <= status < 400:  # noqa: PLR2004, HTTP's redirects
+            return ApiError(f"{asked}, a redirect", "Check the setting `api_url`.")
+    return ApiError(asked, "Check the setting `api_url`; if it is right, ask Cometly.")
+
+
+def problem_with(failure: Exception) -> str:
+    """Name a failed exchange without quoting it, for it may quote URLs and bodies.
+
+    Raises:
+        ApiError: It is about TLS, and trying again would not help.
+    """
+    if isinstance(failure, requests.exceptions.SSLError) or "SSL" in type(failure).__name__:
+        unverified = tls_error("Cometly's API")
+        raise unverified from None
+    if isinstance(failure, requests.exceptions.ProxyError):
+        return "the proxy could not be used"
+    if isinstance(failure, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
+        return "no answer in time"
+    if isinstance(failure, requests.exceptions.ContentDecodingError):
+        return "an answer that cannot be unzipped"
+    if isinstance(failure, _UNSENDABLE):
+        msg = "The request could not be made"
+        raise ApiError(msg, "Check the settings `api_url` and `api_key`.") from None
+    return "no connection" if never_sent(failure) else "the connection broke"
+
+
+def never_sent(failure: Exception) -> bool:
+    """Tell whether a request surely did not reach the API: no connection was made."""
+    if isinstance(failure, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(failure.args[0], "reason", None) if failure.args else None
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def answer_lost(reason: str) -> AnswerLostError:
+    """Say that nobody knows whether an export was created."""
+    msg = f"The answer to creating an export was lost ({reason})"
+    return AnswerLostError(msg, "Run again; the bookmark is kept.")
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "no message"
+
+
+def scrub(text: str, secret: str) -> str:
+    """Make a foreign text fit for a log: short, on one line, no key, address, number or query."""
+    text = " ".join(text.replace(secret, "***").split())
+    text = re.sub(r"[^\s@<>\"']+@[^\s@<>\"']+", "***", text)
+    text = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
+    text = re.sub(r"\+\d[\d ().-]{6,}", "***", text)
+    text = re.sub(r"[A-Za-z0-9+/=_-]{25,}", "***", text)
+    return "".join(c if c.isprintable() else "?" for c in text)[:200]

@@ -1,0 +1,386 @@
+"""The settings: JSON schema, checked and typed, from the environment, what is wrong with them."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from decimal import Decimal
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from singer_sdk import typing as th
+from singer_sdk.configuration._dict_config import parse_environment_config
+
+from tap_cometly.exceptions import SettingsError
+from tap_cometly.timeranges import first_instant, last_instant, read_date, read_instant
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import date
+
+    from jsonschema import ValidationError
+
+AUTO, PAGINATION, EXPORT = "auto", "pagination", "export"
+DEFAULT_API_URL = "https://app.cometly.com/public-api/v1"
+
+SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
+    th.Property(
+        "api_key",
+        th.StringType(min_length=1),
+        required=True,
+        secret=True,
+        title="API key",
+        description="The API key of the Space to read.",
+    ),
+    th.Property(
+        "start_date",
+        th.StringType,
+        required=True,
+        title="Start date",
+        description=(
+            "Contacts created from here on are read. A date or date-time; without a zone it is the "
+            "Space's wall time, a date its first instant."
+        ),
+        examples=["2024-01-01", "2024-01-01T00:00:00Z"],
+    ),
+    th.Property(
+        "end_date",
+        th.StringType,
+        title="End date",
+        description=(
+            "Contacts created up to here are read, for backfills in shards. "
+            "Written like the start date; by default now."
+        ),
+    ),
+    th.Property(
+        "timezone",
+        th.StringType,
+        default="UTC",
+        title="Time zone",
+        description=(
+            "The IANA name of the Space's time zone, as its owner set it. Every run checks it."
+        ),
+        examples=["UTC", "America/Los_Angeles"],
+    ),
+    th.Property(
+        "include_comet_tokens",
+        th.BooleanType,
+        default=False,
+        title="Include Comet tokens",
+        description="Adds the column comet_tokens: the last five tokens, newest first.",
+    ),
+    th.Property(
+        "include_all_emails",
+        th.BooleanType,
+        default=False,
+        title="Include all e-mails",
+        description="Adds the column emails: all addresses, those of merged profiles too.",
+    ),
+    th.Property(
+        "include_custom_fields",
+        th.BooleanType,
+        default=False,
+        title="Include custom fields",
+        description=(
+            "Adds the columns profile_field_1 to profile_field_30. Only the list has them, so all "
+            "contacts are then read through pages."
+        ),
+    ),
+    th.Property(
+        "extraction_mode",
+        th.StringType,
+        default=AUTO,
+        allowed_values=[AUTO, PAGINATION, EXPORT],
+        title="Extraction mode",
+        description=(
+            "How contacts are read: through pages of the list, through export jobs, or, with auto, "
+            "small ranges through pages and large ones through exports."
+        ),
+    ),
+    th.Property(
+        "export_threshold",
+        th.IntegerType(minimum=1, maximum=50_000),
+        default=10_000,
+        title="Export threshold",
+        description="Contacts; with auto, a range that holds more is read through exports.",
+    ),
+    th.Property(
+        "export_target_size",
+        th.IntegerType(minimum=1, maximum=5_000_000),
+        default=250_000,
+        title="Export target size",
+        description="Contacts that one export aims at.",
+    ),
+    th.Property(
+        "max_parallel_exports",
+        th.IntegerType(minimum=1, maximum=20),
+        default=4,
+        title="Parallel exports",
+        description="Exports that may be in the works at once.",
+    ),
+    th.Property(
+        "export_timeout",
+        th.NumberType(exclusive_minimum=0, maximum=86_400),
+        default=3_600,
+        title="Export timeout",
+        description="Seconds that an export job may take.",
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=5_000),
+        default=5_000,
+        title="Page size",
+        description="Contacts asked for in one page of the list.",
+    ),
+    th.Property(
+        "lookback_days",
+        th.NumberType(minimum=0, maximum=3_650),
+        default=0,
+        title="Lookback days",
+        description=(
+            "Re-reads this many days before the bookmark, for contacts completed or merged later."
+        ),
+    ),
+    th.Property(
+        "settle_seconds",
+        th.NumberType(minimum=0, maximum=86_400),
+        default=60,
+        title="Settle seconds",
+        description="The newest seconds are left for the next run.",
+    ),
+    th.Property(
+        "rate_limit_share",
+        th.NumberType(exclusive_minimum=0, maximum=1),
+        default=1.0,
+        title="Rate limit share",
+        description="The part of the Space's request limits that this tap may take.",
+    ),
+    th.Property(
+        "request_timeout",
+        th.NumberType(exclusive_minimum=0, maximum=600),
+        default=60,
+        title="Request timeout",
+        description="Seconds to wait for the API or the file store to send something.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        default=DEFAULT_API_URL,
+        title="API URL",
+        description="Where the API is: https, or http on this machine's loopback address.",
+    ),
+    th.Property(
+        "emit_activate_version_messages",
+        th.BooleanType,
+        default=False,
+        title="Emit ACTIVATE_VERSION messages",
+        description=(
+            "After a FULL_TABLE sync, tell the target to drop contacts that are no longer there."
+        ),
+    ),
+).to_dict()
+
+
+_EARLIEST = datetime(1000, 1, 1, tzinfo=timezone.utc)  # leaves room to look around in every zone
+_RESEMBLING = 0.8  # of 1, as `difflib` has it
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run, checked and typed."""
+
+    api_key: str = field(repr=False)
+    start: datetime
+    end: datetime | None
+    zone: ZoneInfo
+    include_custom_fields: bool
+    extraction_mode: str
+    export_threshold: int
+    export_target_size: int
+    max_parallel_exports: int
+    export_timeout: float
+    page_size: int
+    lookback_days: float
+    settle_seconds: float
+    rate_limit_share: float
+    request_timeout: float
+    api_url: str
+
+    @classmethod
+    def of(cls, config: Mapping[str, t.Any]) -> Settings:
+        """Check a configuration that already fits its JSON schema.
+
+        Args:
+            config: The tap's configuration, defaults filled in.
+
+        Returns:
+            The settings, dates as UTC instants.
+
+        Raises:
+            SettingsError: A value makes no sense, or two of them contradict each other.
+        """
+        zone = _zone(config["timezone"])
+        start = _instant(config, "start_date", first_instant, zone)
+        end = _instant(config, "end_date", last_instant, zone) if "end_date" in config else None
+        if end is not None and start >= end:
+            msg = "The setting `start_date` is not before `end_date`"
+            raise SettingsError(msg, "Set an earlier `start_date` or a later `end_date`.")
+        if config["extraction_mode"] == EXPORT and config["include_custom_fields"]:
+            msg = "The setting `extraction_mode: export` contradicts `include_custom_fields`"
+            advice = "Exports have no custom fields: set `extraction_mode` to auto or pagination."
+            raise SettingsError(msg, advice)
+        checked: dict[str, t.Any] = {
+            "start": max(start, _EARLIEST),
+            "end": end,
+            "zone": zone,
+            "api_url": _api_url(config["api_url"]),
+        }
+        plain: dict[str, t.Any] = {
+            name: _plain(config[name]) for name in cls.__dataclass_fields__ if name not in checked
+        }
+        return cls(**plain, **checked)
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Undo what the SDK makes of a fraction in a file: nothing else here counts in decimals."""
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = f"The setting `timezone` names no known zone: {name!r}"
+        advice = "Use the IANA name of the Space's zone, e.g. America/Los_Angeles."
+        raise SettingsError(msg, advice) from None
+
+
+def _instant(
+    config: Mapping[str, t.Any],
+    name: str,
+    reading: Callable[[datetime | date, ZoneInfo], datetime],
+    zone: ZoneInfo,
+) -> datetime:
+    try:
+        read = read_date(config[name])
+        zoned = isinstance(read, datetime) and read.tzinfo is not None
+        return read_instant(config[name]) if zoned else reading(read, zone)
+    except (ValueError, OverflowError):
+        msg = f"The setting `{name}` is no date: {config[name]!r}"
+        advice = "Write it like 2024-01-31 or 2024-01-31T09:30:00Z."
+        raise SettingsError(msg, advice) from None
+
+
+def _api_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        msg = "The setting `api_url` is no URL"
+        raise SettingsError(msg, f"Leave it out to use {DEFAULT_API_URL}.") from None
+    secure = parts.scheme == "https" and bool(host)
+    if not secure and not (parts.scheme == "http" and is_loopback(host)):
+        msg = "The setting `api_url` is neither https nor http on loopback"
+        raise SettingsError(msg, f"Leave it out to use {DEFAULT_API_URL}.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        msg = "The setting `api_url` holds more than scheme, host and path"
+        raise SettingsError(msg, "Put the key into `api_key`.")
+    return url.rstrip("/")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name stands for this machine's loopback interface."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def explain(errors: Iterable[ValidationError]) -> SettingsError:
+    """Turn what the JSON schema found into one error that names each setting.
+
+    Values are not shown: a mistyped key would be among them.
+    """
+    found = sorted({_complaint(error) for error in errors})
+    advice = "Run `tap-cometly --about` to see every setting with its bounds."
+    return SettingsError("Wrong settings: " + "; ".join(found), advice)
+
+
+def misspelt(config: Mapping[str, t.Any], known: Iterable[str]) -> Iterator[str]:
+    """Say which settings are none of this tap's, and what was probably meant.
+
+    Only what resembles a setting is quoted: a key in the wrong place would be among the rest.
+    """
+    known = set(known)
+    for name in sorted(config.keys() - known):
+        meant = get_close_matches(name, known, n=1, cutoff=_RESEMBLING)
+        if meant:
+            yield f"No setting of this tap, so without effect: `{name}`; is it `{meant[0]}`?"
+        else:
+            yield "A setting that this tap does not have is without effect; see --about"
+
+
+def _complaint(error: ValidationError) -> str:
+    name = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    wanted = t.cast("t.Any", error.validator_value)
+    match error.validator:
+        case "required":
+            given: t.Any = error.instance
+            missing = (key for key in wanted if key not in given)
+            return "; ".join(f"`{name}` is missing ({_variable(name)})" for name in missing)
+        case "type":
+            kinds = [wanted] if isinstance(wanted, str) else [k for k in wanted if k != "null"]
+            return f"`{name}` must be of type {' or '.join(kinds)}"
+        case "enum":
+            return f"`{name}` must be one of {', '.join(map(str, wanted))}"
+        case "minimum" | "maximum" | "exclusiveMinimum":
+            bound = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "above"}
+            return f"`{name}` must be {bound[error.validator]} {wanted}"
+        case "minLength":
+            return f"`{name}` must not be empty"
+        case _:
+            return f"`{name}` does not fit its description"
+
+
+def _variable(name: str) -> str:
+    return f"in Meltano, or with `--config=ENV`: TAP_COMETLY_{name.upper()}"
+
+
+_YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def settings_from_environment(schema: Mapping[str, t.Any], prefix: str) -> dict[str, t.Any]:
+    """Read what the environment, or a `.env` file, sets.
+
+    The SDK takes a fraction for text and any word for false, and fails on other misfits.
+
+    Args:
+        schema: The settings' JSON schema.
+        prefix: What the variables begin with.
+
+    Returns:
+        The settings that are set. What cannot be read stays text, for the schema to complain of.
+    """
+    properties = schema["properties"]
+    texts = parse_environment_config(
+        {"properties": {name: {"type": "string"} for name in properties}}, prefix
+    )
+    return {name: _read(text, properties[name].get("type", ())) for name, text in texts.items()}
+
+
+def _read(text: str, kinds: str | list[str]) -> t.Any:
+    if "string" in kinds:
+        return text
+    if "boolean" in kinds:
+        word = text.strip().lower()
+        return word in _YES if word in _YES | _NO else text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

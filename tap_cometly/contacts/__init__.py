@@ -1,0 +1,1 @@
+"""What a contact is: its fields, and how bytes become contacts."""

@@ -1,0 +1,1 @@
+"""Asynchronous export jobs: created, polled, downloaded, verified, read."""

@@ -1,0 +1,212 @@
+"""A presigned URL to a verified spool file."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from tap_cometly.client.retry import RetryPolicy
+from tap_cometly.config import is_loopback
+from tap_cometly.exceptions import OutputError, tls_error
+from tap_cometly.exports.ndjson import BadFileError, verify
+
+if t.TYPE_CHECKING:
+    import logging
+
+    from tap_cometly.runtime.clock import Clock
+
+_PART = 64 * 2**10  # bytes
+_SLOWEST = 1_000  # bytes a second, over a minute
+_MINUTE = 60.0  # seconds
+
+
+class UrlRefusedError(Exception):
+    """The store does not take this URL, or no longer: a fresh one is needed."""
+
+
+class FileGoneError(Exception):
+    """The store has no such file."""
+
+
+@dataclass
+class SpoolFile:
+    """A downloaded file: private, without a name, and gone when closed.
+
+    Attributes:
+        file: The gzip file, whole and verified.
+        lines: About how many contacts it holds.
+        size: Bytes on the disk.
+    """
+
+    file: t.BinaryIO
+    lines: int
+    size: int
+
+    def close(self) -> None:
+        """Let go of the disk space."""
+        self.file.close()
+
+
+class _NoAuth(requests.auth.AuthBase):
+    """Sends no authorization: S3 refuses it, and `.netrc` must not add one."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.pop("Authorization", None)
+        return request
+
+
+class Downloader:
+    """Fetches export files from the store; safe to share between threads."""
+
+    def __init__(self, clock: Clock, logger: logging.Logger, *, timeout: float, agent: str) -> None:
+        """Prepare.
+
+        Args:
+            clock: For pauses, and to notice a download that is too slow.
+            logger: Where retries are told; never a URL's query.
+            timeout: Seconds to wait for the store to send something.
+            agent: The User-Agent header.
+        """
+        self._clock = clock
+        self._logger = logger
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.auth = _NoAuth()
+        self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": agent})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def fetch(self, url: str) -> SpoolFile:
+        """Download a file and verify it.
+
+        Args:
+            url: Presigned, fresh.
+
+        Returns:
+            The file, whole.
+
+        Raises:
+            UrlRefusedError: The URL has expired, or is refused for another reason.
+            FileGoneError: There is no such file.
+            BadFileError: The file came broken, too slowly, or is none.
+            OutputError: The disk is full.
+            UnavailableError: The store has not answered for minutes.
+        """
+        _check(url)
+        file = t.cast("t.BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115, outlives this call
+        try:
+            size = self._download(url, file)
+            return SpoolFile(file, verify(file), size)
+        except OSError as error:
+            file.close()
+            raise _disk_full(error) from None
+        except BaseException:
+            file.close()
+            raise
+
+    def _download(self, url: str, file: t.BinaryIO) -> int:
+        with self._open(url) as response:
+            size = _length(response)
+            received = self._copy(response, file)
+        if size is None:
+            size = self._total(url)
+        if received != size:
+            msg = f"it ended after {received} of {size} bytes"
+            raise BadFileError(msg)
+        return received
+
+    def _open(self, url: str) -> requests.Response:
+        retry_policy = RetryPolicy(self._clock, self._logger, whom="The file store")
+        while True:
+            try:
+                response = self._get(url)
+            except requests.exceptions.SSLError:
+                unverified = tls_error("the file store")
+                raise unverified from None
+            except requests.RequestException as failure:
+                retry_policy.failed(f"no connection ({type(failure).__name__})")
+                continue
+            status = response.status_code
+            if status == requests.codes.ok:
+                return response
+            response.close()
+            match status:
+                case 403 | 400:
+                    raise UrlRefusedError
+                case 404 | 410:
+                    raise FileGoneError
+                case _ if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
+                    retry_policy.failed(f"status {status}")
+                case _:  # a redirect is not followed: it could lead anywhere
+                    msg = f"the store answered with status {status}"
+                    raise BadFileError(msg)
+
+    def _get(self, url: str, **headers: str) -> requests.Response:
+        return self._session.get(
+            url,
+            headers=headers,
+            timeout=(min(self._timeout, 30.0), self._timeout),
+            allow_redirects=False,
+            stream=True,
+        )
+
+    def _copy(self, response: requests.Response, file: t.BinaryIO) -> int:
+        """Copy the body as it is on the wire, whatever its `Content-Encoding` says."""
+        received = at_last_look = 0
+        looked = self._clock.monotonic()
+        while True:
+            try:
+                part = response.raw.read1(_PART, decode_content=False)
+            except (urllib3.exceptions.HTTPError, requests.RequestException, TimeoutError) as error:
+                msg = f"the connection broke after {received} bytes ({type(error).__name__})"
+                raise BadFileError(msg) from None
+            if not part:
+                return received
+            file.write(part)
+            received += len(part)
+            self._clock.sleep(0)  # notices that the sync is over
+            now = self._clock.monotonic()
+            if now - looked >= _MINUTE:
+                if received - at_last_look < _SLOWEST * _MINUTE:
+                    msg = "it comes too slowly"
+                    raise BadFileError(msg)
+                looked, at_last_look = now, received
+
+    def _total(self, url: str) -> int:
+        """Ask for the file's size, where the answer with the file did not tell it."""
+        try:
+            with self._get(url, Range="bytes=0-0") as response:
+                total = re.fullmatch(r"bytes 0-0/(\d+)", response.headers.get("Content-Range", ""))
+        except requests.RequestException:
+            total = None
+        if total is None:
+            msg = "the store does not tell its size"
+            raise BadFileError(msg)
+        return int(total[1])
+
+
+def _check(url: str) -> None:
+    parts = urlsplit(url)
+    plain = parts.scheme == "http" and is_loopback(parts.hostname)
+    if parts.username or parts.password or not (parts.scheme == "https" or plain):
+        msg = "its URL is neither https nor on loopback, or holds credentials"
+        raise BadFileError(msg)
+
+
+def _length(response: requests.Response) -> int | None:
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
+
+
+def _disk_full(error: OSError) -> OutputError:
+    msg = f"A download cannot be stored in {tempfile.gettempdir()}: {os.strerror(error.errno or 0)}"
+    return OutputError(msg, "Free some space there, or set TMPDIR to a larger directory.")

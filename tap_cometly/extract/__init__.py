@@ -1,0 +1,1 @@
+"""How a range is read: by pages or by export jobs, in windows."""

@@ -1,0 +1,1 @@
+"""What leaves the tap: RECORD, BATCH and STATE messages on standard output."""

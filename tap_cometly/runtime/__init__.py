@@ -1,0 +1,1 @@
+"""The process around a sync: clock, signals, background tasks, metrics, progress."""

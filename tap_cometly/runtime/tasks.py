@@ -1,0 +1,131 @@
+"""Work in the background: what waits for the network runs in threads, what decides does not."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import typing as t
+from functools import partial
+
+from tap_cometly.runtime.clock import ClosedError
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_cometly.runtime.clock import Clock
+
+_T = t.TypeVar("_T")
+_A_WHILE = 1.0  # seconds
+_GRACE = 0.3  # seconds in all that threads may take to notice the end
+
+
+class TaskRunner(t.Protocol):
+    """Runs work in the background and hands its outcome to whoever waits."""
+
+    def start(self, work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> None:
+        """Begin some work; `then` is called from within `wait`, with its result or its error."""
+
+    def wait(self, seconds: float) -> None:
+        """Hand on what has been done; wait for it no longer than so many seconds."""
+
+    def close(self) -> None:
+        """Give up what is under way."""
+
+
+def done(work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> Callable[[], None]:
+    """Do some work.
+
+    Args:
+        work: What to do.
+        then: Takes its result or its error.
+
+    Returns:
+        What hands the outcome on; nothing is handed on once the sync is over.
+    """
+    outcome: _T | Exception
+    try:
+        outcome = work()
+    except ClosedError:
+        return _nothing
+    except Exception as error:  # noqa: BLE001, handed to whoever waits
+        outcome = error
+    return partial(then, outcome)
+
+
+def _nothing() -> None:
+    """Nobody waits any more."""
+
+
+class Task(t.Generic[_T]):
+    """Some work in the background whose result is asked for later."""
+
+    def __init__(self, runner: TaskRunner, work: Callable[[], _T]) -> None:
+        """Begin the work."""
+        self._runner = runner
+        self._outcomes: list[_T | Exception] = []
+        runner.start(work, self._outcomes.append)
+
+    def result(self) -> _T:
+        """Wait until it is done.
+
+        Returns:
+            Its result.
+
+        Raises:
+            Exception: Its error.
+        """
+        while not self._outcomes:
+            self._runner.wait(_A_WHILE)
+        outcome = self._outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class ThreadTasks:
+    """A runner with a thread for each piece of work; there are never many."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Prepare.
+
+        Args:
+            clock: Closed at the end, which ends the pauses of the work.
+        """
+        self._clock = clock
+        self._done: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._threads: set[threading.Thread] = set()
+
+    def start(self, work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> None:
+        """Begin some work in a thread that does not keep the process alive."""
+        if self._clock.closed:
+            return
+
+        def run() -> None:
+            self._done.put(done(work, then))
+
+        self._threads = {thread for thread in self._threads if thread.is_alive()}
+        thread = threading.Thread(target=run, daemon=True, name="tap-cometly")
+        thread.start()
+        self._threads.add(thread)  # only now: a signal may end all this at any line
+
+    def wait(self, seconds: float) -> None:
+        """Hand on everything that has been done, or the first that gets done in time."""
+        try:
+            then = self._done.get(timeout=seconds) if seconds > 0 else self._done.get_nowait()
+        except queue.Empty:
+            return
+        then()
+        while True:
+            try:
+                then = self._done.get_nowait()
+            except queue.Empty:
+                return
+            then()
+
+    def close(self) -> None:
+        """Wake what sleeps, wait a moment for threads to end, and hand on what they brought."""
+        self._clock.close()
+        until = self._clock.monotonic() + _GRACE
+        for thread in self._threads:
+            thread.join(max(0.0, until - self._clock.monotonic()))
+        self.wait(0.0)

@@ -1,0 +1,114 @@
+"""The stream's bookmark: understanding the one that was passed in, moving it on."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from tap_cometly.contacts.schema import REPLICATION_KEY
+from tap_cometly.exceptions import StateError
+from tap_cometly.timeranges import read_instant, utc_text
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+_VALUE = "replication_key_value"
+_COLUMNS = "columns"
+# What other versions of the SDK leave in a bookmark, in the order in which it may be relied on.
+_MARKS_OF_OTHERS = ("starting_replication_value", "progress_markers")
+_ADVICE = (
+    'Pass the last STATE the tap wrote, {"bookmarks": {"contacts": {…}}}, or none at all to start '
+    "from `start_date`."
+)
+
+
+def read_state(text: str) -> dict[str, t.Any]:
+    """Read a state file.
+
+    Args:
+        text: Its content: a state, or a whole STATE message.
+
+    Raises:
+        StateError: It is neither.
+    """
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError):
+        msg = "The state is not one JSON object"
+        raise StateError(msg, _ADVICE) from None
+    if isinstance(state, dict) and state.get("type") == "STATE":
+        state = state.get("value")
+    return checked_state(state)
+
+
+def checked_state(state: t.Any) -> dict[str, t.Any]:
+    """Check a state's shape.
+
+    Raises:
+        StateError: It is not empty, and holds no bookmarks that can be understood.
+    """
+    if not isinstance(state, dict):
+        msg = "The state is not a JSON object"
+        raise StateError(msg, _ADVICE)
+    bookmarks = state.get("bookmarks", {} if not state else None)
+    if not isinstance(bookmarks, dict) or not all(isinstance(b, dict) for b in bookmarks.values()):
+        msg = "The state holds no bookmarks"
+        raise StateError(msg, _ADVICE)
+    return state
+
+
+class Bookmark:
+    """How far the stream has been read, in the state that every STATE message carries."""
+
+    def __init__(self, stored: dict[str, t.Any]) -> None:
+        """Understand a stored bookmark.
+
+        Args:
+            stored: The stream's part of the state; `commit` writes into it and leaves what it does
+                not know as it is.
+
+        Raises:
+            StateError: It is of another replication key, or no instant.
+        """
+        self._stored = stored
+        key = stored.get("replication_key", REPLICATION_KEY)
+        if key != REPLICATION_KEY:
+            msg = f"The bookmark is of the replication key {key!r}, not {REPLICATION_KEY!r}"
+            raise StateError(msg, _ADVICE)
+        self.instant = _instant(stored)
+        if self.instant is not None and stored.get(_VALUE) is None:
+            stored[_VALUE] = utc_text(self.instant)  # the SDK clears the marks it came from
+
+    @property
+    def columns(self) -> frozenset[str] | None:
+        """The columns that the last run delivered, if it told."""
+        columns = self._stored.get(_COLUMNS)
+        return frozenset(columns) if isinstance(columns, list) else None
+
+    def commit(self, end: datetime, columns: Sequence[str]) -> None:
+        """Move the bookmark on; never back.
+
+        Args:
+            end: UTC, whole seconds: everything before it has been written.
+            columns: What was delivered.
+        """
+        self.instant = end if self.instant is None else max(self.instant, end)
+        self._stored["replication_key"] = REPLICATION_KEY
+        self._stored[_VALUE] = utc_text(self.instant)
+        self._stored[_COLUMNS] = list(columns)
+
+
+def _instant(stored: Mapping[str, t.Any]) -> datetime | None:
+    values = [stored.get(_VALUE)]
+    for mark in _MARKS_OF_OTHERS:
+        left = stored.get(mark)
+        values.append(left.get(_VALUE) if isinstance(left, dict) else left)
+    value = next((value for value in values if value is not None), None)
+    if value is None:
+        return None
+    try:
+        return read_instant(value).replace(microsecond=0)
+    except ValueError:
+        msg = "The bookmark is no date-time"
+        raise StateError(msg, _ADVICE) from None

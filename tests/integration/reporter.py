@@ -1,0 +1,62 @@
+"""What the tests of what a run tells have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from tap_cometly.client.client import CometlyClient
+from tap_cometly.exports.download import Downloader
+from tests.integration.conftest import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.clock import FakeClock
+    from tests.support.running import Run
+
+FIRST = NOW - timedelta(days=20)
+LAST = NOW - timedelta(hours=1)
+START = {"start_date": (FIRST - timedelta(days=1)).isoformat()}
+PAGES = {**START, "extraction_mode": "pagination", "page_size": 100, "export_threshold": 200}
+EXPORTS = {
+    **START,
+    "extraction_mode": "export",
+    "export_target_size": 500,
+    "export_threshold": 200,
+}
+WAYS = pytest.mark.parametrize("config", [PAGES, EXPORTS], ids=["pages", "exports"])
+
+_INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+WINDOW = re.compile(
+    rf"({_INSTANT}) to ({_INSTANT}): ([\d,]+) contacts through (pages|an export) in ([\d.]+) s"
+)
+SLOWEST = 300.0  # seconds: five times the time-out, from an answer's first byte to its last
+
+
+def told(run: Run, logger: str = "tap-cometly.contacts") -> list[str]:
+    """What the log says to somebody who does not ask for DEBUG."""
+    lines = [line.split(" | ", 3) for line in run.log.splitlines()]
+    return [line[3] for line in lines if line[1].strip() != "DEBUG" and line[2].strip() == logger]
+
+
+@contextlib.contextmanager
+def slowly(clock: FakeClock, seconds: float) -> Iterator[None]:
+    """Have each call to the API and to the store take so long."""
+
+    def late(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            clock.sleep(seconds)
+            return real(*args, **kwargs)
+
+        return call
+
+    with contextlib.ExitStack() as patched:
+        for kind, name in ((CometlyClient, "_send"), (Downloader, "_get")):
+            patched.enter_context(mock.patch.object(kind, name, late(getattr(kind, name))))
+        yield

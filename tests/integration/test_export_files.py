@@ -1,0 +1,469 @@
+"""Export files that are late, broken, cut or enormous: section The file of the catalogue."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zlib
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from typing_extensions import override
+
+from tap_cometly.runtime.clock import Clock
+from tests.integration.conftest import NOW
+from tests.sandbox import Fault, Options
+from tests.support.properties import PLENTY, check
+from tests.support.running import SCRIPT, arguments, config_for, environment, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.integration.conftest import StartCometly
+    from tests.sandbox import Sandbox
+    from tests.sandbox.fixture import StartSandbox
+    from tests.support.clock import FakeClock
+    from tests.support.running import Run
+
+FIRST = datetime(2024, 1, 2, tzinfo=timezone.utc)
+LAST = NOW - timedelta(hours=1)
+CONTACTS = 300
+EXPORT = {"extraction_mode": "export"}
+MEMBERS = 3
+MB = 2**20
+
+Cometly = tuple["Sandbox", "FakeClock"]
+
+
+@pytest.fixture
+def one_file(cometly: StartCometly) -> Cometly:
+    """Contacts that fit one export."""
+    sandbox, clock = cometly()
+    sandbox.space.fill(CONTACTS, FIRST, LAST)
+    return sandbox, clock
+
+
+def export(cometly: Cometly, **config: Any) -> Run:
+    sandbox, clock = cometly
+    return sync(sandbox, {**EXPORT, **config}, clock=clock)
+
+
+def heals(run: Run, sandbox: Sandbox, *, jobs: int, downloads: int) -> None:
+    calls = sandbox.log_calls()
+    assert run.exit == 0, run.log
+    assert len(run.ids) == CONTACTS
+    assert (calls["create"], calls["file"]) == (jobs, downloads)
+    check(run, sandbox)
+
+
+def is_loud(run: Run, sandbox: Sandbox, *words: str) -> None:
+    assert run.exit == 1
+    [error] = run.errors
+    for word in words:
+        assert word in error
+    assert run.records == []
+    assert run.bookmark is None
+    check(run, sandbox)
+
+
+# URLs
+
+
+@pytest.mark.parametrize(
+    ("refusals", "jobs"), [(1, 1), (3, 1), (4, 2)], ids=["once", "three times", "once more"]
+)
+def test_a_refused_url_is_replaced_by_a_fresh_one_and_at_last_by_a_new_job(
+    one_file: Cometly, refusals: int, jobs: int
+) -> None:
+    sandbox, clock = one_file
+    sandbox.fault(Fault("file", status=403, times=refusals))
+
+    run = export(one_file)
+
+    polls = [r for r in sandbox.requests if r.endpoint == "poll"]
+    assert len(polls) > refusals
+    assert clock.monotonic() > refusals
+    heals(run, sandbox, jobs=jobs, downloads=refusals + 1)
+
+
+def test_urls_that_are_always_refused_leave_the_window_to_pages(one_file: Cometly) -> None:
+    sandbox, _ = one_file
+    sandbox.options = replace(sandbox.options, url_lifetime=0.0)
+
+    run = export(one_file)
+
+    assert "through pages" in run.log
+    heals(run, sandbox, jobs=2, downloads=8)
+
+
+def test_a_url_that_expires_during_the_download_is_replaced_by_a_fresh_one(
+    one_file: Cometly,
+) -> None:
+    sandbox, _ = one_file
+    sandbox.options = replace(sandbox.options, url_lifetime=0.5)  # shorter than the pause
+    sandbox.fault(Fault("file", "cut"))
+
+    run = export(one_file)
+
+    [broken, whole] = (request for request in sandbox.requests if request.endpoint == "file")
+    assert broken.query["X-Amz-Signature"] != whole.query["X-Amz-Signature"]
+    heals(run, sandbox, jobs=1, downloads=2)
+
+
+# Places that a URL or a redirect must not lead to.
+
+CREDENTIALS = "ada:canary_password"
+ASTRAY = {
+    "http": "http://files.example.com/f",
+    "https with credentials": f"https://{CREDENTIALS}@files.example.com/f",
+    "loopback with credentials": f"http://{CREDENTIALS}@127.0.0.1:9/f",
+}
+
+
+@pytest.mark.parametrize("location", ASTRAY.values(), ids=ASTRAY)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_from_the_store_is_refused(
+    one_file: Cometly, location: str, status: int
+) -> None:
+    sandbox, _ = one_file
+    sandbox.fault(Fault("file", times=None, status=status, headers={"Location": location}))
+
+    run = export(one_file)
+
+    assert run.hosts == _hosts(sandbox)
+    assert "canary_password" not in run.log
+    is_loud(run, sandbox, f"the store answered with status {status}")
+
+
+@pytest.mark.parametrize("url", ASTRAY.values(), ids=ASTRAY)
+def test_a_url_to_http_or_with_credentials_is_refused(one_file: Cometly, url: str) -> None:
+    sandbox, _ = one_file
+
+    def elsewhere(answer: dict[str, Any]) -> None:
+        if "download_url" in answer:
+            answer["download_url"] = url
+
+    sandbox.fault(Fault("poll", "edit", times=None, edit=elsewhere))
+
+    run = export(one_file)
+
+    assert run.hosts == {_address(sandbox.api_url)}
+    assert "canary_password" not in run.log
+    is_loud(run, sandbox, "neither https nor on loopback, or holds credentials")
+
+
+def _hosts(sandbox: Sandbox) -> set[tuple[str, int]]:
+    return {_address(sandbox.api_url), _address(sandbox.store_url)}
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 0
+
+
+def test_a_file_the_store_does_not_have_is_created_again(one_file: Cometly) -> None:
+    sandbox, _ = one_file
+    sandbox.fault(Fault("file", status=404))
+
+    heals(export(one_file), sandbox, jobs=2, downloads=2)
+
+
+def test_a_target_that_reads_nothing_for_long_does_not_matter(
+    sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0, url_lifetime=1.0))
+    ids = cometly.space.fill(5_000, FIRST, LAST)
+
+    with _started(cometly, tmp_path) as process:
+        out = process.stdout
+        assert out
+        head = out.readline()
+        time.sleep(2.0)  # the pipe is full, and every URL has expired
+        raw, _ = process.communicate()
+        lines = [json.loads(line) for line in (head + raw).splitlines()]
+
+    assert process.returncode == 0
+    assert {line["record"]["id"] for line in lines if line["type"] == "RECORD"} == set(ids)
+    assert cometly.log_calls()["file"] == 1
+
+
+# Downloads
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    **{
+        f"reset after {percent} %": {"kind": "cut", "fraction": percent / 100}
+        for percent in (10, 50, 99)
+    },
+    "closed in good manners": {"kind": "cut", "fraction": 0.5, "reset": False},
+    "reset, length unknown": {"kind": "cut", "fraction": 0.5, "content_length": False},
+    "truncated": {"kind": "truncate", "fraction": 0.5},
+    "truncated, length unknown": {"kind": "truncate", "fraction": 0.5, "content_length": False},
+    "truncated in the trailer": {"kind": "truncate", "bytes": -4},
+    "truncated in the header": {"kind": "truncate", "bytes": 5},
+    "a flipped bit": {"kind": "flip"},
+    "trailing junk": {"kind": "append"},
+    "a web page": {"kind": "garbage"},
+    "0 bytes": {"kind": "empty"},
+    "no gzip": {"kind": "replace", "body": b'{"id":1}\n'},
+    "an empty gzip": {"kind": "replace", "body": gzip.compress(b"")},
+    "a redirect": {"kind": "status", "status": 302, "headers": {"Location": "http://127.0.0.2/"}},
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_downloaded_again_from_the_start(
+    one_file: Cometly, fault: dict[str, Any]
+) -> None:
+    sandbox, _ = one_file
+    sandbox.fault(Fault("file", **fault))
+
+    run = export(one_file)
+
+    [*downloads] = (r for r in sandbox.requests if r.endpoint == "file")
+    again = [r for r in downloads if r.headers.get("range") != "bytes=0-0"]
+    assert not [r for r in again if "range" in r.headers]
+    assert len(again) == 2
+    heals(run, sandbox, jobs=1, downloads=len(downloads))
+
+
+@pytest.mark.parametrize("fault", [BROKEN["a flipped bit"], BROKEN["a web page"]])
+def test_a_file_that_stays_broken_is_created_again(
+    one_file: Cometly, fault: dict[str, Any]
+) -> None:
+    sandbox, _ = one_file
+    sandbox.fault(Fault("file", times=3, **fault))
+
+    heals(export(one_file), sandbox, jobs=2, downloads=4)
+
+
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
+def test_files_that_are_always_broken_are_an_error(
+    one_file: Cometly, fault: dict[str, Any]
+) -> None:
+    sandbox, _ = one_file
+    sandbox.fault(Fault("file", times=None, **fault))
+
+    run = export(one_file)
+
+    assert sandbox.log_calls()["create"] == 2
+    is_loud(run, sandbox, "export file of 2024-01-01T00:00:00Z", "extraction_mode: pagination")
+
+
+SHORT = ["at a member's end", "at a member's end, length unknown", "after a newline"]
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_a_file_that_ends_where_it_could_end_is_found_to_be_short(
+    one_file: Cometly, short: str
+) -> None:
+    sandbox, _ = one_file
+    sandbox.options = replace(sandbox.options, gzip_members=MEMBERS)
+    file = _file_of(one_file)
+    end = file.index(b"\x1f\x8b\x08", 1)  # where the second member begins
+    fault = {
+        "at a member's end": Fault("file", "cut", bytes=end, reset=False),
+        "at a member's end, length unknown": Fault(
+            "file", "truncate", bytes=end, content_length=False
+        ),
+        "after a newline": Fault("file", "replace", body=_without_end(file[:end])),
+    }
+    sandbox.fault(fault[short])
+
+    run = export(one_file)
+
+    assert run.exit == 0
+    assert len(run.ids) == CONTACTS
+    assert "fetching it again" in run.log
+    check(run, sandbox)
+
+
+def _file_of(cometly: Cometly) -> bytes:
+    """The bytes of the file that the next export will have, too."""
+    sandbox, clock = cometly
+    headers = {"Authorization": f"Bearer {sandbox.options.api_key}"}
+    url = f"{sandbox.api_url}/contacts/exports"
+    body = {"start_date": "2024-01-01 00:00:00", "end_date": "2024-06-01 11:59:00"}
+    job = requests.post(url, json=body, headers=headers, timeout=10).json()["export_id"]
+    clock.advance(timedelta(minutes=1))
+    done = requests.get(f"{url}/{job}", headers=headers, timeout=10).json()
+    file = requests.get(done["download_url"], timeout=10).content
+    sandbox.clear_requests()
+    return file
+
+
+def _without_end(member: bytes) -> bytes:
+    """A gzip member that holds all of its content, flushed, but not its trailer."""
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress(gzip.decompress(member)) + packer.flush(zlib.Z_FULL_FLUSH)
+
+
+class HastyClock(Clock):
+    """A minute goes by in every second."""
+
+    @override
+    def fresh(self) -> HastyClock:
+        return HastyClock()
+
+    @override
+    def monotonic(self) -> float:
+        return time.monotonic() * 60
+
+
+def test_a_download_slower_than_1_kb_a_second_is_begun_again(sandbox: StartSandbox) -> None:
+    cometly = sandbox(Options(queued_seconds=0.0))
+    cometly.space.fill(CONTACTS, FIRST, LAST)
+    cometly.fault(Fault("file", "trickle", bytes_per_second=1_000))
+
+    run = sync(cometly, EXPORT, clock=HastyClock())
+
+    assert "too slowly" in run.log
+    heals(run, cometly, jobs=1, downloads=2)
+
+
+# Files as they may be
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "Content-Encoding: gzip": {"content_encoding": True},
+    "several members": {"gzip_members": MEMBERS},
+    "an empty member": {"gzip_members": MEMBERS, "empty_member": True},
+    "no last newline": {"last_newline": False},
+    "CRLF": {"crlf": True},
+    "blank lines": {"blank_lines": True},
+    "oldest first": {"file_order": "oldest"},
+    "shuffled": {"file_order": "shuffled"},
+    "length unknown": {"content_length": False},
+    "plain UTF-8": {"unicode_escaped": False},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_file_is_read_whatever_its_form(one_file: Cometly, shape: dict[str, Any]) -> None:
+    sandbox, _ = one_file
+    sandbox.options = replace(sandbox.options, **shape)
+
+    run = export(one_file)
+
+    downloads = sandbox.log_calls()["file"]
+    heals(run, sandbox, jobs=1, downloads=downloads)
+    assert run.warnings == []
+
+
+def test_an_empty_file_counts_once_the_list_agrees(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+
+    run = sync(sandbox, EXPORT, clock=clock)
+
+    calls = [request for request in sandbox.requests if request.endpoint in {"file", "list"}]
+    assert [call.endpoint for call in calls].index("file") < len(calls) - 1
+    assert calls[-1].query["per_page"] == "1"
+    assert run.exit == 0
+    assert run.bookmark is not None
+    check(run, sandbox)
+
+
+# Files as they must not be
+
+
+def zeros(gigabytes: int) -> bytes:
+    """A gzip file that is a thousandth of its content."""
+    return gzip.compress(bytes(10 * MB)) * (gigabytes * 100)
+
+
+def long_line(size: int) -> bytes:
+    return gzip.compress(b'{"id": 1, "name": "' + b"x" * size + b'"}\n')
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory in Linux's unit")
+@pytest.mark.parametrize(
+    "body", [lambda: zeros(10), lambda: long_line(64 * MB)], ids=["10 GB of zeros", "64 MB line"]
+)
+def test_an_enormous_file_is_an_error_and_takes_no_memory(
+    sandbox: StartSandbox, tmp_path: Path, body: Callable[[], bytes]
+) -> None:
+    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    cometly.space.fill(CONTACTS, FIRST, LAST)
+    usual = _memory(cometly, tmp_path, expected=0)
+    cometly.fault(Fault("file", "replace", times=None, body=body()))
+
+    peak = _memory(cometly, tmp_path, expected=1)
+
+    assert peak < usual + 30 * MB
+
+
+_MEASURED = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""  # in a small process: the memory of the one that forks counts, too
+
+
+def _memory(cometly: Sandbox, folder: Path, expected: int) -> int:
+    """The most memory that a run had, in bytes."""
+    with _started(cometly, folder, sys.executable, "-c", _MEASURED) as process:
+        _, log = process.communicate()
+    assert process.returncode == expected
+    assert list((folder / "spool").iterdir()) == []
+    return int(log.split()[-1]) * 1024
+
+
+LITTLE_ROOM = {
+    "No space left on device": (
+        *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+        'mount -t tmpfs -o size=8k none "$TMPDIR" && exec "$@"',
+        "sh",
+    ),
+    "File too large": ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh"),
+}
+
+
+@pytest.mark.parametrize("reason", LITTLE_ROOM)
+def test_a_full_disk_is_an_error_that_names_the_directory(
+    sandbox: StartSandbox, tmp_path: Path, reason: str
+) -> None:
+    wrapper = LITTLE_ROOM[reason]
+    if not _works(wrapper, tmp_path):
+        pytest.skip("needs the right to mount a file system")
+    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    cometly.space.fill(3_000, FIRST, LAST)
+
+    with _started(cometly, tmp_path, *wrapper) as process:
+        out, log = process.communicate()
+
+    [error] = [line for line in log.decode().splitlines() if "| ERROR" in line]
+    assert process.returncode == 1
+    assert f"cannot be stored in {tmp_path / 'spool'}: {reason}" in error
+    assert "TMPDIR" in error
+    assert b"RECORD" not in out
+    assert "Traceback" not in log.decode()
+
+
+def _works(wrapper: tuple[str, ...], folder: Path) -> bool:
+    if shutil.which(wrapper[0]) is None:
+        return False
+    env = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run([*wrapper, "true"], env=env, capture_output=True, check=False)  # noqa: S603
+    return done.returncode == 0
+
+
+def _started(cometly: Sandbox, folder: Path, *wrapper: str) -> subprocess.Popen[bytes]:
+    config = config_for(cometly, {**EXPORT, "end_date": NOW.isoformat()})
+    return subprocess.Popen(  # noqa: S603, our own script
+        [*wrapper, str(SCRIPT), *arguments(folder, config)],
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

@@ -1,0 +1,396 @@
+"""Export jobs that fail, hang, answer oddly or finish in any order: section Export jobs."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.conftest import NOW
+from tests.sandbox import Fault, Options
+from tests.support.properties import PLENTY, check
+from tests.support.running import SCRIPT, arguments, config_for, environment, sync
+from tests.support.silence import listening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.conftest import StartCometly
+    from tests.sandbox import Sandbox
+    from tests.sandbox.fixture import StartSandbox
+    from tests.support.clock import FakeClock
+    from tests.support.running import Run
+
+FIRST = datetime(2024, 1, 2, tzinfo=timezone.utc)
+LAST = NOW - timedelta(hours=1)
+WINDOW = 1_000  # contacts
+EXPORT = {"extraction_mode": "export", "export_target_size": WINDOW, "export_threshold": WINDOW}
+AUTO = {**EXPORT, "extraction_mode": "auto"}
+
+
+@dataclass
+class Cometly:
+    """A Space to be exported."""
+
+    sandbox: Sandbox
+    clock: FakeClock
+
+    def sync(self, **config: Any) -> Run:
+        return sync(self.sandbox, {**EXPORT, **config}, clock=self.clock)
+
+    def fault(self, endpoint: Any, edit: Callable[[Any], Any] | None = None, **fault: Any) -> None:
+        kind = fault.pop("kind", "edit" if edit else "status")
+        self.sandbox.fault(Fault(endpoint, kind, edit=edit, **fault))
+
+    @property
+    def windows(self) -> list[tuple[str, str]]:
+        """Those that exports were asked for, in order."""
+        bodies = [call.body or {} for call in self.sandbox.requests if call.endpoint == "create"]
+        return [(body["start_date"], body["end_date"]) for body in bodies]
+
+
+@pytest.fixture
+def one_window(cometly: StartCometly) -> Cometly:
+    sandbox, clock = cometly()
+    sandbox.space.fill(300, FIRST, LAST)
+    return Cometly(sandbox, clock)
+
+
+@pytest.fixture
+def six_windows(cometly: StartCometly) -> Cometly:
+    sandbox, clock = cometly()
+    sandbox.space.fill(6 * WINDOW, FIRST, LAST)
+    return Cometly(sandbox, clock)
+
+
+def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda answer: {key: value for key, value in answer.items() if key != name}
+
+
+def saying(status: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda answer: {"export_id": answer["export_id"], "status": status}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"endpoint": "poll", "edit": saying("failed")},
+        {"endpoint": "poll", "status": 404},
+        {"endpoint": "create", "edit": without("export_id")},
+        {"endpoint": "poll", "edit": saying("completed"), "times": 8},
+        {"endpoint": "create", "kind": "lost"},
+        {"endpoint": "create", "kind": "hangup"},
+        {"endpoint": "create", "kind": "garbage"},
+        {"endpoint": "file", "status": 404},
+    ],
+    ids=[
+        "failed once",
+        "404 on poll",
+        "202 without id",
+        "completed without URL for long",
+        "answer to the POST lost",
+        "connection closed on the POST",
+        "a web page for an answer to the POST",
+        "404 at the store",
+    ],
+)
+def test_a_job_that_comes_to_nothing_is_created_again(
+    one_window: Cometly, fault: dict[str, Any]
+) -> None:
+    one_window.fault(**fault)
+
+    run = one_window.sync()
+
+    assert run.exit == 0
+    assert len(run.ids) == 300
+    assert len(one_window.windows) == 2
+    assert len(set(one_window.windows)) == 1
+    check(run, one_window.sandbox)
+
+
+def test_200_instead_of_202_is_accepted(one_window: Cometly) -> None:
+    one_window.sandbox.options = replace(one_window.sandbox.options, create_status=200)
+
+    run = one_window.sync()
+
+    assert len(run.ids) == 300
+    assert len(one_window.windows) == 1
+    check(run, one_window.sandbox)
+
+
+def test_exports_that_always_fail_are_given_up_for_pages(six_windows: Cometly) -> None:
+    six_windows.sandbox.options = replace(
+        six_windows.sandbox.options, job_fails=lambda _first, _last: True
+    )
+
+    run = six_windows.sync(**AUTO, page_size=100, max_parallel_exports=1)
+
+    assert run.exit == 0
+    assert len(run.ids) == 6 * WINDOW
+    assert len(six_windows.windows) == 3
+    assert [line for line in run.warnings if "Going on through pages" in line]
+    check(run, six_windows.sandbox)
+
+
+def test_exports_that_always_fail_are_an_error_in_export_mode(six_windows: Cometly) -> None:
+    six_windows.sandbox.options = replace(
+        six_windows.sandbox.options, job_fails=lambda _first, _last: True
+    )
+
+    run = six_windows.sync()
+
+    assert run.exit == 1
+    [error] = run.errors
+    assert "Three exports in a row failed" in error
+    assert "extraction_mode" in error
+    check(run, six_windows.sandbox)
+
+
+@pytest.mark.parametrize("stuck", [{"queued_seconds": 1e9}, {"job_seconds": 1e9}])
+def test_a_stuck_job_is_waited_for_until_its_timeout_and_no_longer(
+    one_window: Cometly, stuck: dict[str, Any]
+) -> None:
+    timeout = 600.0
+    one_window.sandbox.options = replace(one_window.sandbox.options, **stuck)
+
+    run = one_window.sync(export_timeout=timeout)
+
+    assert run.exit == 0
+    assert len(run.ids) == 300
+    assert len(one_window.windows) == 2
+    assert 2 * timeout <= one_window.clock.monotonic() <= 3 * timeout
+    check(run, one_window.sandbox)
+
+
+def test_polling_for_three_hours_is_never_silent_for_long(one_window: Cometly) -> None:
+    three_hours = 3 * 3_600.0
+    one_window.sandbox.options = replace(one_window.sandbox.options, job_seconds=three_hours)
+
+    with listening(one_window.clock) as listener:
+        run = one_window.sync(export_timeout=86_400)
+
+    assert run.exit == 0
+    assert one_window.clock.monotonic() > three_hours
+    assert listener.longest_silence <= 30
+    check(run, one_window.sandbox)
+
+
+@pytest.mark.parametrize("first", ["paused", "completed"])
+def test_a_status_that_makes_no_sense_counts_as_running(one_window: Cometly, first: str) -> None:
+    one_window.sandbox.options = replace(one_window.sandbox.options, job_seconds=20.0)
+    one_window.fault("poll", saying(first), times=2)
+
+    run = one_window.sync()
+
+    assert run.exit == 0
+    assert len(one_window.windows) == 1
+    assert len([line for line in run.warnings if "status" in line]) == 1
+    check(run, one_window.sandbox)
+
+
+def test_an_unknown_status_that_stays_is_waited_for_until_the_timeout(one_window: Cometly) -> None:
+    one_window.fault("poll", saying("paused"), times=None)
+
+    run = one_window.sync(export_timeout=100)
+
+    assert run.exit == 0
+    assert len(run.ids) == 300
+    assert 200 <= one_window.clock.monotonic() <= 300
+    check(run, one_window.sandbox)
+
+
+@pytest.mark.parametrize("endpoint", ["create", "poll"])
+def test_403_on_exports_alone_leaves_pages_in_auto(six_windows: Cometly, endpoint: str) -> None:
+    six_windows.sandbox.options = replace(
+        six_windows.sandbox.options, forbidden=frozenset({endpoint})
+    )
+
+    run = six_windows.sync(**AUTO)
+
+    assert run.exit == 0
+    assert len(run.ids) == 6 * WINDOW
+    assert len([line for line in run.warnings if "Going on through pages" in line]) == 1
+    check(run, six_windows.sandbox)
+
+
+def test_403_on_exports_is_an_error_in_export_mode(six_windows: Cometly) -> None:
+    six_windows.sandbox.options = replace(
+        six_windows.sandbox.options, forbidden=frozenset({"create"})
+    )
+
+    run = six_windows.sync()
+
+    assert run.exit == 1
+    assert "403" in run.errors[0]
+    check(run, six_windows.sandbox)
+
+
+@pytest.mark.parametrize("refusal", ["422", "failed"])
+def test_windows_that_are_too_large_for_the_server_are_halved(
+    six_windows: Cometly, refusal: Any
+) -> None:
+    six_windows.sandbox.options = replace(
+        six_windows.sandbox.options, max_export_contacts=4 * WINDOW, export_refusal=refusal
+    )
+
+    run = six_windows.sync(export_target_size=6 * WINDOW)
+
+    assert run.exit == 0
+    assert len(run.ids) == 6 * WINDOW
+    whole, *_, older, newer = dict.fromkeys(six_windows.windows)
+    assert (older[0], newer[1]) == whole
+    assert older[1] == newer[0]
+    assert "through pages" not in run.log
+    check(run, six_windows.sandbox)
+
+
+def test_windows_are_not_halved_below_the_threshold(six_windows: Cometly) -> None:
+    six_windows.sandbox.options = replace(six_windows.sandbox.options, max_export_contacts=10)
+
+    run = six_windows.sync(export_target_size=6 * WINDOW, export_threshold=4 * WINDOW)
+
+    assert run.exit == 0
+    assert len(run.ids) == 6 * WINDOW
+    assert len(six_windows.windows) == 1 + 2
+    assert run.log.count("through pages") == 2
+    check(run, six_windows.sandbox)
+
+
+def test_one_window_that_always_fails_is_read_by_pages(six_windows: Cometly) -> None:
+    bad = FIRST + (LAST - FIRST) / 2
+    six_windows.sandbox.options = replace(
+        six_windows.sandbox.options, job_fails=lambda first, last: first <= bad <= last
+    )
+
+    run = six_windows.sync(export_threshold=5 * WINDOW)
+
+    assert run.exit == 0
+    assert len(run.ids) == 6 * WINDOW
+    assert "through pages" in run.log
+    check(run, six_windows.sandbox, cuts=6)
+
+
+def test_the_bookmark_stays_before_a_window_that_cannot_be_read(six_windows: Cometly) -> None:
+    bad, sandbox = FIRST + (LAST - FIRST) / 4, six_windows.sandbox
+
+    def fails(first: datetime, last: datetime) -> bool:
+        if first <= bad <= last:  # and pages no longer help, either
+            sandbox.options = replace(sandbox.options, forbidden=frozenset({"list"}))
+            return True
+        return False
+
+    sandbox.options = replace(sandbox.options, job_fails=fails)
+
+    run = six_windows.sync(export_threshold=5 * WINDOW)
+
+    assert run.exit == 1
+    assert run.bookmark is not None
+    assert datetime.fromisoformat(run.bookmark.replace("Z", "+00:00")) <= bad
+    [*fetched] = (request for request in sandbox.requests if request.endpoint == "file")
+    assert len(fetched) > len(run.states) > 0  # others behind it were here already
+    check(run, sandbox)
+
+
+def test_jobs_finish_in_any_order_but_are_emitted_oldest_first(six_windows: Cometly) -> None:
+    six_windows.sandbox.options = replace(
+        six_windows.sandbox.options,
+        limits=PLENTY,
+        queued_seconds=0.0,
+        job_seconds_of=lambda number: 100.0 - 15 * number,
+    )
+
+    run = six_windows.sync(max_parallel_exports=6)
+
+    fetched = [r.path for r in six_windows.sandbox.requests if r.endpoint == "file"]
+    created = [line["value"]["bookmarks"]["contacts"] for line in run.lines if "value" in line]
+    marks = [state["replication_key_value"] for state in created]
+    assert len(fetched) == len(marks) >= 6
+    assert fetched != sorted(fetched)
+    assert marks == sorted(marks)
+    assert _is_in_order(run)
+    check(run, six_windows.sandbox, cuts=6)
+
+
+def _is_in_order(run: Run) -> bool:
+    """Whether each contact comes after the window of the STATE before it began."""
+    mark = ""
+    for line in run.lines:
+        if line["type"] == "STATE":
+            mark = line["value"]["bookmarks"]["contacts"]["replication_key_value"]
+        elif line["type"] == "RECORD" and line["record"]["created_at"] < mark:
+            return False
+    return True
+
+
+@pytest.mark.slow
+def test_windows_take_as_long_as_their_jobs_where_no_limit_is_in_the_way(
+    sandbox: StartSandbox,
+) -> None:
+    windows, parallel, seconds = 8, 4, 2.0
+    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0, job_seconds=seconds))
+    now = datetime.now(timezone.utc)
+    cometly.space.fill(windows * WINDOW, FIRST, now - timedelta(hours=1))
+
+    began = time.monotonic()
+    run = sync(cometly, {**EXPORT, "max_parallel_exports": parallel})
+    wall = time.monotonic() - began
+
+    assert len(run.ids) == windows * WINDOW
+    assert wall <= 1.3 * math.ceil(windows / parallel) * seconds + 2
+    check(run, cometly, cuts=0)
+
+
+@pytest.mark.slow
+def test_a_backfill_finishes_though_it_is_killed_every_few_windows(sandbox: StartSandbox) -> None:
+    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    ids = cometly.space.fill(8 * WINDOW, FIRST, NOW)
+    state: dict[str, Any] | None = None
+    got: set[int] = set()
+
+    runs = 0
+    finished = False
+    while not finished:
+        state, seen, finished = _until_killed(cometly, state, windows=2)
+        got |= seen
+        runs += 1
+        assert runs < 12
+
+    assert runs > 2
+    assert got == set(ids)
+
+
+def _until_killed(
+    cometly: Sandbox, state: dict[str, Any] | None, windows: int
+) -> tuple[dict[str, Any] | None, set[int], bool]:
+    """Run the console script until it has committed some windows, then kill it."""
+    seen: set[int] = set()
+    states = 0
+    config = config_for(cometly, {**EXPORT, "end_date": NOW.isoformat()})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        process = subprocess.Popen(  # noqa: S603, our own script
+            [str(SCRIPT), *arguments(folder, config, state)],
+            env=environment(folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        with process:
+            for line in process.stdout or ():
+                message = json.loads(line)
+                if message["type"] == "RECORD":
+                    seen.add(message["record"]["id"])
+                elif message["type"] == "STATE" and message["value"] != state:
+                    state, states = message["value"], states + 1
+                if states == windows:
+                    process.kill()
+                    break
+        assert list((folder / "spool").iterdir()) == []
+    return state, seen, process.returncode == 0

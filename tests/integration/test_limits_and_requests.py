@@ -1,0 +1,474 @@
+"""Limits, failures and the network: section Limits and requests of the catalogue."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from tests.integration.conftest import NOW
+from tests.sandbox import Fault, Limits, Options
+from tests.support.properties import check
+from tests.support.running import launch, sync
+from tests.support.silence import listening as heard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.conftest import StartCometly
+    from tests.sandbox import Sandbox
+    from tests.sandbox.fixture import StartSandbox
+    from tests.support.clock import FakeClock
+    from tests.support.running import Run
+
+FIRST = datetime(2024, 5, 10, tzinfo=timezone.utc)
+START = "2024-05-10"
+PAGES = {"start_date": START, "extraction_mode": "pagination", "page_size": 10}
+TOO_MANY = 429
+MINUTE = 60.0
+
+
+@pytest.fixture
+def forty(cometly: StartCometly) -> tuple[Sandbox, FakeClock]:
+    """Four pages of contacts."""
+    sandbox, clock = cometly()
+    sandbox.space.fill(40, FIRST, NOW - timedelta(hours=1))
+    return sandbox, clock
+
+
+def took(clock: FakeClock) -> float:
+    """Seconds since the beginning."""
+    return clock.monotonic()
+
+
+def error_of(run: Run) -> str:
+    """The one line that a run failed with."""
+    assert run.exit == 1, run.log
+    [error] = run.errors
+    return error
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("7", 7.0),
+        ("2.5", 2.5),
+        ("0", 1.0),
+        (None, 60.0),
+        ("soon", 60.0),
+        ("Sat, 01 Jun 2024 12:00:20 GMT", 20.0),
+    ],
+)
+def test_a_429_is_waited_out_as_told(
+    forty: tuple[Sandbox, FakeClock], retry_after: str | None, seconds: float
+) -> None:
+    sandbox, clock = forty
+    sandbox.fault(Fault("list", status=TOO_MANY, headers={"Retry-After": retry_after}))
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 40
+    assert took(clock) == pytest.approx(seconds, abs=0.5)
+    check(run, sandbox)
+
+
+@pytest.mark.parametrize("times", [1, 10])
+def test_429_for_one_minute_or_ten_heals(forty: tuple[Sandbox, FakeClock], times: int) -> None:
+    sandbox, clock = forty
+    headers = {"Retry-After": "60"}
+    sandbox.fault(Fault("list", call=2, times=times, status=TOO_MANY, headers=headers))
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 40
+    assert took(clock) >= times * MINUTE
+    assert len(sandbox.requests) < 20 + times
+    check(run, sandbox)
+
+
+def test_429_for_more_than_15_minutes_is_loud(forty: tuple[Sandbox, FakeClock]) -> None:
+    sandbox, clock = forty
+    sandbox.fault(Fault("list", call=2, times=None, status=TOO_MANY))
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert "over its limit for 15 minutes in a row" in error_of(run)
+    assert "rate_limit_share" in error_of(run)
+    assert took(clock) <= 16 * MINUTE
+    check(run, sandbox)
+
+
+def test_a_retry_after_of_a_day_is_loud_at_once_and_says_when(
+    forty: tuple[Sandbox, FakeClock],
+) -> None:
+    sandbox, clock = forty
+    sandbox.fault(Fault("list", times=None, status=TOO_MANY, headers={"Retry-After": "86400"}))
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert "until 2024-06-02T12:00:00Z" in error_of(run)
+    assert took(clock) < 1
+    check(run, sandbox)
+
+
+def test_another_client_takes_14_of_15(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(200, FIRST, NOW - timedelta(hours=1))
+    sandbox.take("list", 14)
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 200
+    assert took(clock) <= 3 * MINUTE
+    assert sum(request.status == TOO_MANY for request in sandbox.requests) <= 2
+    check(run, sandbox)
+
+
+@pytest.mark.parametrize(("limit", "minutes"), [(60, 1), (15, 3), (5, 9)])
+def test_limits_raised_or_lowered_in_the_headers_are_used_and_kept(
+    cometly: StartCometly, limit: int, minutes: int
+) -> None:
+    sandbox, clock = cometly(Options(limits=Limits(list=limit)))
+    sandbox.space.fill(400, FIRST, NOW - timedelta(hours=1))
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 400
+    assert took(clock) <= minutes * MINUTE + 2
+    assert sum(request.status == TOO_MANY for request in sandbox.requests) <= 1
+    check(run, sandbox, cuts=0)
+
+
+def test_a_share_leaves_the_rest_to_others(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(200, FIRST, NOW - timedelta(hours=1))
+
+    run = sync(sandbox, {**PAGES, "rate_limit_share": 0.5}, clock=clock)
+
+    assert len(run.ids) == 200
+    check(run, sandbox)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("list", call=2, times=6, status=500),
+        Fault("list", call=2, times=6, status=502),
+        Fault("list", call=2, times=6, status=503, headers={"Retry-After": "5"}),
+        Fault("list", call=2, times=4, kind="hangup"),
+        Fault("list", call=2, times=4, kind="cut"),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.status}",
+)
+def test_an_outage_of_about_a_minute_heals(forty: tuple[Sandbox, FakeClock], fault: Fault) -> None:
+    sandbox, clock = forty
+    sandbox.fault(fault)
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 40
+    assert took(clock) <= 3 * MINUTE
+    check(run, sandbox)
+
+
+def test_a_name_that_cannot_be_resolved_for_a_minute_heals(
+    forty: tuple[Sandbox, FakeClock],
+) -> None:
+    sandbox, clock = forty
+    resolve = socket.getaddrinfo
+
+    def resolved(*args: Any, **kwargs: Any) -> Any:
+        if took(clock) < MINUTE:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return resolve(*args, **kwargs)
+
+    with mock.patch.object(socket, "getaddrinfo", resolved):
+        run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 40
+    assert MINUTE <= took(clock) <= 3 * MINUTE
+    check(run, sandbox)
+
+
+@pytest.mark.parametrize("start", [START, "2021-01-01"], ids=["weeks", "years"])
+@pytest.mark.parametrize("fault", [{"status": 503}, {"kind": "hangup"}], ids=["503", "hang-up"])
+def test_an_outage_of_more_than_five_minutes_is_loud(
+    forty: tuple[Sandbox, FakeClock], start: str, fault: dict[str, Any]
+) -> None:
+    sandbox, clock = forty
+    sandbox.fault(Fault("list", times=None, **fault))
+
+    run = sync(sandbox, {**PAGES, "start_date": start}, clock=clock)
+
+    assert "has not answered usably for 5 minutes" in error_of(run)
+    assert "Run again later" in error_of(run)
+    assert 5 * MINUTE <= took(clock) <= 6 * MINUTE
+    check(run, sandbox)
+
+
+def test_pauses_after_failures_are_jittered(cometly: StartCometly) -> None:
+    def seconds() -> float:
+        sandbox, clock = cometly()
+        sandbox.fault(Fault("list", times=5, status=502))
+        sync(sandbox, PAGES, clock=clock)
+        return took(clock)
+
+    assert len({seconds() for _ in range(3)}) == 3
+
+
+def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
+    forty: tuple[Sandbox, FakeClock],
+) -> None:
+    sandbox, clock = forty
+    sandbox.fault(Fault("list", call=2, times=3, kind="slow", seconds=5))
+
+    run = sync(sandbox, {**PAGES, "request_timeout": 0.5}, clock=clock)
+
+    assert len(run.ids) == 40
+    assert run.log.count("no answer in time") == 3
+    check(run, sandbox)
+
+
+def test_an_answer_that_trickles_is_not_waited_for_to_its_end(sandbox: StartSandbox) -> None:
+    # given
+    slow, now = sandbox(), datetime.now(timezone.utc)
+    slow.space.fill(60, now - timedelta(days=5), now - timedelta(hours=2))
+    slow.fault(Fault("list", "trickle", bytes_per_second=500))  # 20 seconds for all of it
+    # when
+    run = sync(slow, {"extraction_mode": "pagination", "request_timeout": 0.6})
+    # then
+    assert len(run.ids) == 60
+    assert run.log.count("no answer in time") == 1
+    assert datetime.now(timezone.utc) - run.began < timedelta(seconds=12)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.cometly.invalid/public-api/v1", "http://127.0.0.1:9/public-api/v1"]
+)
+def test_a_host_that_is_not_there_is_loud_after_five_minutes(
+    forty: tuple[Sandbox, FakeClock], url: str
+) -> None:
+    sandbox, clock = forty
+
+    run = sync(sandbox, {**PAGES, "start_date": "2021-01-01", "api_url": url}, clock=clock)
+
+    assert "5 minutes: no connection" in error_of(run)
+    assert took(clock) <= 6 * MINUTE
+    assert "public-api" not in run.log
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "advice"),
+    [(401, "does not accept the key", "`api_key`"), (403, "may not do this", "subscription")],
+)
+@pytest.mark.parametrize("call", [1, 3])
+def test_401_and_403_are_loud_at_once_and_what_is_committed_stays(
+    forty: tuple[Sandbox, FakeClock], status: int, says: str, advice: str, call: int
+) -> None:
+    sandbox, clock = forty
+    before = {"bookmarks": {"contacts": {"replication_key_value": "2024-05-20T00:00:00Z"}}}
+    sandbox.fault(Fault("list", call=call, times=None, status=status))
+
+    run = sync(sandbox, PAGES, before, clock=clock)
+
+    assert says in error_of(run)
+    assert advice in error_of(run)
+    assert run.bookmark == "2024-05-20T00:00:00Z"
+    assert took(clock) < 1
+    check(run, sandbox)
+
+
+def test_a_wrong_key_is_told_without_showing_it(forty: tuple[Sandbox, FakeClock]) -> None:
+    sandbox, clock = forty
+
+    run = sync(sandbox, {**PAGES, "api_key": "ck_mistyped"}, clock=clock)
+
+    assert "does not accept the key" in error_of(run)
+    assert "mistyped" not in run.log
+
+
+def test_a_422_is_loud_with_the_apis_message_trimmed_and_scrubbed(
+    forty: tuple[Sandbox, FakeClock],
+) -> None:
+    sandbox, clock = forty
+    body = (
+        '{"message": "The end date is odd.\\nSee https://x.example/?token=canary_token, '
+        'ada@example.com or ck_sandbox%s"}' % (" and on" * 100)
+    )
+    sandbox.fault(Fault("list", times=None, status=422, body=body.encode()))
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert "status 422: The end date is odd. See https://x.example/" in error_of(run)
+    assert len(error_of(run)) < 500
+    check(run, sandbox, canaries=["canary_token"])
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_from_the_api_is_not_followed(
+    forty: tuple[Sandbox, FakeClock], status: int
+) -> None:
+    sandbox, clock = forty
+    elsewhere = {"Location": "http://127.0.0.1:9/canary_place"}
+    sandbox.fault(Fault("list", times=None, status=status, headers=elsewhere))
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert "a redirect" in error_of(run)
+    assert "`api_url`" in error_of(run)
+    check(run, sandbox, canaries=["canary_place"])
+
+
+class _Quiet(http.server.BaseHTTPRequestHandler):
+    """Answers everything with an empty page and keeps the headers it saw."""
+
+    seen: list[dict[str, str]]
+
+    def do_GET(self) -> None:
+        self.seen.append(dict(self.headers))
+        self.send_response(204)
+        self.end_headers()
+
+    do_POST = do_CONNECT = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def listening(context: ssl.SSLContext | None = None) -> Iterator[tuple[int, type[_Quiet]]]:
+    """A server of our own, over TLS when there is a context."""
+    handler = type("Handler", (_Quiet,), {"seen": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_address[1], handler
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> ssl.SSLContext:
+    """A certificate that nobody vouches for."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(  # noqa: S603 - arguments of our own
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_a_certificate_that_nobody_vouches_for_is_loud_at_once(
+    forty: tuple[Sandbox, FakeClock], self_signed: ssl.SSLContext
+) -> None:
+    sandbox, clock = forty
+
+    with listening(self_signed) as (port, handler):
+        run = sync(sandbox, {**PAGES, "api_url": f"https://localhost:{port}"}, clock=clock)
+
+    assert "TLS certificate of Cometly's API could not be verified" in error_of(run)
+    assert "REQUESTS_CA_BUNDLE" in error_of(run)
+    assert took(clock) < 1
+    assert handler.seen == []
+
+
+def test_a_store_that_nobody_vouches_for_is_loud_at_once_too(
+    forty: tuple[Sandbox, FakeClock], self_signed: ssl.SSLContext
+) -> None:
+    sandbox, clock = forty
+
+    with listening(self_signed) as (port, handler):
+
+        def elsewhere(answer: dict[str, Any]) -> None:
+            if "download_url" in answer:
+                answer["download_url"] = f"https://localhost:{port}/f?X-Amz-Signature=canary_sign"
+
+        sandbox.fault(Fault("poll", "edit", times=None, edit=elsewhere))
+        run = sync(sandbox, {"start_date": START, "extraction_mode": "export"}, clock=clock)
+
+    assert "TLS certificate of the file store could not be verified" in error_of(run)
+    assert "canary_sign" not in run.log
+    assert took(clock) < MINUTE
+    assert handler.seen == []
+
+
+def test_requests_ca_bundle_is_honoured(
+    forty: tuple[Sandbox, FakeClock], self_signed: ssl.SSLContext, tmp_path: Path
+) -> None:
+    sandbox, _ = forty
+    env = {"REQUESTS_CA_BUNDLE": str(tmp_path / "certificate.pem")}
+
+    with listening(self_signed) as (port, handler):
+        run = launch(sandbox, {**PAGES, "api_url": f"https://localhost:{port}"}, env=env)
+
+    assert "status 204" in error_of(run)
+    assert handler.seen
+
+
+def test_https_proxy_is_honoured(forty: tuple[Sandbox, FakeClock]) -> None:
+    sandbox, _ = forty
+
+    with listening() as (port, handler):
+        env = {"HTTPS_PROXY": f"http://127.0.0.1:{port}", "NO_PROXY": "", "no_proxy": ""}
+        with pytest.raises(subprocess.TimeoutExpired):  # it goes on trying, as it should
+            launch_for(3, sandbox, {**PAGES, "api_url": "https://api.cometly.invalid"}, env)
+
+    assert handler.seen
+    assert not [headers for headers in handler.seen if "Authorization" in headers]
+
+
+def launch_for(
+    seconds: float, sandbox: Sandbox, config: dict[str, Any], env: dict[str, str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.support.running.LONGEST_RUN", seconds)
+        launch(sandbox, config, env=env)
+
+
+def test_netrc_does_not_replace_the_key(sandbox: StartSandbox, tmp_path: Path) -> None:
+    cometly = sandbox(Options(queued_seconds=0.0))
+    cometly.space.fill(40, FIRST, NOW)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login ada password canary_netrc\n", "utf-8")
+    netrc.chmod(0o600)
+    env = {"NETRC": str(netrc), "HOME": str(tmp_path)}
+
+    run = launch(cometly, {**PAGES, "page_size": 5000}, env=env)
+    exported = launch(cometly, {"start_date": START, "extraction_mode": "export"}, env=env)
+
+    assert len(run.ids) == len(exported.ids) == 40
+    sent = {request.headers.get("authorization") for request in cometly.requests}
+    assert sent == {"Bearer ck_sandbox", None}  # None is the store's
+    check(run, cometly)
+    check(exported, cometly, cuts=0)
+
+
+def test_waiting_is_told_at_least_every_30_seconds(cometly: StartCometly) -> None:
+    sandbox, clock = cometly(Options(limits=Limits(list=2)))
+    sandbox.space.fill(60, FIRST, NOW - timedelta(hours=1))
+
+    with heard(clock) as listener:
+        run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 60
+    assert took(clock) > 2 * MINUTE
+    assert listener.longest_silence <= 30
+    check(run, sandbox, cuts=0)

@@ -1,0 +1,334 @@
+"""What the tap is given besides its settings: section State and catalog of the catalogue."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_cometly.tap import TapCometly
+from tests.integration.conftest import NOW
+from tests.sandbox import Fault
+from tests.support.properties import check
+from tests.support.running import sync
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import StartCometly
+
+FIRST = datetime(2024, 5, 1, tzinfo=timezone.utc)
+MIDDLE = datetime(2024, 5, 16, tzinfo=timezone.utc)
+AT_MIDDLE = "2024-05-16T00:00:00Z"
+SETTLED = "2024-06-01T11:59:00Z"
+DAY = timedelta(days=1)
+
+
+def state_at(value: str | None = AT_MIDDLE, **more: Any) -> dict[str, Any]:
+    mark = {} if value is None else {"replication_key_value": value}
+    return {"bookmarks": {"contacts": {"replication_key": "created_at", **mark, **more}}}
+
+
+@cache
+def _discovered() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        TapCometly(config={}, validate_config=False).catalog_json_text
+    )
+    return found
+
+
+def catalog(
+    *, method: str | None = None, deselected: tuple[str, ...] = (), **entry: Any
+) -> dict[str, Any]:
+    """What `--discover` prints, with changes."""
+    made = copy.deepcopy(_discovered())
+    [stream] = made["streams"]
+    if method is not None:
+        stream["replication_method"] = method
+    stream.update(entry)
+    for item in stream["metadata"]:
+        if item["breadcrumb"] and item["breadcrumb"][-1] in deselected:
+            item["metadata"] = {"inclusion": "available", "selected": False}
+    return made
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        state_at("2024-05-16T02:00:00+02:00"),
+        state_at("2024-05-16T00:00:00"),
+        state_at("2024-05-16"),
+        state_at("2024-05-16 00:00:00.25Z"),
+        {"type": "STATE", "value": state_at()},
+        {"bookmarks": {"contacts": {"replication_key_value": AT_MIDDLE}}},
+        state_at(None, progress_markers={"replication_key_value": AT_MIDDLE, "Note": "x"}),
+        state_at(None, starting_replication_value="2024-05-16T00:00:00+00:00"),
+    ],
+    ids=["offset", "naive", "date", "fraction", "wrapped", "no key", "markers", "starting value"],
+)
+def test_a_bookmark_is_understood_and_nothing_before_it_read_again(
+    cometly: StartCometly, given: dict[str, Any]
+) -> None:
+    sandbox, clock = cometly()
+    old = sandbox.space.fill(20, FIRST, MIDDLE)
+    new = sandbox.space.fill(20, MIDDLE, NOW - DAY)
+
+    run = sync(sandbox, state=given, clock=clock)
+
+    assert run.ids == set(new)
+    assert run.bookmark == SETTLED
+    check(run, sandbox, excused=old)
+
+
+def test_a_bookmark_ahead_of_now_stays_and_nothing_is_read_again(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(20, FIRST, NOW)
+
+    run = sync(sandbox, state=state_at("2024-07-01T00:00:00Z"), clock=clock)
+
+    assert (run.exit, run.records) == (0, [])
+    assert run.bookmark == "2024-07-01T00:00:00Z"
+    assert sandbox.requests == []
+
+
+def test_unknown_keys_of_a_bookmark_and_other_streams_survive(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    given = state_at(AT_MIDDLE, note={"mine": [1, 2]})
+    given["bookmarks"]["orders"] = {"replication_key_value": 7}
+
+    run = sync(sandbox, state=given, clock=clock)
+
+    assert run.state is not None
+    assert run.state["bookmarks"]["contacts"]["note"] == {"mine": [1, 2]}
+    assert run.state["bookmarks"]["orders"] == {"replication_key_value": 7}
+    check(run, sandbox)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("null", "is not a JSON object"),
+        ("[]", "is not a JSON object"),
+        ("", "is not one JSON object"),
+        (f"{json.dumps(state_at())}\n{json.dumps(state_at())}\n", "is not one JSON object"),
+        ("garbage", "is not one JSON object"),
+        ('{"contacts": {}}', "holds no bookmarks"),
+        ('{"bookmarks": {"contacts": 5}}', "holds no bookmarks"),
+        (json.dumps(state_at("yesterday")), "no date-time"),
+        (json.dumps(state_at(replication_key="updated_at")), "'updated_at', not 'created_at'"),
+    ],
+)
+def test_a_state_that_is_none_is_loud_and_no_state_goes_out(
+    cometly: StartCometly, given: str, why: str
+) -> None:
+    sandbox, clock = cometly()
+
+    run = sync(sandbox, state=given, clock=clock)
+
+    assert (run.exit, run.records) == (1, [])
+    [error] = run.errors
+    assert why in error
+    assert "Pass the last STATE" in error
+    assert run.states == []
+    assert sandbox.requests == []
+    check(run, sandbox, cuts=0)
+
+
+def test_five_runs_without_new_contacts_never_move_the_bookmark_back(
+    cometly: StartCometly,
+) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(5, FIRST, MIDDLE)
+    marks, state = [], None
+
+    for minutes in (0, 15, 0, -30, 60):
+        clock.advance(timedelta(minutes=max(minutes, 0)))
+        run = sync(sandbox, state=state, clock=clock.ahead(timedelta(minutes=min(minutes, 0))))
+        assert run.exit == 0
+        marks.append(run.bookmark or "")
+        state = run.state
+
+    assert marks == sorted(marks)
+    assert marks[-1] > marks[0]
+
+
+def test_a_start_later_than_the_bookmark_counts_and_the_gap_is_named(
+    cometly: StartCometly,
+) -> None:
+    sandbox, clock = cometly()
+    skipped = sandbox.space.fill(5, MIDDLE - DAY, MIDDLE)
+    read = sandbox.space.fill(5, MIDDLE, NOW - DAY)
+
+    run = sync(sandbox, {"start_date": AT_MIDDLE}, state_at("2024-05-15T00:00:00Z"), clock=clock)
+
+    assert run.ids == set(read)
+    assert not run.ids & set(skipped)
+    [warning] = [text for text in run.warnings if "`start_date`" in text]
+    assert "2024-05-15T00:00:00Z to 2024-05-16T00:00:00Z" in warning
+
+
+def test_columns_switched_on_later_are_named_with_the_way_to_fill_them(
+    cometly: StartCometly,
+) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(5, FIRST, MIDDLE)
+    before = sync(sandbox, clock=clock)
+    clock.advance(DAY)
+
+    run = sync(sandbox, {"include_all_emails": True}, before.state, clock=clock)
+    after = sync(sandbox, {"include_all_emails": True}, run.state, clock=clock)
+
+    [warning] = [text for text in run.warnings if "--full-refresh" in text]
+    assert "emails" in warning
+    assert not [text for text in before.warnings + after.warnings if "--full-refresh" in text]
+
+
+def test_key_and_replication_key_are_delivered_though_deselected(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    ids = sandbox.space.fill(5, FIRST, MIDDLE)
+
+    run = sync(
+        sandbox, catalog=catalog(deselected=("id", "created_at", "email", "phone")), clock=clock
+    )
+
+    assert run.ids == set(ids)
+    assert all(record["created_at"] for record in run.records)
+    assert {name for record in run.records for name in record} == {
+        "id",
+        "created_at",
+        "name",
+        "location",
+    }
+    check(run, sandbox)
+
+
+def test_a_deselected_stream_is_not_read(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(5, FIRST, MIDDLE)
+    made = catalog()
+    made["streams"][0]["metadata"][-1]["metadata"]["selected"] = False
+
+    run = sync(sandbox, catalog=made, clock=clock)
+
+    assert (run.exit, run.records, sandbox.requests) == (0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"replication_key": "email"}, "replication key email"),
+        ({"key_properties": ["email"]}, "key ['email']"),
+        ({"method": "LOG_BASED"}, "replication method LOG_BASED"),
+    ],
+)
+def test_a_catalog_of_another_key_is_refused(
+    cometly: StartCometly, changes: dict[str, Any], why: str
+) -> None:
+    sandbox, clock = cometly()
+
+    run = sync(sandbox, catalog=catalog(**changes), clock=clock)
+
+    assert (run.exit, run.raw) == (1, b"")
+    assert why in run.errors[0]
+    check(run, sandbox, cuts=0)
+
+
+def test_a_catalog_without_a_replication_key_is_still_incremental(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(5, FIRST, MIDDLE)
+
+    run = sync(sandbox, catalog=catalog(replication_key=None), state=state_at(), clock=clock)
+
+    assert (run.records, run.bookmark) == ([], SETTLED)
+    check(run, sandbox)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"streams": [3]}', "garbage"])
+def test_a_catalog_that_is_none_is_loud(cometly: StartCometly, text: str) -> None:
+    sandbox, clock = cometly()
+
+    run = sync(sandbox, catalog=text, clock=clock)
+
+    assert (run.exit, run.raw) == (1, b"")
+    assert "holds no Singer catalog" in run.errors[0]
+
+
+FULL = {"emit_activate_version_messages": True}
+
+
+def versions(lines: list[dict[str, Any]]) -> list[int]:
+    """Places of ACTIVATE_VERSION among the messages."""
+    return [n for n, line in enumerate(lines) if line["type"] == "ACTIVATE_VERSION"]
+
+
+def test_a_full_table_run_activates_its_version_last_and_leaves_the_bookmark_alone(
+    cometly: StartCometly,
+) -> None:
+    sandbox, clock = cometly()
+    ids = sandbox.space.fill(25, FIRST, NOW)
+    config = {**FULL, "page_size": 10}
+
+    run = sync(sandbox, config, state_at(), catalog(method="FULL_TABLE"), clock)
+
+    assert run.exit == 0
+    assert run.ids == set(ids)
+    assert run.bookmark == AT_MIDDLE
+    [place] = versions(run.lines)
+    last = max(n for n, line in enumerate(run.lines) if line["type"] == "RECORD")
+    assert place > last
+    told = {line["version"] for line in run.lines if line["type"] == "RECORD"}
+    assert told == {run.lines[place]["version"]}
+    check(run, sandbox)
+
+
+def test_a_full_table_run_without_the_setting_sends_no_version(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(5, FIRST, NOW)
+
+    run = sync(sandbox, catalog=catalog(method="FULL_TABLE"), clock=clock)
+
+    assert run.exit == 0
+    assert versions(run.lines) == []
+    check(run, sandbox)
+
+
+def test_a_full_table_run_that_fails_half_way_sends_no_version(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(25, FIRST, NOW)
+    sandbox.fault(Fault("list", call=3, times=None, status=403))
+    config = {**FULL, "page_size": 10}
+
+    run = sync(sandbox, config, catalog=catalog(method="FULL_TABLE"), clock=clock)
+
+    assert run.exit == 1
+    assert versions(run.lines) == []
+    check(run, sandbox, cuts=0)
+
+
+@pytest.mark.parametrize(
+    ("contacts", "config", "why"),
+    [(0, {}, "there are no contacts"), (5, {"end_date": "2024-05-20"}, "`end_date` is set")],
+)
+def test_a_full_table_run_without_contacts_or_with_an_end_sends_no_version_and_says_so(
+    cometly: StartCometly, contacts: int, config: dict[str, Any], why: str
+) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(contacts, FIRST, MIDDLE)
+
+    run = sync(sandbox, {**FULL, **config}, catalog=catalog(method="FULL_TABLE"), clock=clock)
+
+    assert run.exit == 0
+    assert versions(run.lines) == []
+    assert [text for text in run.warnings if why in text]
+
+
+def test_an_incremental_run_sends_no_version(cometly: StartCometly) -> None:
+    sandbox, clock = cometly()
+    sandbox.space.fill(5, FIRST, NOW)
+
+    run = sync(sandbox, FULL, clock=clock)
+
+    assert versions(run.lines) == []
+    check(run, sandbox)

@@ -1,0 +1,338 @@
+"""Being stopped at any time, by real signals: section Stopping of the catalogue."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sandbox import Fault, Limits, Options
+from tests.support.properties import PLENTY, check
+from tests.support.running import SCRIPT, arguments, config_for, environment, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.sandbox import Sandbox
+    from tests.sandbox.fixture import StartSandbox
+
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+FIRST = NOW - timedelta(days=20)
+CONFIG = {"start_date": (FIRST - timedelta(days=1)).isoformat()}
+EXPORT = {**CONFIG, "extraction_mode": "export"}
+LONGEST_OUTAGE = 20.0  # seconds, for something to begin
+AT_ONCE = 1.0  # seconds
+BUSY = 1.0  # seconds that a machine may add to a single stop while it runs other tests
+SIGNALS = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+
+
+@dataclass
+class Running:
+    """The tap in a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text("utf-8")
+
+    @property
+    def errors(self) -> list[str]:
+        return [line for line in self.log.splitlines() if "| ERROR" in line]
+
+    @property
+    def spooled(self) -> list[Path]:
+        return list((self.folder / "spool").iterdir())
+
+    @property
+    def out(self) -> IO[bytes]:
+        assert self.process.stdout
+        return self.process.stdout
+
+    def until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + LONGEST_OUTAGE
+        while not condition():
+            assert time.monotonic() < deadline, self.log
+            assert self.process.poll() is None, self.log
+            time.sleep(0.02)
+
+    def stop(self, number: int) -> float:
+        """Send a signal; how many seconds it takes to end."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(LONGEST_OUTAGE)
+        return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def started(
+    sandbox: Sandbox,
+    config: dict[str, Any],
+    stdout: int | IO[bytes] = subprocess.PIPE,
+    env: dict[str, str] | None = None,
+) -> Iterator[Running]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own script
+                [str(SCRIPT), *arguments(folder, config_for(sandbox, config))],
+                env=environment(folder, env),
+                stdout=stdout,
+                stderr=log,
+            )
+        with process:
+            try:
+                yield Running(process, folder)
+            finally:
+                process.kill()
+
+
+def whole_lines(raw: bytes) -> list[dict[str, Any]]:
+    assert raw.endswith(b"\n") or not raw
+    return [json.loads(line) for line in raw.splitlines()]
+
+
+def reading(sandbox: Sandbox) -> None:
+    sandbox.fault(Fault("list", "trickle", call=3, times=None))
+
+
+def waiting(sandbox: Sandbox) -> None:
+    sandbox.take("list", 13)
+
+
+def queued(sandbox: Sandbox) -> None:
+    sandbox.options = replace(sandbox.options, queued_seconds=600)
+
+
+def polling(sandbox: Sandbox) -> None:
+    sandbox.fault(Fault("poll", "slow", times=None, seconds=30))
+
+
+def downloading(sandbox: Sandbox) -> None:
+    sandbox.fault(Fault("file", "trickle", times=None))
+
+
+def retrying(sandbox: Sandbox) -> None:
+    sandbox.fault(Fault("list", call=2, times=None, status=503))
+
+
+WHATEVER_IT_DOES = pytest.mark.parametrize(
+    ("busy", "config", "begun"),
+    [
+        (reading, {**CONFIG, "page_size": 5}, ("list", 3)),
+        (waiting, {**CONFIG, "page_size": 5}, ("list", 2)),
+        (retrying, {**CONFIG, "page_size": 5}, ("list", 5)),
+        (queued, EXPORT, ("poll", 1)),
+        (polling, EXPORT, ("poll", 1)),
+        (downloading, EXPORT, ("file", 1)),
+    ],
+    ids=["reading", "waiting for the limit", "retrying", "queued", "polling", "downloading"],
+)
+
+
+@SIGNALS
+@WHATEVER_IT_DOES
+def test_a_signal_stops_it_without_a_torn_line_and_nothing_is_left(
+    sandbox: StartSandbox,
+    number: int,
+    code: int,
+    busy: Callable[[Sandbox], None],
+    config: dict[str, Any],
+    begun: tuple[str, int],
+) -> None:
+    cometly = sandbox(Options(queued_seconds=0.5))
+    ids = cometly.space.fill(50, FIRST, NOW)
+    busy(cometly)
+    endpoint, calls = begun
+
+    with started(cometly, config) as tap:
+        tap.until(lambda: cometly.log_calls()[endpoint] >= calls)
+        time.sleep(0.2)
+        seconds = tap.stop(number)
+        lines = whole_lines(tap.out.read())
+        [error] = tap.errors
+        log, spooled = tap.log, tap.spooled
+
+    assert tap.process.returncode == code
+    assert seconds < AT_ONCE + BUSY
+    assert "STATE" not in [line["type"] for line in lines]
+    assert f"Stopped by {signal.Signals(number).name}" in error
+    assert spooled == []
+    assert "Traceback" not in log
+    cometly.clear_faults()
+    cometly.options = Options(limits=PLENTY, queued_seconds=0.0)
+    again = sync(cometly, config)
+    assert again.ids == set(ids)
+    check(again, cometly, cuts=0, limits=PLENTY)
+
+
+@pytest.mark.slow
+@WHATEVER_IT_DOES
+def test_stopping_takes_less_than_a_second(
+    sandbox: StartSandbox,
+    busy: Callable[[Sandbox], None],
+    config: dict[str, Any],
+    begun: tuple[str, int],
+) -> None:
+    endpoint, calls = begun
+    took = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        cometly = sandbox(Options(queued_seconds=0.5))
+        cometly.space.fill(50, FIRST, NOW)
+        busy(cometly)
+        with started(cometly, config) as tap:
+            tap.until(lambda: cometly.log_calls()[endpoint] >= calls)  # noqa: B023, called here
+            time.sleep(0.2)
+            took.append(tap.stop(number))
+
+    assert min(took) < AT_ONCE  # by itself
+    assert statistics.median(took) < AT_ONCE + BUSY
+
+
+def fill_with(cometly: Sandbox, size: int, count: int) -> None:
+    """Add contacts whose records have about so many bytes."""
+    for number in range(count):
+        cometly.space.add(created_at=FIRST + timedelta(minutes=number), name="x" * size)
+
+
+SIZES = pytest.mark.parametrize(
+    ("size", "count"), [(60, 3000), (20_000, 30), (1_000_000, 3)], ids=["200 B", "20 kB", "1 MB"]
+)
+
+
+@SIGNALS
+@SIZES
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "PYTHONUNBUFFERED"])
+def test_a_signal_while_stdout_is_blocked_lets_the_line_be_finished_first(
+    sandbox: StartSandbox, number: int, code: int, size: int, count: int, unbuffered: str
+) -> None:
+    cometly = sandbox(Options(limits=PLENTY))
+    fill_with(cometly, size, count)
+
+    with started(cometly, CONFIG, env={"PYTHONUNBUFFERED": unbuffered}) as tap:
+        tap.until(lambda: cometly.log_calls()["list"] >= 2)
+        time.sleep(1.0)
+        tap.process.send_signal(number)
+        with pytest.raises(subprocess.TimeoutExpired):
+            tap.process.wait(0.5)  # nobody reads yet
+        raw = tap.out.read()
+        tap.process.wait(1)
+
+    lines = whole_lines(raw)
+    assert tap.process.returncode == code
+    assert [line["type"] for line in lines].count("RECORD") > 0
+    assert "STATE" not in [line["type"] for line in lines]
+
+
+@SIGNALS
+def test_a_second_signal_does_not_wait_for_the_reader(
+    sandbox: StartSandbox, number: int, code: int
+) -> None:
+    cometly = sandbox(Options(limits=PLENTY))
+    fill_with(cometly, 1_000_000, 3)
+
+    with started(cometly, CONFIG) as tap:
+        tap.until(lambda: cometly.log_calls()["list"] >= 2)
+        time.sleep(1.0)
+        tap.process.send_signal(number)
+        time.sleep(0.3)
+        seconds = tap.stop(number)
+
+    assert tap.process.returncode == code
+    assert seconds < AT_ONCE + BUSY
+
+
+@pytest.mark.parametrize(
+    ("busy", "config", "begun"),
+    [
+        (reading, {**CONFIG, "page_size": 5}, ("list", 3)),
+        (downloading, EXPORT, ("file", 1)),
+    ],
+    ids=["reading", "downloading"],
+)
+def test_sigkill_leaves_no_spool_and_the_next_run_is_complete(
+    sandbox: StartSandbox,
+    busy: Callable[[Sandbox], None],
+    config: dict[str, Any],
+    begun: tuple[str, int],
+) -> None:
+    cometly = sandbox(Options(queued_seconds=0.0))
+    ids = cometly.space.fill(50, FIRST, NOW)
+    busy(cometly)
+    endpoint, calls = begun
+
+    with started(cometly, config) as tap:
+        tap.until(lambda: cometly.log_calls()[endpoint] >= calls)
+        tap.stop(signal.SIGKILL)
+        lines = whole_lines(tap.out.read())
+        spooled = tap.spooled
+
+    assert "STATE" not in [line["type"] for line in lines]
+    assert spooled == []
+    cometly.clear_faults()
+    cometly.options = Options(limits=PLENTY, queued_seconds=0.0)
+    again = sync(cometly, config)
+    assert again.ids == set(ids)
+    check(again, cometly, limits=PLENTY)
+
+
+@pytest.mark.parametrize("config", [CONFIG, EXPORT], ids=["pages", "exports"])
+def test_a_target_that_died_is_one_line(sandbox: StartSandbox, config: dict[str, Any]) -> None:
+    cometly = sandbox(Options(limits=PLENTY, queued_seconds=0.0))
+    cometly.space.fill(3000, FIRST, NOW)
+
+    with started(cometly, config) as tap:
+        tap.out.readline()
+        tap.out.close()
+        tap.process.wait(LONGEST_OUTAGE)
+        [error] = tap.errors
+        log = tap.log
+
+    assert tap.process.returncode == 1
+    assert "Standard output takes no more: Broken pipe" in error
+    assert "target's log" in error
+    assert log.splitlines()[-1] == error
+    assert "Traceback" not in log
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_behind_stdout_is_one_line(sandbox: StartSandbox) -> None:
+    cometly = sandbox(Options(limits=PLENTY))
+    cometly.space.fill(10, FIRST, NOW)
+
+    with Path("/dev/full").open("wb") as full, started(cometly, CONFIG, full) as tap:
+        tap.process.wait(LONGEST_OUTAGE)
+        [error] = tap.errors
+        log = tap.log
+
+    assert tap.process.returncode == 1
+    assert "Standard output takes no more: No space left on device" in error
+    assert log.splitlines()[-1] == error
+
+
+def test_a_signal_before_the_first_request_is_obeyed_too(sandbox: StartSandbox) -> None:
+    cometly = sandbox(Options(limits=Limits(list=1)))
+    reader, writer = os.pipe()
+
+    with started(cometly, CONFIG, writer) as tap:
+        os.close(writer)
+        tap.until(lambda: "Beginning sync" in tap.log)
+        seconds = tap.stop(signal.SIGTERM)
+    os.close(reader)
+
+    assert tap.process.returncode == 143
+    assert seconds < AT_ONCE + BUSY
