@@ -1,4 +1,4 @@
-"""Each test that the README names as a proof is there."""
+"""Each case of docs/reliability.md has tests, and each test that is named for one exists."""
 
 from __future__ import annotations
 
@@ -7,51 +7,50 @@ import re
 from functools import cache
 from pathlib import Path
 
-from tests.readme import README
-
 TESTS = Path(__file__).parent
-BEGIN, END = "<!-- survives -->", "<!-- /survives -->"
+SURVIVES = TESTS / "survives.md"
+RELIABILITY = TESTS.parent / "docs" / "reliability.md"
 
-_SUMMARY = re.compile(r"<summary>.+: (\d+) cases</summary>")
-_TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
+_TEST = re.compile(r"`(\w+\.py)::(\w+)`")
 _HEAD = 2  # lines of a table that are no cases
 
 
-def section() -> str:
-    """What it survives, as the README has it."""
-    text = README.read_text("utf-8")
-    assert text.count(BEGIN) == text.count(END) == 1
-    return text.partition(BEGIN)[2].partition(END)[0]
-
-
-def tables() -> list[list[str]]:
-    """The cases of each block, one a line."""
-    blocks = section().split("<details>")[1:]
-    lines = [[line for line in block.splitlines() if line.startswith("|")] for block in blocks]
-    return [rows[_HEAD:] for rows in lines]
+def tables(file: Path) -> dict[str, list[list[str]]]:
+    """The cases of a document by heading, each as the cells of its row."""
+    found = {}
+    for section in re.split(r"^## ", file.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+        title, *lines = section.splitlines()
+        rows = [line for line in lines if line.startswith("|")][_HEAD:]
+        found[title] = [row.strip("| ").split(" | ") for row in rows]
+    return found
 
 
 @cache
-def functions_of(file: str) -> frozenset[str]:
-    path = TESTS / file
-    if not path.is_file():
-        return frozenset()
-    body = ast.parse(path.read_text("utf-8")).body
-    return frozenset(node.name for node in body if isinstance(node, ast.FunctionDef))
+def functions_in(name: str) -> frozenset[str]:
+    """The functions in all files of that name."""
+    bodies = [ast.parse(file.read_text("utf-8")).body for file in TESTS.rglob(name)]
+    return frozenset(
+        node.name for body in bodies for node in body if isinstance(node, ast.FunctionDef)
+    )
 
 
 def test_each_test_that_is_named_exists() -> None:
-    found = _TEST.findall(section())
+    text = SURVIVES.read_text("utf-8")
+    named = _TEST.findall(text)
 
-    assert len(found) == section().count("::") > 0
-    assert [f"{file}::{name}" for file, name in found if name not in functions_of(file)] == []
+    assert len(named) == text.count("::") > 0
+    assert [f"{file}::{test}" for file, test in named if test not in functions_in(file)] == []
 
 
 def test_each_case_names_its_test() -> None:
-    assert [row for rows in tables() for row in rows if not _TEST.search(row)] == []
+    cases = [row for rows in tables(SURVIVES).values() for row in rows]
+
+    assert [row for row in cases if not _TEST.search(row[-1])] == []
 
 
-def test_the_cases_are_as_many_as_is_said() -> None:
-    said = [int(number) for number in _SUMMARY.findall(section())]
+def test_the_cases_are_those_of_the_document() -> None:
+    said, shown = tables(RELIABILITY), tables(SURVIVES)
 
-    assert said == [len(rows) for rows in tables()]
+    assert list(said) == list(shown)
+    for title, rows in said.items():
+        assert [row[0] for row in rows] == [row[0] for row in shown[title]], title

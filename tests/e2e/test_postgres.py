@@ -1,7 +1,7 @@
 """Contacts in PostgreSQL: what Meltano and its target-postgres make of the tap's messages.
 
 Each start of Meltano costs seconds: all tests share a project, and tests that can share runs do.
-The plugins for several Spaces, masking and BATCH are those of the README's recipes.
+The plugins for several Spaces, masking and BATCH are those of the documented recipes.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from tests.e2e.conftest import END, QUICK, START, newcomer, read_from
 from tests.e2e.table import Rows, Table, contacts_in, contacts_of
 from tests.sandbox import Sandbox, dated
+from tests.support.meltano import MeltanoError
 from tests.support.recipes import recipe
 
 if TYPE_CHECKING:
@@ -111,6 +113,29 @@ def test_arrays_and_timestamps_have_types_of_postgresql(story: Story) -> None:
     }
 
 
+def test_the_table_is_the_documented_one(story: Story, postgres: Postgres) -> None:
+    ddl, row = recipe("The table").blocks["sql"]
+    twin = row.replace("    49,", "    50,")
+    script(postgres, "CREATE SCHEMA documented", ddl, row, twin)
+    documented = Table(postgres, "documented")
+    asked_for = ["comet_tokens"]  # here nobody does
+
+    assert documented.types() == {**story.table.types(), **dict.fromkeys(asked_for, "text[]")}
+    example = documented.rows()[49]
+    loaded = next(iter(story.backfilled.values()))
+    assert example.keys() == {*loaded, *asked_for}
+    for query in recipe("First queries").blocks["sql"]:
+        assert script(postgres, query)
+
+
+def script(postgres: Postgres, *statements: str) -> list[tuple[Any, ...]]:
+    """Run documented SQL in the schema `documented`; answers the last statement's rows."""
+    with psycopg.connect(postgres.url) as connection:
+        for statement in statements:
+            ran = connection.execute(statement.replace("cometly.", "documented.").encode())
+        return ran.fetchall() if ran.description else []
+
+
 def test_the_next_run_loads_what_is_new_and_nothing_else(story: Story) -> None:
     assert story.hourly.keys() - story.backfilled.keys() == {story.newcomer}
     assert _written(story.hourly, since=story.backfilled) == {story.newcomer}
@@ -160,7 +185,7 @@ def test_a_full_sync_removes_who_was_merged_away(
     assert contacts_in(marked) == contacts_of(cometly)
 
 
-# The README's recipes.
+# The documented recipes.
 
 
 def test_two_spaces_fill_two_schemas(
@@ -172,9 +197,9 @@ def test_two_spaces_fill_two_schemas(
     us.space.fill(20, START, END, seed=1)
     eu.space.fill(30, START, END, seed=2)
     settings = {
-        "TAP_COMETLY__US_API_KEY": "ck_us",
+        "COMETLY_US_API_KEY": "ck_us",
         "TAP_COMETLY__US_API_URL": us.api_url,
-        "TAP_COMETLY__EU_API_KEY": "ck_eu",
+        "COMETLY_EU_API_KEY": "ck_eu",
         "TAP_COMETLY__EU_API_URL": eu.api_url,
     }
 
@@ -184,6 +209,18 @@ def test_two_spaces_fill_two_schemas(
     # Then each has its own table
     assert contacts_in(Table(postgres, "cometly_us").rows()) == contacts_of(us)
     assert contacts_in(Table(postgres, "cometly_eu").rows()) == contacts_of(eu)
+
+
+def test_a_space_whose_key_is_missing_is_not_read_with_that_of_the_parent(
+    sandbox: StartSandbox, meltano: MeltanoProject
+) -> None:
+    cometly = sandbox(replace(QUICK))  # its key is in TAP_COMETLY_API_KEY
+    settings = {"TAP_COMETLY__US_API_URL": cometly.api_url, "COMETLY_SU_API_KEY": "misspelt"}
+
+    with pytest.raises(MeltanoError, match="api_key"):
+        meltano.run("tap-cometly--us", "target-postgres--us", settings=settings)
+
+    assert cometly.requests == []
 
 
 def test_masked_columns_are_hashed_and_deselected_ones_are_not_there(

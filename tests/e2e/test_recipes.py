@@ -1,4 +1,4 @@
-"""The README's recipes work as they are written there.
+"""The documented recipes work as they are written there.
 
 Those that are plugins for Meltano (several Spaces, masking, BATCH) are loaded in `test_postgres`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -20,7 +21,7 @@ import yaml
 
 from tests.e2e.conftest import END, QUICK, START, newcomer, read_from
 from tests.e2e.table import Table, contacts_in, contacts_of
-from tests.support.meltano import CHECKOUT, MELTANO, put_on_path
+from tests.support.meltano import CHECKOUT, MELTANO, put_on_path, uv
 from tests.support.recipes import recipe, recipes
 from tests.support.running import SCRIPT, bookmark_of, config_for
 
@@ -51,8 +52,9 @@ def test_the_schedules_are_those_of_meltano_yml() -> None:
 
 
 def test_cron_runs_each_schedule_at_its_time() -> None:
-    lines = recipe(HOURLY).only("cron").splitlines()
+    path, *lines = recipe("Cron").only("cron").splitlines()
 
+    assert path.startswith("PATH=/")
     times = [" ".join(line.split()[:5]) for line in lines]
     assert dict(zip(SCHEDULES, times, strict=True)) == SCHEDULES
     for schedule, line in zip(SCHEDULES, lines, strict=True):
@@ -172,6 +174,43 @@ def test_state_in_a_bucket_is_where_the_next_run_goes_on(
     assert sum(request.rows for request in cometly.requests) < 10
 
 
+# In a container.
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_steps_of_the_dockerfile_install_the_tap(tmp_path: Path) -> None:
+    # Given what is copied into the image
+    container = recipe("In a container")
+    steps = [line.split(" ", 1) for line in container.only("dockerfile").splitlines()]
+    left_out = container.only("text").split()
+    home = tmp_path / "home"
+    shutil.copytree(CHECKOUT, home, ignore=shutil.ignore_patterns(*left_out))
+
+    # When its steps are taken here, for a machine seldom has an engine that builds images
+    cache = subprocess.run([uv(), "cache", "dir"], capture_output=True, text=True, check=True)  # noqa: S603
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "PATH": f"{home / '.local' / 'bin'}:{os.environ['PATH']}",
+        "UV_CACHE_DIR": cache.stdout.strip(),
+    }
+    commands = [command for kind, command in steps if kind == "RUN"][1:]  # the first wants a root
+    for command in (*commands, "meltano invoke tap-cometly --version"):
+        ran = subprocess.run(  # noqa: S603, our own documentation
+            ["bash", "-c", command],  # noqa: S607, any bash will do
+            cwd=home,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    # Then the tap can be run
+    assert ran.stdout.startswith("tap-cometly v")
+
+
 # Without Meltano.
 
 
@@ -216,9 +255,10 @@ def _configure(folder: Path, cometly: Sandbox, **more: Any) -> None:
 
 
 def _pipe(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603, our own README
-        ["bash", "-c", recipe("Without Meltano").only("bash")],  # noqa: S607, any bash will do
-        cwd=folder,
+    script = folder / "sync.sh"
+    script.write_text(recipe("Without Meltano").only("bash"), "utf-8")
+    return subprocess.run(  # noqa: S603, our own documentation
+        ["bash", script],  # noqa: S607, any bash will do
         env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""The recipes of the README, as they are written there."""
+"""The recipes of the documentation, as they are written there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from tests.support.meltano import CHECKOUT, merge
 
-_SECTION = re.compile(r"^## Recipes\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_DOCUMENTS = [CHECKOUT / "docs" / name for name in ("recipes.md", "orchestrators.md")]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,9 +34,8 @@ class Recipe:
 
 def recipes() -> dict[str, Recipe]:
     """All of them, by title."""
-    section = _SECTION.search((CHECKOUT / "README.md").read_text("utf-8"))
-    assert section, "the README has no recipes"
-    _, *parts = re.split(r"^### ", section[1], flags=re.MULTILINE)
+    text = "\n".join(document.read_text("utf-8") for document in _DOCUMENTS)
+    _, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
     titled = (part.split("\n", 1) for part in parts)
     return {title: Recipe(_blocks(text)) for title, text in titled}
 
