@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.support.postgres import SETTINGS, Postgres, PostgresError
+from tests.support.postgres import Postgres, PostgresError
 
 
 def test_answers_queries(postgres: Postgres) -> None:
@@ -47,7 +50,7 @@ def test_leaves_no_process_and_no_directory(failure: BaseException | None) -> No
     left: list[BaseException] = []
     try:
         with Postgres() as server:
-            process, home = _process_and_home_of(server)
+            process, home = process_and_home_of(server)
             assert _runs(process)
             assert home.is_dir()
             if failure:
@@ -61,17 +64,48 @@ def test_leaves_no_process_and_no_directory(failure: BaseException | None) -> No
     assert not home.exists()
 
 
-def test_says_why_it_did_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SETTINGS, "shared_buffers", "plenty")
+def test_does_not_outlive_a_test_run_that_is_killed() -> None:
+    # Given a process that has started a server
+    code = (
+        "import sys\n"
+        "from tests.support.postgres import Postgres\n"
+        "from tests.test_postgres_support import process_and_home_of\n"
+        "with Postgres() as server:\n"
+        "    print(*process_and_home_of(server), flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stdout
+        pid, home = killed.stdout.readline().split()
+        assert _runs(int(pid))
 
+        # When it is killed
+        killed.kill()
+
+    # Then nothing of the server is left
+    until = time.monotonic() + 30
+    while (_runs(int(pid)) or Path(home).exists()) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not _runs(int(pid))
+    assert not Path(home).exists()
+
+
+def test_has_the_settings_that_it_is_given() -> None:
+    with Postgres(timezone="America/New_York") as server:
+        assert server.query("SELECT current_setting('timezone')") == [("America/New_York",)]
+
+
+def test_says_why_it_did_not_start() -> None:
     with (
         pytest.raises(PostgresError, match='invalid value for parameter "shared_buffers"'),
-        Postgres(),
+        Postgres(shared_buffers="plenty"),
     ):
         pytest.fail("started with a setting that makes no sense")
 
 
-def _process_and_home_of(server: Postgres) -> tuple[int, Path]:
+def process_and_home_of(server: Postgres) -> tuple[int, Path]:
     [(pid_file, data)] = server.query(
         "SELECT pg_read_file('postmaster.pid'), current_setting('data_directory')"
     )

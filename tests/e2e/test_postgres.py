@@ -19,6 +19,7 @@ from tests.e2e.conftest import END, QUICK, START, newcomer, read_from
 from tests.e2e.table import Rows, Table, contacts_in, contacts_of
 from tests.sandbox import Sandbox, dated
 from tests.support.meltano import MeltanoError
+from tests.support.postgres import Postgres
 from tests.support.recipes import recipe
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from tests.sandbox.fixture import StartSandbox
     from tests.support.meltano import MeltanoProject
-    from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -183,6 +183,44 @@ def test_a_full_sync_removes_who_was_merged_away(
     assert contacts_in(deleted) == contacts_of(cometly)
     del marked[7]
     assert contacts_in(marked) == contacts_of(cometly)
+
+
+# A server that is not in UTC.
+
+
+@pytest.fixture(scope="module")
+def postgres_in_new_york() -> Iterator[Postgres]:
+    with Postgres(timezone="America/New_York") as server:
+        yield server
+
+
+# By INSERT the target would shift `created_at` by the zone of its session.
+@pytest.mark.parametrize(
+    "loads", [{}, {"TARGET_POSTGRES_USE_COPY": "false", "PGTZ": "UTC"}], ids=["COPY", "PGTZ"]
+)
+def test_times_stay_utc_whatever_the_zone_of_the_server(
+    sandbox: StartSandbox,
+    meltano: MeltanoProject,
+    postgres_in_new_york: Postgres,
+    loads: dict[str, str],
+    request: pytest.FixtureRequest,
+) -> None:
+    cometly = sandbox(replace(QUICK))
+    cometly.space.fill(CONTACTS, START, END)
+    case = request.node.callspec.id.lower()
+    table = Table(postgres_in_new_york, f"new_york_{case}")
+    settings = {
+        **read_from(cometly),
+        "TARGET_POSTGRES_PORT": str(table.server.port),
+        "TARGET_POSTGRES_PASSWORD": table.server.password,
+        "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": table.schema,
+        **loads,
+    }
+
+    apart = f"--state-id-suffix={case}"  # from other runs of this pipeline
+    meltano.run(apart, "tap-cometly", "target-postgres", settings=settings)
+
+    assert contacts_in(table.rows()) == contacts_of(cometly)
 
 
 # The documented recipes.

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tarfile
 import zipfile
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from packaging.metadata import Metadata
+from typing_extensions import override
 
 from tests.release.building import CHECKOUT, Built, build, build_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Not where the built package is tested: there is nothing to build.
+markdown = pytest.importorskip("readme_renderer.markdown")
 
 PACKAGE = CHECKOUT / "tap_cometly"
 
@@ -40,6 +48,17 @@ def stem(built: Built) -> str:
 def read(wheel: Path, name: str) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(name)
+
+
+def metadata_of(built: Built) -> bytes:
+    return read(built.wheel, f"{stem(built)}.dist-info/METADATA")
+
+
+def tool(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(  # noqa: S603
+        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
 
 
 def test_the_wheel_holds_the_package_its_licence_and_its_metadata(built: Built) -> None:
@@ -71,14 +90,64 @@ def test_the_wheel_of_the_checkout_is_that_of_the_source_distribution_to_the_byt
 
 
 def test_the_metadata_are_valid_and_the_readme_is_their_text(built: Built) -> None:
-    raw = read(built.wheel, f"{stem(built)}.dist-info/METADATA")
-
-    metadata = Metadata.from_email(raw, validate=True)
+    metadata = Metadata.from_email(metadata_of(built), validate=True)
 
     assert str(metadata.version) in built.wheel.name
     assert metadata.license_expression == "Apache-2.0"
     assert metadata.description_content_type == "text/markdown"
     assert metadata.description == (CHECKOUT / "README.md").read_text("utf-8")
+
+
+def test_pypi_would_take_it_and_show_its_page(built: Built) -> None:
+    checked = tool("twine", "check", "--strict", str(built.wheel), str(built.sdist))
+
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_pyroma_finds_nothing_missing_but_where_the_project_lives(built: Built) -> None:
+    # Without an address of the repository, and of people, there are none to tell.
+    unknown = ["AuthorEmail"]
+    if not Metadata.from_email(metadata_of(built), validate=True).project_urls:
+        unknown.append("Url")
+
+    rated = tool("pyroma", "--min=10", f"--skip-tests={','.join(unknown)}", str(built.sdist))
+
+    assert rated.returncode == 0, rated.stdout
+
+
+class Page(HTMLParser):
+    """A page's links and images, and what can be linked to on it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(html)
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in {"href", "src"}:
+                self.targets.append(value or "")
+            elif name in {"id", "name"}:
+                self.anchors.add(f"#{value}")
+
+
+def test_each_link_and_image_of_the_readme_leads_somewhere_from_pypi() -> None:
+    html = markdown.render((CHECKOUT / "README.md").read_text("utf-8"))
+    assert html, "PyPI would show no page"
+    page = Page(html)
+
+    lost = [link for link in page.targets if not urlsplit(link).scheme and link not in page.anchors]
+
+    assert lost == [], (
+        "PyPI shows the README without the repository around it, and headings have no anchors "
+        "there: name files as text (`docs/recipes.md`), or link to a full address"
+    )
+
+
+def test_the_readme_has_no_diagram_that_pypi_shows_as_code() -> None:
+    assert "```mermaid" not in (CHECKOUT / "README.md").read_text("utf-8"), "use a table"
 
 
 def test_it_brings_one_command(built: Built) -> None:

@@ -7,9 +7,9 @@ import os
 import pwd
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from importlib.util import find_spec
@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from tests.support import guard as guarding
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from typing_extensions import LiteralString, Self
 
 SECONDS_TO_START = 60
-SECONDS_TO_STOP = 10
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -49,7 +50,13 @@ class Postgres:
     user = "postgres"
     database = "postgres"
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        """Prepare.
+
+        Args:
+            settings: Of the server, beside and instead of `SETTINGS`.
+        """
+        self._settings = {**SETTINGS, **settings}
         self.port = 0
         self.password = secrets.token_urlsafe(16)
         self._running = contextlib.ExitStack()
@@ -60,7 +67,7 @@ class Postgres:
             binaries = _readable_binaries(home)
             self._create_cluster(binaries, home)
             self.port = _free_port()
-            server = starting.enter_context(_server(binaries, home, self.port))
+            server = starting.enter_context(_server(binaries, home, self.port, self._settings))
             self._wait_until_ready(server, home)
             self._running = starting.pop_all()
         return self
@@ -125,35 +132,42 @@ class Postgres:
 
 @contextlib.contextmanager
 def _private_directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tap-cometly-postgres-") as name:
+    # Once the server has been started, what guards it removes the directory.
+    with tempfile.TemporaryDirectory(
+        prefix="tap-cometly-postgres-", ignore_cleanup_errors=True
+    ) as name:
         home = Path(name)
         _give_to_server(home)
         yield home
 
 
 @contextlib.contextmanager
-def _server(binaries: Path, home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _server(
+    binaries: Path, home: Path, port: int, settings: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the server under a guard, so that it cannot outlive this process."""
     command = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port)]
-    for name, value in SETTINGS.items():
+    for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
+    as_server = _as_server(home)
+    user = f"{as_server['user']}:{as_server['group']}" if _runs_as_root() else ""
+    guard = [sys.executable, "-I", guarding.__file__, str(home), user, *command]
     with _log(home).open("wb") as log:
         # A session of its own: Ctrl-C is for us, and we stop the server in our order.
         server = subprocess.Popen(  # noqa: S603
-            command, stdout=log, stderr=log, start_new_session=True, **_as_server(home)
+            guard,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=as_server["env"],
+            start_new_session=True,
         )
     try:
         yield server
     finally:
-        _stop(server)
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):  # fast, immediate, at last by force
-        if server.poll() is None:
-            server.send_signal(how)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(SECONDS_TO_STOP)
-            return
+        assert server.stdin
+        server.stdin.close()
+        server.wait()
 
 
 def _readable_binaries(home: Path) -> Path:
