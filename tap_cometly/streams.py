@@ -12,12 +12,11 @@ from typing_extensions import override
 
 from tap_cometly.contacts.schema import KEY, OPTIONS, REPLICATION_KEY, fields_asked, schema_for
 from tap_cometly.exceptions import CatalogError, naming
-from tap_cometly.messages.contact_writer import contact_writer
 from tap_cometly.messages.encoder import as_record
-from tap_cometly.runtime.progress import Progress
-from tap_cometly.runtime.reporter import SyncReporter
+from tap_cometly.messages.writer import contact_writer
+from tap_cometly.runtime.progress import PAGES, Progress, SyncReporter
 from tap_cometly.state import Bookmark
-from tap_cometly.timeranges import SyncRange, Window
+from tap_cometly.timeranges import SyncRange, Window, utc_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -62,6 +61,11 @@ def complete(entry: CatalogEntry) -> None:
         entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
 
 
+def _describe(bookmark: Bookmark | None) -> str:
+    instant = bookmark.instant if bookmark else None
+    return f"Bookmark: {utc_text(instant)}" if instant else "No bookmark"
+
+
 class ContactsStream(Stream):
     """The contacts of one Cometly Space."""
 
@@ -89,15 +93,21 @@ class ContactsStream(Stream):
             on_batch=self._batches.increment,
         )
         with (
-            SyncReporter(self, self._tap.clock, bookmark, self._tap.stop) as reporter,
+            SyncReporter(
+                self, self._tap.clock, self._tap.stop, lambda: _describe(bookmark)
+            ) as reporter,
             self._reading(bookmark, reporter.progress) as windows,
         ):
             for window, blocks in windows:
-                for contacts in reporter.blocks(window, blocks):
+                if reporter.progress._window is None:  # noqa: SLF001, until pages enter windows themselves
+                    reporter.progress.enter(
+                        str(window), window.seconds, way=PAGES, expected=window.expected
+                    )
+                for contacts in reporter.blocks(blocks):
                     writer.write(contacts)
                 writer.finish()
                 self._commit(window, bookmark)
-                reporter.committed(window)
+                reporter.committed()
         self._activate(reporter.progress.contacts)
         yield from ()  # all messages have been written; the SDK wants a generator
 
@@ -114,7 +124,7 @@ class ContactsStream(Stream):
             return
         from tap_cometly.extract.reading import open_reading  # noqa: PLC0415, `--discover` reads nothing
 
-        progress.begin(asked)
+        progress.begin(asked.seconds)
         with open_reading(
             self._tap.settings, self.fields, sync_range, self._tap.clock, progress, self.logger
         ) as reading:

@@ -225,7 +225,7 @@ class CometlyClient:
             with self._send(call) as response:
                 headers = response.headers
                 elapsed = response.elapsed.total_seconds()
-                metering.answered(call.endpoint, response.status_code, elapsed)
+                metering.request_answered(call.endpoint, response.status_code, elapsed)
                 self._note_sign_of_life(response)
                 body = Body.received(response, too_late=self._deadline())
                 return _Answer(response.status_code, headers.get("Retry-After"), body)

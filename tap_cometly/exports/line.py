@@ -149,7 +149,9 @@ class Line:
         """Create a failed job once more, then halve its window, or leave it to pages."""
         now = self._clock.monotonic()
         job.close()
-        metering.export_ended(job, now, completed=False)
+        if not job.timed:
+            job.timed = True
+            metering.export_ended(str(job.window), now - job.created, completed=False)
         if self._streak.failed(job.created, now):
             msg = f"Three exports in a row failed, the last one because {problem}"
             advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."

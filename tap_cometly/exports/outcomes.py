@@ -102,7 +102,8 @@ class Outcomes:
 
     def _completed(self, job: Job, url: str, now: float) -> None:
         if not job.timed:  # otherwise only its file is to be had again
-            metering.export_ended(job, now, completed=True)
+            job.timed = True
+            metering.export_ended(str(job.window), now - job.created, completed=True)
             self._line.durations.learn_from(job, now)
             self._line.look_anew()
         job.stage = Stage.FETCHING
@@ -128,7 +129,9 @@ class Outcomes:
             spool = self._api.fetch(url)
         finally:
             if not self._clock.closed:
-                metering.download_ended(window, self._clock.monotonic() - began, spool)
+                metering.download_ended(
+                    str(window), self._clock.monotonic() - began, spool.size if spool else None
+                )
         return spool
 
     def _fetched(self, job: Job, outcome: SpoolFile | Exception) -> None:

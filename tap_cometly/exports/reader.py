@@ -12,7 +12,7 @@ from tap_cometly.exports.line import Limits
 from tap_cometly.exports.works import Works
 from tap_cometly.extract.planner import WindowPlanner
 from tap_cometly.extract.probing import Counted
-from tap_cometly.runtime.progress import EXPORT, PAGES, Opened
+from tap_cometly.runtime.progress import EXPORT, PAGES
 from tap_cometly.timeranges import wall_range
 
 if t.TYPE_CHECKING:
@@ -104,7 +104,13 @@ class ExportReader:
                     continue
                 counted = Counted(self._begun(works, job))
                 way = PAGES if job.stage is Stage.BY_PAGES else EXPORT
-                self._progress.opened = Opened(way, job.holds, works.left())
+                self._progress.enter(
+                    str(job.window),
+                    job.window.seconds,
+                    way=way,
+                    expected=job.holds,
+                    remaining=works.left(),
+                )
                 yield job.window, iter(counted)
                 works.taken(job, counted.contacts)
         finally:

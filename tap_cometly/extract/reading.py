@@ -18,7 +18,7 @@ from tap_cometly.extract.connection_report import ConnectionReport
 from tap_cometly.extract.extractor import Extractor
 from tap_cometly.extract.pagination import CursorPaginator, Listing
 from tap_cometly.extract.timezone_check import TimezoneCheck
-from tap_cometly.runtime.memory import give_back_memory
+from tap_cometly.runtime.progress import RequestStats
 from tap_cometly.runtime.tasks import ThreadTasks
 from tap_cometly.timeranges import CLOCK_TOLERANCE
 
@@ -56,11 +56,13 @@ def open_reading(
     Yields:
         What reads ranges.
     """
-    give_back_memory()
     clock = clock.fresh()
     agent = f"tap-cometly/{metadata.version('tap-cometly')}"
     client = CometlyClient(settings, clock, logger, agent=agent)
-    progress.limiters = client.limiters
+    progress.requests = lambda: {
+        endpoint: RequestStats(limiter.requests, limiter.in_flight, limiter.waited)
+        for endpoint, limiter in client.limiters.items()
+    }
     timeout = float(settings.request_timeout)
     downloader = Downloader(clock, logger, timeout=timeout, agent=agent)
     repairs = RepairLog(logger)

@@ -1,4 +1,4 @@
-"""The time, and waiting for it: passed in wherever it is needed, so that tests can own it."""
+"""The time, and waiting for it: passed in wherever it is needed, so that tests can replace it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import typing as t
 from datetime import datetime, timezone
 
-from tap_cometly.exceptions import ClosedError
+from tap_cometly.exceptions import ClosedError, machine_error
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,6 @@ class Clock:
     """The machine's clock, and a sleep that ends early when the sync does."""
 
     def __init__(self) -> None:
-        """Start with nobody having closed anything."""
         self._closed = threading.Event()
 
     def fresh(self) -> Clock:
@@ -25,7 +24,7 @@ class Clock:
         return Clock()
 
     def now(self) -> datetime:
-        """Give the machine's idea of now, in UTC."""
+        """Give the machine's time, in UTC."""
         return datetime.now(tz=timezone.utc)
 
     def monotonic(self) -> float:
@@ -50,13 +49,16 @@ class Clock:
         Args:
             seconds: From one time to the next.
             do: Must neither raise nor take long.
+
+        Raises:
+            MachineError: No more threads can be started.
         """
 
         def run() -> None:
             while not self._closed.wait(seconds):
                 do()
 
-        threading.Thread(target=run, daemon=True, name="tap-cometly").start()
+        start_thread(run)
 
     @property
     def closed(self) -> bool:
@@ -66,3 +68,17 @@ class Clock:
     def close(self) -> None:
         """Wake every sleeper of this clock, for good."""
         self._closed.set()
+
+
+def start_thread(run: Callable[[], None]) -> threading.Thread:
+    """Run something in a thread that does not keep the process alive.
+
+    Raises:
+        MachineError: No more threads can be started.
+    """
+    thread = threading.Thread(target=run, daemon=True, name="tap-cometly")
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise machine_error(error) or error from None
+    return thread

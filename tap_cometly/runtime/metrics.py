@@ -1,4 +1,8 @@
-"""What things took, as the SDK's metrics: lines that whoever reads a Meltano tap's log knows."""
+"""The SDK's metrics: METRIC lines, as whoever reads a Meltano tap's log knows them.
+
+Requests are counted per window at INFO. The time of each single one is told at DEBUG only, where it
+does not drown the rest of the log.
+"""
 
 from __future__ import annotations
 
@@ -10,77 +14,75 @@ from singer_sdk.metrics import Metric, Point, Status, Tag, get_metrics_logger, l
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_cometly.client.client import Endpoint
-    from tap_cometly.client.rate_limit import RateLimiter
-    from tap_cometly.exports.download import SpoolFile
-    from tap_cometly.exports.job import Job
-    from tap_cometly.timeranges import Window
-
 _STREAM = "contacts"
-_PATHS: dict[Endpoint, str] = {
+_PATHS = {
     "list": "/contacts",
     "create": "/contacts/exports",
     "poll": "/contacts/exports/{export_id}",
 }
-_WRONG = 400  # and above: the HTTP status of a request that failed
+_FIRST_ERROR = 400  # the lowest HTTP status of a request that failed
 
 
-def answered(endpoint: Endpoint, status: int, seconds: float) -> None:
-    """Tell how long an answer took to begin.
+def request_answered(endpoint: str, status: int, seconds: float) -> None:
+    """Tell, at DEBUG, how long an answer took to begin.
 
     Args:
-        endpoint: What was asked.
+        endpoint: `list`, `create` or `poll`.
         status: The HTTP status.
         seconds: From sending the request to the answer's headers.
     """
-    tags: dict[str, t.Any] = {
+    tags = {
         Tag.ENDPOINT: _PATHS[endpoint],
         Tag.HTTP_STATUS_CODE: status,
-        Tag.STATUS: _status(succeeded=status < _WRONG),
+        Tag.STATUS: _status(succeeded=status < _FIRST_ERROR),
     }
-    _tell("timer", Metric.HTTP_REQUEST_DURATION, seconds, tags)
+    point = _point("timer", Metric.HTTP_REQUEST_DURATION, seconds, tags)
+    get_metrics_logger().debug("METRIC: %s", point)
 
 
-def asked(limiters: Mapping[Endpoint, RateLimiter]) -> None:
-    """Tell how many requests were made in all."""
-    for endpoint, limiter in limiters.items():
-        if limiter.requests:
-            tags: dict[str, t.Any] = {Tag.ENDPOINT: _PATHS[endpoint], Tag.PID: os.getpid()}
-            _tell("counter", Metric.HTTP_REQUEST_COUNT, limiter.requests, tags)
-
-
-def export_ended(job: Job, now: float, *, completed: bool) -> None:
-    """Tell how long an export job took from its creation to its end; once of each job.
+def requests_made(endpoint: str, count: int) -> None:
+    """Tell how many requests were made since this was told last.
 
     Args:
-        job: It has ended, as far as its polls show.
-        now: Monotonic seconds.
+        endpoint: `list`, `create` or `poll`.
+        count: The requests; each belongs to one count only.
+    """
+    tags = {Tag.ENDPOINT: _PATHS[endpoint], Tag.PID: os.getpid()}
+    log(get_metrics_logger(), _point("counter", Metric.HTTP_REQUEST_COUNT, count, tags))
+
+
+def export_ended(window: str, seconds: float, *, completed: bool) -> None:
+    """Tell how long an export job took; once of each job.
+
+    Args:
+        window: What it exported.
+        seconds: From its creation to its end, as far as its polls show.
         completed: Whether there is a file.
     """
-    if not job.timed:
-        job.timed = True
-        _job("export", now - job.created, {"window": str(job.window)}, succeeded=completed)
+    _tell_job("export", seconds, {"window": window}, succeeded=completed)
 
 
-def download_ended(window: Window, seconds: float, spool: SpoolFile | None) -> None:
+def download_ended(window: str, seconds: float, size: int | None) -> None:
     """Tell how long a download took, its verification included.
 
     Args:
-        window: Of the export.
+        window: What the file's export was of.
         seconds: From asking for the file to its last byte.
-        spool: The file, or None when it did not come whole.
+        size: The bytes of the file; None when it did not come whole.
     """
-    size = {} if spool is None else {"bytes": spool.size}
-    _job("download", seconds, {"window": str(window), **size}, succeeded=spool is not None)
+    tags: dict[str, t.Any] = {"window": window}
+    if size is not None:
+        tags["bytes"] = size
+    _tell_job("download", seconds, tags, succeeded=size is not None)
 
 
-def _job(kind: str, seconds: float, tags: Mapping[str, t.Any], *, succeeded: bool) -> None:
-    status = _status(succeeded=succeeded)
-    _tell("timer", Metric.JOB_DURATION, seconds, {Tag.JOB_TYPE: kind, Tag.STATUS: status, **tags})
+def _tell_job(kind: str, seconds: float, tags: Mapping[str, t.Any], *, succeeded: bool) -> None:
+    all_tags = {Tag.JOB_TYPE: kind, Tag.STATUS: _status(succeeded=succeeded), **tags}
+    log(get_metrics_logger(), _point("timer", Metric.JOB_DURATION, seconds, all_tags))
 
 
-def _tell(kind: str, metric: Metric, value: float, tags: Mapping[str, t.Any]) -> None:
-    log(get_metrics_logger(), Point(kind, metric, value, {Tag.STREAM: _STREAM, **tags}))
+def _point(kind: str, metric: Metric, value: float, tags: Mapping[t.Any, t.Any]) -> Point[float]:
+    return Point(kind, metric, value, {Tag.STREAM: _STREAM, **tags})
 
 
 def _status(*, succeeded: bool) -> Status:

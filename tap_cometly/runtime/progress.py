@@ -1,106 +1,147 @@
-"""How far a sync is, in numbers and words: what a terminal shows, and what breaks a log's silence.
+"""How far a sync is, and telling it: in the log, on a terminal, as metrics, in a last line.
 
-The sync notes what it does; any thread may ask at any time.
+The sync notes what it does in a `Progress`, which any thread may read at any time. A `Display`
+shows that: one class for the log, one for a terminal. A `SyncReporter` ties both to one sync.
 """
 
 from __future__ import annotations
 
+import abc
+import logging
+import os
+import sys
 import typing as t
 from datetime import timedelta
 
+from singer_sdk.exceptions import AbortedSyncPausedException
+from typing_extensions import Self, override
+
+from tap_cometly.runtime import metrics
+
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+    from types import TracebackType
 
-    from tap_cometly.client.client import Endpoint
-    from tap_cometly.client.rate_limit import RateLimiter
+    from singer_sdk import Stream
+
     from tap_cometly.runtime.clock import Clock
-    from tap_cometly.timeranges import Window
+    from tap_cometly.runtime.signals import StopSignal
 
-PAGES, EXPORT = "through pages", "through an export"
+logger = logging.getLogger(__name__)
 
-_SLOW = 1.0  # seconds that nobody waits for a target that reads
-_TOO_LITTLE = 0.005  # of the range, to tell from it how long the rest will take
-_ASKING: Mapping[Endpoint, str] = {
+PAGES, EXPORT = "through pages", "through an export"  # how a window is read, in words
+
+LONGEST_SILENCE = 30.0  # seconds without a line in the log
+CHECK_EVERY = 2.0  # seconds, to see whether it is time for a line
+_DRAW_EVERY = 0.25  # seconds
+_SLOW = 1.0  # seconds; a target that reads takes less for a block
+_LONG_WAIT = 1.0  # seconds of waiting for limits that are worth telling of a window
+_TOO_LITTLE = 0.005  # of the range; a smaller share does not tell how long the rest takes
+_ASKING = {
     "list": "asking the list",
     "create": "asking for an export",
-    "poll": "asking after an export",
+    "poll": "polling an export",
 }
 
+_Block = t.TypeVar("_Block", bound="Sized")
 
-class Opened(t.NamedTuple):
-    """What is known of a window when it begins to be read.
+
+class RequestStats(t.NamedTuple):
+    """The requests to one endpoint.
 
     Attributes:
-        way: How it is read, in words.
-        holds: How many contacts it holds.
-        left: How many contacts are behind it.
+        made: How many have been sent.
+        in_flight: How many of them have not been answered yet.
+        waited: Seconds that requests waited for the endpoint's limit.
     """
 
-    way: str = PAGES
-    holds: int | None = None
-    left: float | None = None
+    made: int
+    in_flight: int
+    waited: float
 
 
 class Progress:
     """What a sync has done, and what it is doing.
 
+    Args:
+        clock: Of the sync.
+
     Attributes:
-        contacts: That have been written.
-        opened: What whoever reads knows of the present window.
-        exports: Says what each export is doing, by the time; None while there are none.
-        budgets: Of the requests; empty before any can be made.
+        contacts: How many have been written.
+        exports: Says what each export is doing, given the monotonic time; None without exports.
+        requests: Gives the requests of each endpoint: `list`, `create`, `poll`.
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Begin."""
         self.contacts = 0
-        self.opened = Opened()
         self.exports: Callable[[float], list[str]] | None = None
-        self.limiters: Mapping[Endpoint, RateLimiter] = {}
-        self._writing_since: float | None = None
+        self.requests: Callable[[], Mapping[str, RequestStats]] = dict
         self._clock = clock
-        self._began = self._last_left = clock.monotonic()
-        self._whole: Window | None = None
-        self._window: Window | None = None
-        self._written_before = 0  # contacts of earlier windows
-        self._seconds_before = 0  # of the range
-        self._total: float | None = None
+        self._began = self._window_began = clock.monotonic()
+        self._writing_since: float | None = None
+        self._range_seconds: int | None = None
+        self._seconds_before = 0  # of the range, in windows that have been left
+        self._window: _Window | None = None
+        self._expected_in_all: float | None = None  # contacts
         self._share = 0.0
+        self._waited_before = 0.0  # seconds for limits, in windows that have been left
 
     # What the sync notes.
 
-    def begin(self, whole: Window) -> None:
-        """Note the range that is to be read."""
-        self._whole = whole
+    def begin(self, seconds: int) -> None:
+        """Note how long the range to be read is."""
+        self._range_seconds = seconds
 
-    def enter(self, window: Window) -> None:
-        """Note that a window begins to be read."""
-        self._window = window
-        self._written_before = self.contacts
-        if self.opened.holds is None:
-            self.opened = self.opened._replace(holds=window.expected)
-        _, holds, left = self.opened
-        if holds is not None and left is not None:
-            self._total = self.contacts + holds + left
+    def enter(
+        self,
+        window: str,
+        seconds: int,
+        *,
+        way: str,
+        expected: int | None = None,
+        remaining: float | None = None,
+    ) -> None:
+        """Note that a window begins to be read.
+
+        Args:
+            window: Its name, for the log.
+            seconds: Its length.
+            way: How it is read, in words: `PAGES` or `EXPORT`.
+            expected: How many contacts it holds, if that is known.
+            remaining: How many contacts lie behind it, if that is known.
+        """
+        self._window = _Window(window, seconds, way, expected, self.contacts)
+        if expected is not None and remaining is not None:
+            self._expected_in_all = self.contacts + expected + remaining
 
     def write(self) -> None:
-        """Note that contacts are on their way out."""
+        """Note that messages are being written."""
         self._writing_since = self._clock.monotonic()
 
     def wrote(self, contacts: int) -> None:
-        """Note that they have been taken."""
+        """Note that the messages of so many contacts have been written."""
         self._writing_since = None
         self.contacts += contacts
 
-    def leave(self, window: Window) -> str:
-        """Note that a window has been read, and sum it up."""
+    def leave(self) -> str:
+        """Note that the window has been read and committed.
+
+        Returns:
+            A line about it: its contacts, how they were read, and the seconds since the window
+            before; of these, the ones of waiting for limits are named.
+        """
         now = self._clock.monotonic()
-        took, self._last_left = now - self._last_left, now
-        held, way = self.contacts - self._written_before, self.opened.way
-        self._window = None
+        took, self._window_began = now - self._window_began, now
+        total = self._waited()
+        waited, self._waited_before = min(total - self._waited_before, took), total
+        self._writing_since = None
+        window, self._window = self._window, None
+        if window is None:
+            return ""
         self._seconds_before += window.seconds
-        self.opened = Opened()
-        return f"{window}: {_number(held)} contacts {way} in {took:.1f} s"
+        read = _number(self.contacts - window.contacts_before)
+        line = f"{window.name}: {read} contacts {window.way} in {took:.1f} s"
+        return line if waited < _LONG_WAIT else f"{line}, {waited:.1f} s of it waiting for limits"
 
     # What can be asked.
 
@@ -108,18 +149,18 @@ class Progress:
     def share(self) -> float:
         """The share of the range that is done, 0 to 1; never less than before.
 
-        Counted in contacts as soon as it is known about how many there are, for the same time may
-        hold none or most of them; before that in time.
+        Counted in contacts as soon as it is known about how many there are, for equal times may
+        hold very different numbers of them; before that in time.
         """
-        if self._total is None:
+        if self._expected_in_all is None:
             share = self._share_of_time()
         else:
-            share = self.contacts / max(self._total, self.contacts, 1)
+            share = self.contacts / max(self._expected_in_all, self.contacts, 1)
         self._share = max(self._share, min(share, 1.0))
         return self._share
 
     def summary(self) -> str:
-        """Say in words how much is done, how fast, and how long the rest may take."""
+        """Say how much is done, how fast, and how long the rest may take."""
         elapsed = self._clock.monotonic() - self._began
         rate = self.contacts / elapsed if elapsed > 0 else 0.0
         left = self._seconds_left(elapsed)
@@ -127,9 +168,11 @@ class Progress:
         return f"{_number(self.contacts)} contacts, {_number(rate)}/s{ahead}"
 
     def doing(self) -> str:
-        """Say in words what is being done, or waited for."""
+        """Say what is being done, or waited for."""
         now, exports, writing_since = self._clock.monotonic(), self.exports, self._writing_since
-        words = [text for kind, text in _ASKING.items() if self._is_asking(kind)]
+        words = [
+            _ASKING[endpoint] for endpoint, stats in self.requests().items() if stats.in_flight
+        ]
         if exports is not None and (each := exports(now)):
             words = [f"{len(each)} export{'s'[: len(each) - 1]}: {', '.join(each)}"]
         if writing_since is not None and now - writing_since > _SLOW:
@@ -137,29 +180,221 @@ class Progress:
         return "; ".join(words) or "waiting"
 
     def spent(self) -> str:
-        """Say in words which calls were made, and how long limits were waited for."""
-        made = ", ".join(f"{kind} {limiter.requests}" for kind, limiter in self.limiters.items())
-        waited = sum(limiter.waited for limiter in self.limiters.values())
-        return f"API calls: {made or 'none'}; {waited:.0f} s of waiting for limits"
+        """Say which requests were made, and how long limits were waited for."""
+        made = ", ".join(f"{name} {stats.made}" for name, stats in self.requests().items())
+        return f"API calls: {made or 'none'}; {self._waited():.0f} s of waiting for limits"
 
-    def _is_asking(self, endpoint: Endpoint) -> bool:
-        return endpoint in self.limiters and self.limiters[endpoint].in_flight > 0
+    def _waited(self) -> float:
+        return sum(stats.waited for stats in self.requests().values())
 
     def _share_of_time(self) -> float:
-        if self._whole is None:
+        if not self._range_seconds:
             return 0.0
-        within, window, holds = 0.0, self._window, self.opened.holds
-        if window is not None and holds:
-            read = (self.contacts - self._written_before) / holds
+        within, window = 0.0, self._window
+        if window is not None and window.expected:
+            read = (self.contacts - window.contacts_before) / window.expected
             within = min(read, 1.0) * window.seconds
-        return (self._seconds_before + within) / self._whole.seconds
+        return (self._seconds_before + within) / self._range_seconds
 
     def _seconds_left(self, elapsed: float) -> float | None:
         """Guess from how long the same has taken so far; None when there is too little to go by."""
         share = self.share
-        if share < _TOO_LITTLE:
-            return None
-        return elapsed * (1 - share) / share
+        return None if share < _TOO_LITTLE else elapsed * (1 - share) / share
+
+
+class _Window(t.NamedTuple):
+    """The window that is being read; see `Progress.enter`."""
+
+    name: str
+    seconds: int
+    way: str
+    expected: int | None
+    contacts_before: int
+
+
+class Display(abc.ABC):
+    """Shows a sync's progress.
+
+    Attributes:
+        every: Seconds from one call of `show` to the next.
+    """
+
+    every: float
+
+    @abc.abstractmethod
+    def show(self) -> None:
+        """Show how far the sync is now; called in the background."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Stop showing it."""
+
+
+class LogDisplay(Display):
+    """Writes a line to the log whenever nothing else has been written for long.
+
+    Args:
+        progress: What is told.
+        clock: Of the sync.
+        listen_to: The name of the logger whose lines count.
+    """
+
+    every = CHECK_EVERY
+
+    def __init__(self, progress: Progress, clock: Clock, listen_to: str) -> None:
+        self._progress = progress
+        self._clock = clock
+        self._handler = _LastLine(clock)
+        self._logger = logging.getLogger(listen_to)
+        self._logger.addHandler(self._handler)
+
+    @override
+    def show(self) -> None:
+        silence = self._clock.monotonic() - self._handler.at
+        if silence > LONGEST_SILENCE - 2 * CHECK_EVERY and not self._clock.closed:
+            share, progress = self._progress.share, self._progress
+            logger.info("%.0f%%, %s; %s", 100 * share, progress.summary(), progress.doing())
+
+    @override
+    def close(self) -> None:
+        self._logger.removeHandler(self._handler)
+        self._handler.close()
+
+
+class _LastLine(logging.Handler):
+    """Notes when a line was logged last."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(logging.INFO)
+        self._clock = clock
+        self.at = clock.monotonic()
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self.at = self._clock.monotonic()
+
+
+class TerminalDisplay(Display):
+    """Draws a progress bar at the bottom of a terminal.
+
+    Args:
+        progress: What is drawn.
+        stop: Held while something is drawn.
+    """
+
+    every = _DRAW_EVERY
+
+    def __init__(self, progress: Progress, stop: StopSignal) -> None:
+        from tap_cometly.runtime.progress_bar import ProgressBar  # noqa: PLC0415, takes 50 ms to import
+
+        self._progress = progress
+        self._bar = ProgressBar(stop)
+
+    @override
+    def show(self) -> None:
+        progress = self._progress
+        self._bar.draw(progress.share, progress.summary(), progress.doing())
+
+    @override
+    def close(self) -> None:
+        self._bar.close()
+
+
+class SyncReporter:
+    """Tells how a sync goes, from when it is entered until it is left.
+
+    Args:
+        stream: What is synced: its metrics are used, and its tap's logger is listened to.
+        clock: The machine's.
+        stop: Held while a terminal is drawn on.
+        describe_bookmark: Words for the last line: where the bookmark is by then.
+
+    Attributes:
+        progress: What there is to tell.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        clock: Clock,
+        stop: StopSignal,
+        describe_bookmark: Callable[[], str],
+    ) -> None:
+        self._stop = stop
+        self._clock = clock.fresh()
+        self._tap_name = stream.tap_name
+        self._describe_bookmark = describe_bookmark
+        self._counter, self._timer = stream.get_record_counter(), stream.get_sync_timer()
+        for meter in (self._counter, self._timer):
+            meter.with_context({})  # as the SDK's own loop has it, without partitions
+        self._is_sample = stream.ABORT_AT_RECORD_COUNT is not None
+        self._requests_counted: dict[str, int] = {}
+        self.progress = Progress(self._clock)
+
+    def __enter__(self) -> Self:
+        """Begin to show progress."""
+        self._counter.__enter__()
+        self._timer.__enter__()
+        self._display: Display
+        if on_terminal() and not self._is_sample:
+            self._display = TerminalDisplay(self.progress, self._stop)
+        else:
+            self._display = LogDisplay(self.progress, self._clock, self._tap_name)
+        self._clock.every(self._display.every, self._display.show)
+        return self
+
+    def blocks(self, blocks: Iterable[_Block]) -> Iterator[_Block]:
+        """Go through a window's blocks of contacts.
+
+        Args:
+            blocks: Each has been written by the time the next one is asked for. What is written
+                after the last one, up to `committed`, counts as waiting for the target, too.
+        """
+        for block in blocks:
+            self.progress.write()
+            yield block
+            self.progress.wrote(len(block))
+            self._counter.increment(len(block))
+        self.progress.write()
+
+    def committed(self) -> None:
+        """Tell that a window has been written to its end, STATE included."""
+        if line := self.progress.leave():
+            logger.info(line)
+        self._count_requests()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End, with one line that says what has been done."""
+        self._clock.close()
+        self._display.close()
+        self._count_requests()
+        is_enough = kind is not None and issubclass(kind, AbortedSyncPausedException)
+        ended = (None, None, None) if is_enough else (kind, error, trace)
+        self._timer.__exit__(*ended)
+        self._counter.__exit__(*ended)
+        if is_enough:
+            return  # `--test` has seen the contacts it wanted; nothing failed
+        done = "Done" if kind is None else "Not finished"
+        contacts, spent = f"{self.progress.contacts:,}", self.progress.spent()
+        logger.info("%s: %s contacts. %s. %s", done, contacts, spent, self._describe_bookmark())
+
+    def _count_requests(self) -> None:
+        for endpoint, stats in self.progress.requests().items():
+            if new := stats.made - self._requests_counted.get(endpoint, 0):
+                metrics.requests_made(endpoint, new)
+                self._requests_counted[endpoint] = stats.made
+
+
+def on_terminal() -> bool:
+    """Whether standard error is a terminal, and the messages do not go to the same one."""
+    if sys.stderr is None or os.environ.get("TERM") == "dumb":  # it may have been closed
+        return False
+    return sys.stderr.isatty() and not (sys.stdout is None or sys.stdout.isatty())
 
 
 def _number(number: float) -> str:

@@ -5,6 +5,7 @@ Imported only where one is shown: no other run needs the library.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -18,11 +19,10 @@ from typing_extensions import override
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_cometly.runtime.progress import Progress
     from tap_cometly.runtime.signals import StopSignal
 
 _BAR = "{percentage:3.0f}%|{bar:24}| {desc}"
-_WIDTH = 80  # columns of a terminal that does not tell
+_WIDTH = 80  # columns, where the terminal does not tell
 
 
 class _Row(tqdm):  # type: ignore[type-arg]
@@ -40,41 +40,44 @@ _Row.set_lock(_LOCK)  # the library's own one is also for other processes
 
 
 class ProgressBar:
-    """Shows how far a sync is."""
+    """A bar with a text beside it, and a text below; the log is written above both.
 
-    def __init__(self, progress: Progress, stop: StopSignal) -> None:
-        """Show it, and have the log write above it.
+    Args:
+        stop: Held while something is drawn, so that the cursor is left where it belongs.
+    """
 
-        Args:
-            progress: What is shown.
-            stop: Held while the cursor is about.
-        """
-        self._progress = progress
+    def __init__(self, stop: StopSignal) -> None:
         self._stop = stop
         with stop.hold():
             self._bar, self._below = _Row(0, _BAR), _Row(1, "{desc}")
             self._moved = [(handler, handler.setStream(_Above(stop))) for handler in _handlers()]
             for handler, _ in self._moved:
-                handler.addFilter(_is_for_people)
+                handler.addFilter(_is_no_metric)
 
-    def show(self) -> None:
-        """Show how far it is now."""
-        with _LOCK:
+    def draw(self, share: float, beside: str, below: str) -> None:
+        """Draw it.
+
+        Args:
+            share: How much of it is filled, 0 to 1.
+            beside: The text beside it.
+            below: The text in the line below, cut where the terminal ends.
+        """
+        with _LOCK, contextlib.suppress(OSError):  # the terminal may be gone
             if self._bar.disable:
                 return
             width = _width()
             self._bar.ncols = width - 1
-            self._bar.n = self._progress.share
-            self._bar.set_description_str(self._progress.summary())
-            self._below.set_description_str(self._progress.doing()[: width - 1])
+            self._bar.n = share
+            self._bar.set_description_str(beside)
+            self._below.set_description_str(below[: width - 1])
 
     def close(self) -> None:
-        """Leave the terminal as if there had been none."""
+        """Leave the terminal as if there had been no bar."""
         with self._stop.hold():
             for handler, stream in self._moved:
                 handler.setStream(stream)
-                handler.removeFilter(_is_for_people)
-            with _LOCK:
+                handler.removeFilter(_is_no_metric)
+            with _LOCK, contextlib.suppress(OSError):
                 self._below.close()
                 self._bar.close()
 
@@ -93,8 +96,8 @@ class _Above:
         sys.stderr.flush()
 
 
-def _is_for_people(record: logging.LogRecord) -> bool:
-    """Whether a line is none of the metrics, which would drown the bar."""
+def _is_no_metric(record: logging.LogRecord) -> bool:
+    """Keep METRIC lines away from people in front of a terminal."""
     return record.name != METRICS_LOGGER_NAME
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import queue
-import threading
 import typing as t
 from functools import partial
 
 from tap_cometly.exceptions import ClosedError
+from tap_cometly.runtime.clock import start_thread
 
 if t.TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from tap_cometly.runtime.clock import Clock
@@ -57,10 +58,14 @@ def _nothing() -> None:
 
 
 class Task(t.Generic[_T]):
-    """Some work in the background whose result is asked for later."""
+    """Some work in the background whose result is asked for later.
+
+    Args:
+        runner: Begins the work at once.
+        work: What to do.
+    """
 
     def __init__(self, runner: TaskRunner, work: Callable[[], _T]) -> None:
-        """Begin the work."""
         self._runner = runner
         self._outcomes: list[_T | Exception] = []
         runner.start(work, self._outcomes.append)
@@ -83,20 +88,23 @@ class Task(t.Generic[_T]):
 
 
 class ThreadTasks:
-    """A runner with a thread for each piece of work; there are never many."""
+    """A runner with a thread for each piece of work; there are never many.
+
+    Args:
+        clock: Closed at the end, which ends the pauses of the work.
+    """
 
     def __init__(self, clock: Clock) -> None:
-        """Prepare.
-
-        Args:
-            clock: Closed at the end, which ends the pauses of the work.
-        """
         self._clock = clock
         self._done: queue.Queue[Callable[[], None]] = queue.Queue()
         self._threads: set[threading.Thread] = set()
 
     def start(self, work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> None:
-        """Begin some work in a thread that does not keep the process alive."""
+        """Begin some work in a thread that does not keep the process alive.
+
+        Raises:
+            MachineError: No more threads can be started.
+        """
         if self._clock.closed:
             return
 
@@ -104,9 +112,7 @@ class ThreadTasks:
             self._done.put(done(work, then))
 
         self._threads = {thread for thread in self._threads if thread.is_alive()}
-        thread = threading.Thread(target=run, daemon=True, name="tap-cometly")
-        thread.start()
-        self._threads.add(thread)  # only now: a signal may end all this at any line
+        self._threads.add(start_thread(run))  # only now: a signal may end all this at any line
 
     def wait(self, seconds: float) -> None:
         """Hand on everything that has been done, or the first that gets done in time."""
