@@ -1,13 +1,17 @@
 """Contacts to BATCH messages: files of JSON lines, wherever fsspec can write.
 
-What targets take, each learned from one that took offence: no more than `batch_size` rows a file,
-no blank line, no empty file, unique names, no name that would have to be percent-encoded, and never
-a RECORD beside a BATCH in one stream.
+Each rule here was learned from a target that failed without it: no more than `batch_size` rows a
+file, no blank line, no empty file, unique names, no name that would have to be percent-encoded, and
+never a RECORD beside a BATCH in one stream.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import importlib.util
 import logging
+import os
 import shutil
 import tempfile
 import typing as t
@@ -17,21 +21,29 @@ from urllib.parse import quote
 from isal import igzip
 from singer_sdk.helpers._batch import BatchConfig, SDKBatchMessage
 
-from tap_cometly.exceptions import OutputError, SettingsError
-from tap_cometly.messages.writer import AT_ONCE
+from tap_cometly.exceptions import OutputError, SettingsError, TapError, machine_error
+from tap_cometly.messages.encoder import AT_ONCE
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from singer_sdk.helpers._batch import StorageTarget
+    from singer_sdk.singerlib.encoding.simple import Message
 
     from tap_cometly.contacts.schema import Contact
     from tap_cometly.messages.encoder import Encoder, Rows
-    from tap_cometly.messages.writer import StdoutWriter
 
 # At DEBUG they tell signed requests, session token included.
-for _talkative in ("aiobotocore", "botocore", "s3fs"):
-    logging.getLogger(_talkative).setLevel(logging.INFO)
+for _loud in ("aiobotocore", "botocore", "s3fs"):
+    logging.getLogger(_loud).setLevel(logging.INFO)
 
 _SMALL = 2**20  # bytes; zipped, 10,000 contacts have less, and so never see the disk
+_FILE_SYSTEMS = {  # by protocol: the package, and what of this one installs it
+    "s3": ("s3fs", "tap-cometly[s3]"),
+    "s3a": ("s3fs", "tap-cometly[s3]"),
+    "gs": ("gcsfs", "tap-cometly[gcs]"),
+    "gcs": ("gcsfs", "tap-cometly[gcs]"),
+}
 _EXTENSIONS = {None: ".jsonl", "none": ".jsonl", "gzip": ".jsonl.gz"}
 
 
@@ -62,23 +74,34 @@ def batch_config(raw: Mapping[str, t.Any] | None) -> BatchConfig | None:
 
 
 def _check_root(config: BatchConfig) -> None:
+    protocol = config.storage.root.partition("://")[0].lower()
+    package, extra = _FILE_SYSTEMS.get(protocol, (None, None))
+    if package and importlib.util.find_spec(package) is None:
+        msg = f"The setting `batch_config.storage.root` names a {protocol}:// bucket, but nothing "
+        msg += "that writes there is installed"
+        raise SettingsError(msg, f"Install the extra: {extra}.")
     try:
         url = config.storage.get_url((config.storage.prefix or "") + "x")
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001, each file system has errors of its own
         msg = f"The setting `batch_config.storage.root` cannot be used ({type(error).__name__})"
-        raise SettingsError(msg, "For s3:// install the extra: tap-cometly[s3].") from None
+        advice = "Write it like file:///var/spool/cometly, s3://bucket/path or gs://bucket/path."
+        raise SettingsError(msg, advice) from None
     if quote(url, safe=":/") != url:
         msg = "The setting `batch_config.storage` has characters that a URL must encode"
         raise SettingsError(msg, "Use letters, digits, - and _: some targets do not decode names.")
 
 
 class _File:
-    """A file that is being filled, still private."""
+    """A file that is being filled, still a private temporary one.
 
-    def __init__(self, config: BatchConfig) -> None:
+    Args:
+        compression: `gzip`, or none.
+    """
+
+    def __init__(self, compression: str | None) -> None:
         self._file = tempfile.SpooledTemporaryFile(_SMALL)  # noqa: SIM115, closed when stored
         self._zipped: t.Any = None
-        if config.encoding.compression == "gzip":
+        if compression == "gzip":
             self._zipped = igzip.IGzipFile(fileobj=self._file, mode="wb", mtime=0)  # type: ignore[no-untyped-call]
         self.rows = 0
 
@@ -86,44 +109,65 @@ class _File:
         (self._zipped or self._file).write(rows.lines)
         self.rows += rows.number
 
-    def store(self, config: BatchConfig, name: str) -> None:
+    def store(self, storage: StorageTarget, name: str) -> None:
         if self._zipped is not None:
             self._zipped.close()
         self._file.seek(0)
-        with self._file, config.storage.open(name, "wb") as stored:
+        with _private(), storage.open(name, "wb") as stored:
             shutil.copyfileobj(self._file, stored, 2**20)
+        self._file.close()
+
+    def discard(self) -> None:
+        """Close what failed; what is still buffered may fail again, which says nothing new."""
+        for file in (self._zipped, self._file):
+            with contextlib.suppress(Exception):
+                if file is not None:
+                    file.close()
+
+
+@contextlib.contextmanager
+def _private() -> Iterator[None]:
+    """Let new files be readable by this user only: they hold contacts."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 class BatchWriter:
-    """Writes contacts as BATCH messages."""
+    """Writes contacts as BATCH messages.
+
+    Args:
+        config: Where files go and how large they may be.
+        encoder: Makes rows of contacts.
+        send: Writes a message.
+        version: The table version, when one is active.
+        on_batch: Called whenever a BATCH has been sent.
+    """
 
     def __init__(
         self,
         config: BatchConfig,
         encoder: Encoder,
-        out: StdoutWriter,
+        send: Callable[[Message], None],
         *,
         version: int | None,
         on_batch: Callable[[], None],
     ) -> None:
-        """Prepare.
-
-        Args:
-            config: Where files go and how large they may be.
-            encoder: Makes rows of contacts.
-            out: Where the messages go.
-            version: The table version, when one is active.
-            on_batch: Called whenever a BATCH has been sent.
-        """
         self._config = config
         self._encoder = encoder
-        self._out = out
+        self._send = send
         self._version = version
         self._on_batch = on_batch
         self._files: dict[str, _File] = {}
 
     def write(self, contacts: Sequence[Contact]) -> None:
-        """Add some contacts to the files; full ones are sent on."""
+        """Add some contacts to the files; full ones are stored and sent.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
         while contacts:
             fullest = max((file.rows for file in self._files.values()), default=0)
             room = min(self._config.batch_size - fullest, AT_ONCE)
@@ -132,39 +176,54 @@ class BatchWriter:
             contacts = contacts[room:]
 
     def finish(self) -> None:
-        """Send on what has been begun."""
+        """Store and send the files that are not full.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
         for stream in list(self._files):
-            self._send(stream)
+            self._store(stream)
 
     def _add(self, rows: Rows) -> None:
-        try:
+        with self._told():
             if rows.stream not in self._files:
-                self._files[rows.stream] = _File(self._config)
+                self._files[rows.stream] = _File(self._config.encoding.compression)
             file = self._files[rows.stream]
             file.add(rows)
-        except OSError as error:
-            raise _unwritable(error) from None
         if file.rows >= self._config.batch_size:
-            self._send(rows.stream)
+            self._store(rows.stream)
 
-    def _send(self, stream: str) -> None:
+    def _store(self, stream: str) -> None:
         encoding, storage = self._config.encoding, self._config.storage
         extension = _EXTENSIONS[encoding.compression]
         name = f"{storage.prefix or ''}tap-cometly--{stream}-{uuid.uuid4()}{extension}"
-        try:
-            self._files.pop(stream).store(self._config, name)
-        except Exception as error:  # noqa: BLE001, each store has errors of its own
-            raise _unwritable(error) from None
+        with self._told():
+            self._files[stream].store(storage, name)
+            del self._files[stream]
         manifest = [storage.get_url(name)]
-        self._out.write_message(
+        self._send(
             SDKBatchMessage(
                 stream=stream, encoding=encoding, manifest=manifest, version=self._version
             )
         )
         self._on_batch()
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell a failure as one of the BATCH files, and let go of all of them."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001, each store has errors of its own
+            for file in self._files.values():
+                file.discard()
+            self._files.clear()
+            raise _unwritable(error) from None
 
-def _unwritable(error: Exception) -> OutputError:
+
+def _unwritable(error: Exception) -> TapError:
+    disk_full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    if not disk_full and (refused := machine_error(error)):
+        return refused
     why = getattr(error, "strerror", None) or type(error).__name__
     msg = f"A BATCH file cannot be written ({why})"
     advice = "Check `batch_config.storage`, the rights and the free space there, and TMPDIR."
