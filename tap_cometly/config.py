@@ -1,25 +1,36 @@
-"""The settings: JSON schema, checked and typed, from the environment, what is wrong with them."""
+"""The settings: their JSON schema, where they come from, and what is wrong with them.
+
+No error quotes a value, for a key may have been put in the wrong place; what looks like a date or a
+time zone is the exception.
+"""
 
 from __future__ import annotations
 
+import ast
+import codecs
+import importlib.util
 import ipaddress
 import json
+import logging
+import re
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from difflib import get_close_matches
+from pathlib import Path
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from singer_sdk import typing as th
 from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.helpers._util import load_json
 
-from tap_cometly.exceptions import SettingsError
+from tap_cometly.exceptions import SettingsError, TapError
 from tap_cometly.timeranges import first_instant, last_instant, read_date, read_instant
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
     from datetime import date
 
     from jsonschema import ValidationError
@@ -120,7 +131,7 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=20),
         default=4,
         title="Parallel exports",
-        description="Exports that may be in the works at once.",
+        description="Export jobs that may run at once.",
     ),
     th.Property(
         "export_timeout",
@@ -187,6 +198,15 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
 
 _EARLIEST = datetime(1000, 1, 1, tzinfo=timezone.utc)  # leaves room to look around in every zone
 _RESEMBLING = 0.8  # of 1, as `difflib` has it
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u201e\xab\xbb"
+_LIKE_A_DATE = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ][\d:.]{1,15} ?(Z|[+-]\d\d:?\d\d)?)?", re.IGNORECASE
+)
+_LIKE_A_ZONE = re.compile(
+    r"(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific|US)"
+    r"(/[A-Za-z_-]{1,20}){1,2}|(UTC|GMT|Etc/GMT)[+-]\d{1,2}(:\d\d)?|[A-Z]{2,4}T",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -223,6 +243,7 @@ class Settings:
         Raises:
             SettingsError: A value makes no sense, or two of them contradict each other.
         """
+        _check_key(config["api_key"])
         zone = _zone(config["timezone"])
         start = _instant(config, "start_date", first_instant, zone)
         end = _instant(config, "end_date", last_instant, zone) if "end_date" in config else None
@@ -245,6 +266,29 @@ class Settings:
         return cls(**plain, **checked)
 
 
+def _check_key(key: str) -> None:
+    """Refuse what cannot be a key, before a request carries it.
+
+    Raises:
+        SettingsError: It cannot; the key is not quoted.
+    """
+    wrong = (
+        (not key.strip(), "is blank"),
+        (key.strip().lower().startswith("bearer "), "begins with `Bearer`"),
+        (len(key.splitlines()) > 1 or key != key.rstrip("\r\n"), "holds a line break"),
+        (any(character.isspace() for character in key), "holds a blank"),
+        ("…" in key or "..." in key, "is shortened by an ellipsis"),
+        (
+            any(quote in key for quote in _QUOTES),
+            "holds a quotation mark",
+        ),
+        (not (key.isascii() and key.isprintable()), "holds a character that no key has"),
+    )
+    if found := next((what for holds, what in wrong if holds), None):
+        msg = f"The setting `api_key` {found}"
+        raise SettingsError(msg, "Set it to the key alone, as Cometly shows it.")
+
+
 def _plain(value: t.Any) -> t.Any:
     """Undo what the SDK makes of a fraction in a file: nothing else here counts in decimals."""
     return float(value) if isinstance(value, Decimal) else value
@@ -254,8 +298,11 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        msg = f"The setting `timezone` names no known zone: {name!r}"
-        advice = "Use the IANA name of the Space's zone, e.g. America/Los_Angeles."
+        msg = f"The setting `timezone` names no known zone{_shown(name, _LIKE_A_ZONE)}"
+        [meant] = get_close_matches(name, available_timezones(), 1, _RESEMBLING) or [
+            "America/Los_Angeles"
+        ]
+        advice = f"Use the IANA name of the Space's zone, e.g. {meant}."
         raise SettingsError(msg, advice) from None
 
 
@@ -270,9 +317,14 @@ def _instant(
         zoned = isinstance(read, datetime) and read.tzinfo is not None
         return read_instant(config[name]) if zoned else reading(read, zone)
     except (ValueError, OverflowError):
-        msg = f"The setting `{name}` is no date: {config[name]!r}"
+        msg = f"The setting `{name}` is no date{_shown(config[name], _LIKE_A_DATE)}"
         advice = "Write it like 2024-01-31 or 2024-01-31T09:30:00Z."
         raise SettingsError(msg, advice) from None
+
+
+def _shown(text: str, like: re.Pattern[str]) -> str:
+    """Quote a value, but only if it looks like what it should be."""
+    return f": {text!r}" if like.fullmatch(text) else ""
 
 
 def _api_url(url: str) -> str:
@@ -308,7 +360,7 @@ def explain(errors: Iterable[ValidationError]) -> SettingsError:
     Values are not shown: a mistyped key would be among them.
     """
     found = sorted({_complaint(error) for error in errors})
-    advice = "Run `tap-cometly --about` to see every setting with its bounds."
+    advice = "Run `tap-cometly --about --format json` to see every setting with its bounds."
     return SettingsError("Wrong settings: " + "; ".join(found), advice)
 
 
@@ -365,13 +417,23 @@ def settings_from_environment(schema: Mapping[str, t.Any], prefix: str) -> dict[
         prefix: What the variables begin with.
 
     Returns:
-        The settings that are set. What cannot be read stays text, for the schema to complain of.
+        The settings that are set; an empty variable counts as unset. What cannot be read stays
+        text, for the schema to complain of.
+
+    Raises:
+        SettingsError: There is a `.env` file that cannot be read.
     """
     properties = schema["properties"]
-    texts = parse_environment_config(
-        {"properties": {name: {"type": "string"} for name in properties}}, prefix
-    )
-    return {name: _read(text, properties[name].get("type", ())) for name, text in texts.items()}
+    try:
+        texts = parse_environment_config(
+            {"properties": {name: {"type": "string"} for name in properties}}, prefix
+        )
+    except (OSError, ValueError) as error:
+        msg = f"The `.env` file cannot be read ({type(error).__name__})"
+        raise SettingsError(msg, "Write it in UTF-8, and let this user read it.") from None
+    return {
+        name: _read(text, properties[name].get("type", ())) for name, text in texts.items() if text
+    }
 
 
 def _read(text: str, kinds: str | list[str]) -> t.Any:
@@ -384,3 +446,112 @@ def _read(text: str, kinds: str | list[str]) -> t.Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+# Files.
+
+
+def read_config_file(path: str) -> dict[str, t.Any]:
+    """Read a configuration file.
+
+    Args:
+        path: As given on the command line.
+
+    Raises:
+        SettingsError: It cannot be read, or holds no JSON object.
+    """
+    advice = "Pass files that hold one JSON object each."
+    # What is no file may be anything, e.g. the key: only what looks like a path is quoted.
+    is_path = Path(path).exists() or "/" in path or path.endswith(".json")
+    what = f"The configuration file {path}" if is_path else "A configuration file"
+    try:
+        text = decoded(Path(path).read_bytes(), what, SettingsError)
+        content: object = load_json(text)
+    except (OSError, ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        why = f"is no JSON, see its line {line}" if line else "is no JSON"
+        if isinstance(error, OSError):
+            why = f"cannot be read ({error.strerror or type(error).__name__})"
+        msg = f"{what} {why}"
+        raise SettingsError(msg, advice) from None
+    if not isinstance(content, dict):
+        msg = f"{what} holds something else than settings"
+        raise SettingsError(msg, advice)
+    return content
+
+
+def decoded(raw: bytes, what: str, error: type[TapError]) -> str:
+    """Decode a file that a user passed in; a byte order mark is accepted.
+
+    Args:
+        raw: Its content.
+        what: Its name, for the error.
+        error: What to raise.
+
+    Raises:
+        TapError: It is in another encoding than UTF-8.
+    """
+    advice = "Write it in UTF-8."
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:2]:
+        msg = f"{what} is in UTF-16"
+        raise error(msg, f"{advice[:-1]}, in PowerShell with `-Encoding utf8`.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        msg = f"{what} is not in UTF-8"
+        raise error(msg, advice) from None
+
+
+# Stream maps, and the level of the log: the SDK fails on these without a word of advice.
+
+_NO_EXPRESSIONS = {"__else__", "__source__", "__key_properties__", "__alias__"}
+
+
+def check_stream_maps(maps: t.Any) -> None:
+    """Check the expressions in stream maps.
+
+    Args:
+        maps: The setting, which fits its JSON schema.
+
+    Raises:
+        SettingsError: One has a syntax error, or uses `fake` without the package for it.
+    """
+    for stream, mapped in (maps or {}).items():
+        for name, text in mapped.items() if isinstance(mapped, dict) else ():
+            if isinstance(text, str) and text != "__NULL__" and name not in _NO_EXPRESSIONS:
+                _check_expression(f"{stream}.{name}", text)
+
+
+def _check_expression(place: str, text: str) -> None:
+    try:
+        first = ast.parse(text).body[0]
+    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
+        first = None
+    if not isinstance(first, ast.Expr):
+        msg = f"The setting `stream_maps` has a syntax error in the expression of `{place}`"
+        raise SettingsError(msg, "Correct it; expressions look like Python's: email.lower()")
+    names = {node.id for node in ast.walk(first) if isinstance(node, ast.Name)}
+    if "fake" in names and importlib.util.find_spec("faker") is None:
+        msg = f"The setting `stream_maps` uses `fake` in the expression of `{place}`"
+        raise SettingsError(msg, "Install what invents values: the extra tap-cometly[faker].")
+
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def mend_log_level(environment: MutableMapping[str, str]) -> str | None:
+    """Put the default in the place of a log level that Python does not know.
+
+    Args:
+        environment: The process's; it is changed.
+
+    Returns:
+        A warning to log; None when nothing was wrong.
+    """
+    own, common = "TAP_COMETLY_LOGLEVEL", "LOGLEVEL"
+    name = own if environment.get(own) or common not in environment else common
+    level = environment.get(name)
+    if level is None or isinstance(logging.getLevelName(level.upper()), int):
+        return None
+    environment[own] = "INFO"
+    return f"{name} is none of {', '.join(_LOG_LEVELS)}: INFO is used"

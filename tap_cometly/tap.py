@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import os
+import re
 import sys
+import threading
 import traceback
 import typing as t
 import warnings
@@ -14,39 +18,84 @@ from io import StringIO
 
 import click
 from singer_sdk import Tap
+from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, _ConfigInput
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-import tap_cometly.about  # noqa: F401, makes `--about` complete
 from tap_cometly.config import (
     SETTINGS_SCHEMA,
     Settings,
+    check_stream_maps,
+    decoded,
     explain,
+    mend_log_level,
     misspelt,
+    read_config_file,
     settings_from_environment,
 )
-from tap_cometly.exceptions import CatalogError, SettingsError, TapError
+from tap_cometly.exceptions import (
+    CatalogError,
+    SettingsError,
+    StateError,
+    TapError,
+    machine_error,
+)
 from tap_cometly.messages.batch import batch_config
-from tap_cometly.messages.writer import StdoutWriter
+from tap_cometly.messages.writer import StdoutWriter, check_stdout, output_error
 from tap_cometly.runtime.clock import Clock
-from tap_cometly.runtime.signals import Stopped, StopSignal, listening_ends
+from tap_cometly.runtime.signals import Stopped, StopSignal, listening_ends, stop_checking
 from tap_cometly.state import Bookmark, checked_state, read_state
 from tap_cometly.streams import ContactsStream
 
 if t.TYPE_CHECKING:
-    import logging
     from collections.abc import Iterator
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
+logger = logging.getLogger(__name__)
+
+_MAP_VALUE = re.compile(r"(?<=')[^':]*:[^']*(?=' is not expected)|(?<=case: ).*")
+_MAP_SETTINGS = "`stream_maps`, `stream_map_config`, `faker_config` and `flattening_*`"
+
+
+def _command(tap: type[Tap]) -> click.Command:
+    """Set up logging, and give the command line of the tap."""
+    with _ends_well():
+        warning = mend_log_level(os.environ)
+        command = _logging_set_up(tap)
+        if warning:
+            logger.warning(warning)
+    return command
+
+
+def _logging_set_up(tap: type[Tap]) -> click.Command:
+    """Have the SDK set up logging and make the command.
+
+    Raises:
+        SettingsError: The SDK was told to use a configuration that it cannot use.
+    """
+    try:
+        command: click.Command = PluginBase.__dict__["cli"].method(tap)
+    except Exception as error:
+        if "SINGER_SDK_LOG_CONFIG" not in os.environ:
+            raise
+        msg = f"The file that SINGER_SDK_LOG_CONFIG names cannot be used ({type(error).__name__})"
+        raise SettingsError(msg, "Correct the file, or unset the variable.") from None
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("tap_cometly"):
+            # A configuration disables loggers that it does not name, if it does not say otherwise.
+            logging.getLogger(name).disabled = False
+    return command
+
 
 class TapCometly(Tap):
     """Singer tap for the contacts of a Cometly Space."""
 
+    # This docstring is what `--about` prints.
     name = "tap-cometly"
     # A copy: the SDK adds its own settings to it.
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = deepcopy(SETTINGS_SCHEMA)
@@ -63,12 +112,6 @@ class TapCometly(Tap):
     ]
 
     def __init__(self, *, clock: Clock | None = None, **kwargs: t.Any) -> None:
-        """Create the tap.
-
-        Args:
-            clock: Tells the time and waits; the machine's unless a test passes its own.
-            **kwargs: As for any tap of the SDK.
-        """
         self.clock = clock or Clock()
         self.stop = StopSignal()
         self.stdout_writer = StdoutWriter(self.stop)
@@ -90,9 +133,19 @@ class TapCometly(Tap):
 
     @override
     def setup_mapper(self) -> None:
-        """Set up stream maps, after the catalog has been applied and completed."""
+        """Set up stream maps, after the catalog has been applied and completed.
+
+        Raises:
+            SettingsError: The SDK cannot use them.
+        """
         _ = self.streams
-        super().setup_mapper()
+        try:
+            super().setup_mapper()
+        except StreamMapConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001, the SDK checks these settings by using them
+            msg = f"The settings {_MAP_SETTINGS} cannot be used together ({type(error).__name__})"
+            raise SettingsError(msg, "See the SDK's documentation of each.") from None
 
     @override
     def load_state(self, state: dict[str, t.Any]) -> None:
@@ -119,10 +172,11 @@ class TapCometly(Tap):
         errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config))
         if raise_errors:
             for warning in misspelt(self._config, self.config_jsonschema["properties"]):
-                self.logger.warning(warning)
+                logger.warning(warning)
             if errors:
                 raise explain(errors)
             batch_config(self._config.get("batch_config"))
+            check_stream_maps(self._config.get("stream_maps"))
             _ = self.settings
         return [str(explain(errors))] if errors else []
 
@@ -136,7 +190,21 @@ class TapCometly(Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         self.stop.request(signum)
 
+    @override
+    def _setup_signal_handlers(self) -> None:
+        super()._setup_signal_handlers()
+        self.stop.listening = threading.current_thread() is threading.main_thread()
+
+    @override
+    def run_discovery(self) -> str:
+        """Print the catalog."""
+        text = self.catalog_json_text
+        self.stdout_writer.write_lines(f"{text}\n".encode())
+        return text
+
     # The command line: whatever goes wrong is told in one line.
+
+    cli = plugin_cli(_command)
 
     @classmethod
     @override
@@ -154,79 +222,102 @@ class TapCometly(Tap):
             catalog: A catalog file.
             **kwargs: As for any tap of the SDK.
         """
-        with _ends_well(cls.logger):
-            super().invoke(
-                state=state and StringIO(json.dumps(read_state(state.read()))),
-                catalog=catalog and StringIO(_checked_catalog(catalog.read())),
-                **kwargs,
-            )
+        with _ends_well():
+            check_stdout()
+            if state is not None:
+                text = _text_of(state, "The state file", StateError)
+                state = StringIO(json.dumps(read_state(text)))
+            if catalog is not None:
+                text = _text_of(catalog, "The catalog file", CatalogError)
+                catalog = StringIO(_checked_catalog(text))
+            super().invoke(state=state, catalog=catalog, **kwargs)
 
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
         """Read the configuration files."""
-        with _ends_well(cls.logger):
-            try:
-                return super().cb_config(ctx, param, value)
-            except (OSError, ValueError, TypeError) as error:
-                msg = f"A configuration file cannot be read: {type(error).__name__}"
-                raise SettingsError(msg, "Pass files that hold one JSON object each.") from None
+        with _ends_well():
+            config: dict[str, t.Any] = {}
+            for path in value:
+                if path != "ENV":
+                    config |= read_config_file(path)
+            return _ConfigInput(config=config, parse_env="ENV" in value)
 
     @classmethod
     @override
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
         """Print the catalog."""
-        with _ends_well(cls.logger):
+        with _ends_well():
             super().cb_discover(ctx, param, value)
 
     @classmethod
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Read no more than a record."""
-        with _ends_well(cls.logger):
+        with _ends_well():
             super().cb_test(ctx, param, value)
 
 
+# Whoever configures the logger of the tap, by its name, configures those of its modules with it.
+logging.getLogger("tap_cometly").parent = logging.getLogger(TapCometly.name)
+
+
 @contextlib.contextmanager
-def _ends_well(logger: logging.Logger) -> Iterator[None]:
+def _ends_well() -> Iterator[None]:
     """Report what ends the program in one line, without a traceback, and exit accordingly."""
     stop_listening = listening_ends()
     try:
-        yield
+        try:
+            yield
+        finally:
+            stop_checking()
         stop_listening()
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
-    except TapError as error:
-        logger.error("%s", error)  # noqa: TRY400, one line is what was promised
-    except StreamMapConfigError as error:
-        logger.error("Wrong setting `stream_maps`: %s", error)  # noqa: TRY400
-    except MapExpressionError:
-        logger.error("An expression in `stream_maps` failed on a record; correct it")  # noqa: TRY400
     except Stopped as stopped:
         logger.error("Stopped by %s; the next run goes on from the last STATE", stopped.name)  # noqa: TRY400
         stop_listening()
         raise
     except Exception as error:  # noqa: BLE001, its text may quote a record: only its place is told
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        logger.error(  # noqa: TRY400
-            "Unexpected %s in %s:%s; please report it as an issue of tap-cometly",
-            type(error).__name__,
-            place.filename.rsplit("/", 1)[-1],
-            place.lineno,
-        )
         trace = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-        logger.debug("It passed through %s", " > ".join(trace))
+        logger.debug("The error passed through %s", " > ".join(trace))
+        logger.error("%s", _explained(error))  # noqa: TRY400, one line is what was promised
     else:
         return
     stop_listening()
     sys.exit(1)
 
 
+def _explained(error: Exception) -> TapError | str:
+    match error:
+        case TapError():
+            return error
+        case StreamMapConfigError():
+            return f"Wrong setting `stream_maps`: {_MAP_VALUE.sub('', str(error))}"
+        case MapExpressionError():
+            return "An expression in `stream_maps` failed on a record; correct it"
+        case BrokenPipeError():
+            return output_error(error)
+    if refused := machine_error(error):
+        return refused
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    file = place.filename.rsplit("/", 1)[-1]
+    return (
+        f"Unexpected {type(error).__name__} in {file}:{place.lineno}; "
+        "please report it as an issue of tap-cometly"
+    )
+
+
+def _text_of(file: t.IO[str], what: str, error: type[TapError]) -> str:
+    binary: t.IO[bytes] | None = getattr(file, "buffer", None)
+    return file.read() if binary is None else decoded(binary.read(), what, error)
+
+
 def _checked_catalog(text: str) -> str:
     try:
         catalog = json.loads(text)
         Catalog.from_dict({"streams": catalog["streams"]})
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except Exception:  # noqa: BLE001, whatever the SDK makes of what is no catalog
         msg = "The catalog file holds no Singer catalog"
         raise CatalogError(msg, "Pass what `tap-cometly --discover` prints.") from None
     return text

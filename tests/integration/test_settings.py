@@ -131,7 +131,8 @@ def test_a_configuration_that_is_no_json_object_is_one_line(content: str, tmp_pa
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert "ERROR" in line
-    assert "one JSON object" in line
+    assert "UTF-8" in line if content == "\xff" else "one JSON object" in line
+    assert str(config) in line
     assert CANARY not in done.stderr
 
 
@@ -164,7 +165,7 @@ def test_settings_come_from_the_environment_too(sandbox: StartSandbox) -> None:
         ("LOOKBACK_DAYS", "-0.5", "`lookback_days` must be at least 0"),
         ("INCLUDE_ALL_EMAILS", "maybe", "`include_all_emails` must be of type boolean"),
         ("STREAM_MAPS", f'{{"{CANARY}', "`stream_maps` must be of type object"),
-        ("START_DATE", "", "`start_date` is no date"),
+        ("START_DATE", "", "`start_date` is missing"),
     ],
 )
 def test_a_bad_setting_of_the_environment_is_one_line_too(name: str, value: str, what: str) -> None:
