@@ -144,8 +144,7 @@ class TapCometly(Tap):
         except StreamMapConfigError:
             raise
         except Exception as error:  # noqa: BLE001, the SDK checks these settings by using them
-            msg = f"The settings {_MAP_SETTINGS} cannot be used together ({type(error).__name__})"
-            raise SettingsError(msg, "See the SDK's documentation of each.") from None
+            raise _unusable_maps(error) from None
 
     @override
     def load_state(self, state: dict[str, t.Any]) -> None:
@@ -169,7 +168,10 @@ class TapCometly(Tap):
         for name in [name for name, value in self._config.items() if value is None]:
             del self._config[name]
         self.append_builtin_config(self.config_jsonschema)
-        errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config))
+        try:
+            errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config))
+        except Exception as error:  # noqa: BLE001, the SDK's schema of `__else__` is no schema
+            raise _unusable_maps(error) from None
         if raise_errors:
             for warning in misspelt(self._config, self.config_jsonschema["properties"]):
                 logger.warning(warning)
@@ -279,9 +281,9 @@ def _ends_well() -> Iterator[None]:
         stop_listening()
         raise
     except Exception as error:  # noqa: BLE001, its text may quote a record: only its place is told
-        logger.error("%s", _explained(error))  # noqa: TRY400, one line is what was promised
         trace = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-        logger.debug("It passed through %s", " > ".join(trace))
+        logger.debug("The error passed through %s", " > ".join(trace))
+        logger.error("%s", _explained(error))  # noqa: TRY400, one line is what was promised
     else:
         return
     stop_listening()
@@ -306,6 +308,11 @@ def _explained(error: Exception) -> TapError | str:
         f"Unexpected {type(error).__name__} in {file}:{place.lineno}; "
         "please report it as an issue of tap-cometly"
     )
+
+
+def _unusable_maps(error: Exception) -> SettingsError:
+    msg = f"The settings {_MAP_SETTINGS} cannot be used together ({type(error).__name__})"
+    return SettingsError(msg, "See the SDK's documentation of each.")
 
 
 def _text_of(file: t.IO[str], what: str, error: type[TapError]) -> str:

@@ -59,17 +59,17 @@ class StdoutWriter(SimpleSingerWriter):
         """
         if not self._checks_reader:
             self._checks_reader = True
-            self._check_reader_from_now_on()
+            self._begin_to_check_reader()
         try:
             with self._stop.hold():
                 _write(lines)
         except OSError as error:
             raise output_error(error) from None
 
-    def _check_reader_from_now_on(self) -> None:
+    def _begin_to_check_reader(self) -> None:
         descriptor = _descriptor()
         if descriptor is not None and _has_reader(descriptor):
-            self._stop.check_regularly(partial(_check_reader, descriptor))
+            self._stop.check_regularly(partial(check_reader, descriptor))
 
 
 def check_stdout() -> None:
@@ -135,7 +135,7 @@ def _has_reader(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _check_reader(descriptor: int) -> None:
+def check_reader(descriptor: int) -> None:
     """Check that somebody still reads.
 
     Raises:

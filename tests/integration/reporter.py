@@ -34,15 +34,21 @@ WAYS = pytest.mark.parametrize("config", [PAGES, EXPORTS], ids=["pages", "export
 
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 WINDOW = re.compile(
-    rf"({_INSTANT}) to ({_INSTANT}): ([\d,]+) contacts through (pages|an export) in ([\d.]+) s"
+    rf"({_INSTANT}) to ({_INSTANT}): ([\d,]+) contacts through (pages|an export) in "
+    r"([\d.]+) s(?:, [\d.]+ s of it waiting for limits)?"
 )
 SLOWEST = 300.0  # seconds: five times the time-out, from an answer's first byte to its last
 
 
-def told(run: Run, logger: str = "tap-cometly.contacts") -> list[str]:
-    """What the log says to somebody who does not ask for DEBUG."""
+def told(run: Run, logger: str = "tap_cometly") -> list[str]:
+    """What the log says of a sync, by this logger and those below it; no DEBUG and no ERROR."""
     lines = [line.split(" | ", 3) for line in run.log.splitlines()]
-    return [line[3] for line in lines if line[1].strip() != "DEBUG" and line[2].strip() == logger]
+    own = ("tap-cometly.contacts", logger) if logger == "tap_cometly" else (logger,)
+    return [
+        line[3]
+        for line in lines
+        if line[1].strip() not in {"DEBUG", "ERROR"} and line[2].strip().startswith(own)
+    ]
 
 
 @contextlib.contextmanager

@@ -84,17 +84,19 @@ def test_no_call_however_slow_makes_the_log_fall_silent(
 
 
 @WAYS
+@pytest.mark.parametrize("kind", ["RECORD", "STATE"])
 def test_a_target_that_reads_nothing_for_20_minutes_is_told(
-    cometly: StartCometly, config: dict[str, Any]
+    cometly: StartCometly, config: dict[str, Any], kind: str
 ) -> None:
     sandbox, clock = cometly(dated(limits=PLENTY))
     sandbox.space.fill(900, FIRST, LAST)
     write, lines = StdoutWriter.write_lines, []
 
     def held_up(writer: StdoutWriter, text: bytes) -> None:
-        lines.append(text)
-        if len(lines) == 4:
-            clock.sleep(1200)
+        if text.startswith(f'{{"type":"{kind}"'.encode()):
+            lines.append(text)
+            if len(lines) == 1:
+                clock.sleep(1200)
         write(writer, text)
 
     with listening(clock) as listener, mock.patch.object(StdoutWriter, "write_lines", held_up):

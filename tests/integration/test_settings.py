@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
+import tempfile
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
@@ -24,9 +28,17 @@ if TYPE_CHECKING:
 
 CANARY = "ck_canary_7f3a9"
 QUICK = dated(api_key=CANARY, limits=PLENTY)
+GOOD = {"TAP_COMETLY_API_KEY": CANARY, "TAP_COMETLY_START_DATE": "2024-01-01"}
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 AN_HOUR = timedelta(hours=1)
 MODES = ["auto", "pagination", "export"]
+
+FAKED = {"contacts": {"name": "fake.pystr()"}}
+
+
+def batches(root: str) -> dict[str, Any]:
+    return {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": root}}
+
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"api_key": None}, "`api_key` is missing", "TAP_COMETLY_API_KEY"),
@@ -34,6 +46,18 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"api_key": 12345}, "`api_key` must be of type string", "--about"),
     ({"api_key": [CANARY]}, "`api_key` must be of type string", "--about"),
     ({"api_key": {"key": CANARY}}, "`api_key` must be of type string", "--about"),
+    ({"api_key": f"{CANARY}\n"}, "`api_key` holds a line break", "the key alone"),
+    ({"api_key": f" {CANARY}"}, "`api_key` holds a blank", "the key alone"),
+    ({"api_key": "\t "}, "`api_key` is blank", "the key alone"),
+    ({"api_key": "ck_…"}, "`api_key` is shortened by an ellipsis", "the key alone"),
+    ({"api_key": f"\u201c{CANARY}\u201d"}, "`api_key` holds a quotation mark", "the key alone"),
+    ({"api_key": f"Bearer {CANARY}"}, "`api_key` begins with `Bearer`", "the key alone"),
+    ({"api_key": f"{CANARY}é"}, "`api_key` holds a character that no key has", "the key alone"),
+    ({"start_date": CANARY}, "`start_date` is no date.", "2024-01-31"),
+    ({"end_date": CANARY}, "`end_date` is no date.", "2024-01-31"),
+    ({"end_date": "31/01/2024"}, "`end_date` is no date: '31/01/2024'.", "2024-01-31"),
+    ({"timezone": CANARY}, "`timezone` names no known zone.", "America/Los_Angeles"),
+    ({"timezone": "Europe/Pariss"}, "no known zone: 'Europe/Pariss'.", "e.g. Europe/Paris."),
     ({"start_date": None}, "`start_date` is missing", "TAP_COMETLY_START_DATE"),
     ({"start_date": "soon"}, "`start_date` is no date", "2024-01-31"),
     ({"start_date": 20240101}, "`start_date` must be of type string", "--about"),
@@ -62,6 +86,24 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "auto or pagination",
     ),
     ({"stream_maps": "contacts"}, "`stream_maps` must be of type object", "--about"),
+    (
+        {"stream_maps": {"contacts": {"name": "nonsense("}}},
+        "`stream_maps` has a syntax error in the expression of `contacts.name`",
+        "Correct it",
+    ),
+    (
+        {"stream_maps": {"contacts": {"__filter__": ""}}},
+        "syntax error in the expression of `contacts.__filter__`",
+        "Correct it",
+    ),
+    (
+        {"stream_maps": {"contacts": {"__else__": "x"}}},
+        "`stream_maps`, `stream_map_config`, `faker_config` and `flattening_*` cannot be used",
+        "documentation",
+    ),
+    ({"faker_config": {"locale": "zz_ZZ"}, "stream_maps": FAKED}, "`faker_config`", "SDK's"),
+    ({"batch_config": batches("gs://bucket/x")}, "a gs:// bucket", "tap-cometly[gcs]"),
+    ({"batch_config": batches("nope://x")}, "`batch_config.storage.root` cannot be", "file://"),
     ({"api_key": 12345, "page_size": 0}, "`api_key`", "`page_size`"),
 ]
 
@@ -119,6 +161,174 @@ def test_a_bad_setting_is_one_line_of_the_program_too(sandbox: StartSandbox) -> 
 
 
 @pytest.mark.parametrize(
+    ("setting", "package", "extra"),
+    [
+        ({"batch_config": batches("s3://bucket/contacts")}, "s3fs", "tap-cometly[s3]"),
+        ({"stream_maps": FAKED}, "faker", "tap-cometly[faker]"),
+    ],
+)
+@pytest.mark.parametrize("test", [False, True], ids=["sync", "--test"])
+def test_what_needs_an_extra_names_it_at_the_start(
+    sandbox: StartSandbox, setting: dict[str, Any], package: str, extra: str, *, test: bool
+) -> None:
+    cometly = sandbox(QUICK)
+    find = importlib.util.find_spec
+
+    def without(name: str) -> Any:
+        return None if name == package else find(name)
+
+    with mock.patch.object(importlib.util, "find_spec", without):
+        run = sync(cometly, setting, more=["--test"] if test else [])
+
+    assert run.exit == 1
+    [error] = run.errors
+    assert extra in error
+    assert cometly.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LOGLEVEL", "trace"), ("LOGLEVEL", "10"), ("LOGLEVEL", ""), ("TAP_COMETLY_LOGLEVEL", "x")],
+)
+def test_an_unknown_log_level_is_a_warning(name: str, value: str) -> None:
+    done = run_script("--discover", env={name: value})
+
+    assert done.returncode == 0
+    [warning] = [line for line in done.stderr.splitlines() if "| WARNING" in line]
+    assert f"{name} is none of DEBUG, INFO, WARNING, ERROR, CRITICAL: INFO is used" in warning
+    assert "Traceback" not in done.stderr
+    assert "| DEBUG" not in done.stderr
+
+
+def test_an_empty_log_level_of_its_own_leaves_the_common_one() -> None:
+    done = run_script("--discover", env={"TAP_COMETLY_LOGLEVEL": "", "LOGLEVEL": "warning"})
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("content", ["{", "handlers: 3", "- x"])
+def test_a_log_configuration_that_cannot_be_used_is_one_line(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.yml"
+    path.write_text(content, "utf-8")
+
+    done = run_script("--discover", env={"SINGER_SDK_LOG_CONFIG": str(path)})
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "SINGER_SDK_LOG_CONFIG" in line
+
+
+@pytest.mark.parametrize("others", ["", "disable_existing_loggers: false\n"])
+def test_the_loggers_of_modules_are_configured_with_the_taps(
+    sandbox: StartSandbox, tmp_path: Path, others: str
+) -> None:
+    path = tmp_path / "log.yml"
+    path.write_text(
+        f"{others}version: 1\n"
+        "formatters: {plain: {format: 'PLAIN %(name)s %(message)s'}}\n"
+        "handlers: {own: {class: logging.StreamHandler, formatter: plain}}\n"
+        "loggers: {tap-cometly: {level: INFO, handlers: [own], propagate: false}}\n",
+        "utf-8",
+    )
+
+    run = launch(sandbox(QUICK), env={"SINGER_SDK_LOG_CONFIG": str(path)})
+
+    assert run.exit == 0
+    [done] = [line for line in run.log.splitlines() if "Done: 0 contacts" in line]
+    assert done.startswith("PLAIN tap_cometly.runtime.progress Done: ")
+
+
+@pytest.mark.parametrize("option", ["state", "catalog", "config"])
+@pytest.mark.parametrize(
+    ("encoding", "what"),
+    [("utf-16", "is in UTF-16"), ("utf-16-le", "is in UTF-16"), ("latin-1", "is not in UTF-8")],
+)
+def test_a_file_in_another_encoding_is_named(
+    tmp_path: Path, option: str, encoding: str, what: str
+) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes('{"é": 1}'.encode(encoding))
+
+    done = run_script(f"--{option}", str(path), "--config=ENV", env=GOOD)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    [error] = [line for line in done.stderr.splitlines() if "| ERROR" in line]
+    assert what in error
+    assert "UTF-8" in error
+    assert option.replace("config", "configuration") in error
+
+
+def test_a_byte_order_mark_is_accepted(sandbox: StartSandbox, tmp_path: Path) -> None:
+    cometly = sandbox(QUICK)
+    contents: dict[str, Any] = {
+        "config": {"api_key": CANARY, "start_date": "2024-01-01", "api_url": cometly.api_url},
+        "state": {},
+        "catalog": json.loads((SNAPSHOTS / "catalog.json").read_text("utf-8")),
+    }
+    given = []
+    for name, content in contents.items():
+        path = tmp_path / f"{name}.json"
+        path.write_bytes(b"\xef\xbb\xbf" + json.dumps(content).encode())
+        given += [f"--{name}", str(path)]
+
+    assert run_script(*given).returncode == 0
+
+
+def test_the_line_of_a_configuration_file_that_is_no_json_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(f'{{\n  "api_key": "{CANARY}",\n  "start_date" "2024-01-01"\n}}', "utf-8")
+
+    done = run_script("--config", str(path))
+
+    [line] = done.stderr.splitlines()
+    assert f"{path} is no JSON, see its line 3" in line
+    assert CANARY not in line
+
+
+def test_a_key_in_the_place_of_a_file_is_not_quoted() -> None:
+    done = run_script("--config", CANARY)
+
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "A configuration file cannot be read" in line
+    assert CANARY not in line
+
+
+@pytest.mark.parametrize("mode", ["pagination", "export"])
+def test_no_directory_for_temporary_files_is_told_where_one_is_needed(
+    sandbox: StartSandbox, mode: str
+) -> None:
+    cometly = sandbox(replace(QUICK, queued_seconds=0.0))
+    cometly.space.fill(3, NOW - 2 * AN_HOUR, NOW - AN_HOUR)
+    nowhere = FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    with mock.patch.object(tempfile, "TemporaryFile", side_effect=nowhere):
+        run = sync(cometly, {"extraction_mode": mode})
+
+    assert run.exit == (mode == "export")
+    assert [error for error in run.errors if "Set TMPDIR" in error] == run.errors
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_more_threads_are_told(sandbox: StartSandbox, mode: str) -> None:
+    cometly = sandbox(QUICK)
+    refused = RuntimeError("can't start new thread")
+    start = threading.Thread.start
+
+    def started(thread: threading.Thread) -> None:
+        if thread.name == "tap-cometly":
+            raise refused
+        start(thread)
+
+    with mock.patch.object(threading.Thread, "start", started):
+        run = sync(cometly, {"extraction_mode": mode})
+
+    assert run.exit == 1
+    [error] = run.errors
+    assert "ulimit -u" in error
+
+
+@pytest.mark.parametrize(
     "content",
     ["", "{", "null", f'"{CANARY}"', f'{{"api_key": "{CANARY}",}}', "\xff"],
     ids=["empty", "cut", "null", "text", "comma", "no UTF-8"],
@@ -132,7 +342,8 @@ def test_a_configuration_that_is_no_json_object_is_one_line(content: str, tmp_pa
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert "ERROR" in line
-    assert "one JSON object" in line
+    assert "UTF-8" in line if content == "\xff" else "one JSON object" in line
+    assert str(config) in line
     assert CANARY not in done.stderr
 
 
@@ -165,13 +376,11 @@ def test_settings_come_from_the_environment_too(sandbox: StartSandbox) -> None:
         ("LOOKBACK_DAYS", "-0.5", "`lookback_days` must be at least 0"),
         ("INCLUDE_ALL_EMAILS", "maybe", "`include_all_emails` must be of type boolean"),
         ("STREAM_MAPS", f'{{"{CANARY}', "`stream_maps` must be of type object"),
-        ("START_DATE", "", "`start_date` is no date"),
+        ("START_DATE", "", "`start_date` is missing"),
     ],
 )
 def test_a_bad_setting_of_the_environment_is_one_line_too(name: str, value: str, what: str) -> None:
-    good = {"TAP_COMETLY_API_KEY": CANARY, "TAP_COMETLY_START_DATE": "2024-01-01"}
-
-    done = run_script("--config=ENV", env={**good, f"TAP_COMETLY_{name}": value})
+    done = run_script("--config=ENV", env={**GOOD, f"TAP_COMETLY_{name}": value})
 
     assert done.returncode == 1
     [error] = [line for line in done.stderr.splitlines() if "| ERROR" in line]
@@ -207,6 +416,17 @@ def test_every_number_may_be_a_fraction_where_seconds_and_days_are(sandbox: Star
 
     assert [run.exit for run in runs] == [0, 0, 0]
     assert [run.ids for run in runs] == [set(ids)] * 3
+
+
+def test_an_empty_variable_counts_as_unset(sandbox: StartSandbox) -> None:
+    cometly = sandbox(QUICK)
+    names = ("END_DATE", "TIMEZONE", "PAGE_SIZE", "LOOKBACK_DAYS", "STREAM_MAPS", "BATCH_CONFIG")
+    empty = {f"TAP_COMETLY_{name}": "" for name in names}
+
+    done = run_script("--config=ENV", env={**GOOD, **empty, "TAP_COMETLY_API_URL": cometly.api_url})
+
+    assert done.returncode == 0, done.stderr
+    assert cometly.requests[0].query["per_page"] == "5000"
 
 
 def test_null_stands_for_the_default(sandbox: StartSandbox, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -128,6 +129,10 @@ def downloading(sandbox: Sandbox) -> None:
 
 def retrying(sandbox: Sandbox) -> None:
     sandbox.fault(Fault("list", call=2, times=None, status=503))
+
+
+def hanging(sandbox: Sandbox) -> None:
+    sandbox.fault(Fault("list", "slow", times=None, seconds=30))
 
 
 WHATEVER_IT_DOES = pytest.mark.parametrize(
@@ -336,3 +341,133 @@ def test_a_signal_before_the_first_request_is_obeyed_too(sandbox: StartSandbox) 
 
     assert tap.process.returncode == 143
     assert seconds < AT_ONCE + BUSY
+
+
+# A reader that is gone, or slow.
+
+GONE = 5.0  # seconds in which it is noticed
+
+
+@pytest.mark.parametrize(
+    ("busy", "config", "begun"),
+    [
+        (queued, EXPORT, ("poll", 1)),
+        (polling, EXPORT, ("poll", 1)),
+        (downloading, EXPORT, ("file", 1)),
+        (waiting, {**CONFIG, "page_size": 5}, ("list", 2)),
+        (hanging, CONFIG, ("list", 1)),
+    ],
+    ids=["queued", "polling", "downloading", "waiting for the limit", "asking the list"],
+)
+def test_a_reader_that_is_gone_is_noticed_while_nothing_is_written(
+    sandbox: StartSandbox,
+    busy: Callable[[Sandbox], None],
+    config: dict[str, Any],
+    begun: tuple[str, int],
+) -> None:
+    cometly = sandbox(Options(queued_seconds=0.5))
+    cometly.space.fill(50, FIRST, NOW)
+    busy(cometly)
+    endpoint, calls = begun
+
+    with started(cometly, config) as tap:
+        tap.until(lambda: cometly.log_calls()[endpoint] >= calls)
+        began = time.monotonic()
+        tap.out.close()
+        tap.process.wait(LONGEST_OUTAGE)
+        seconds = time.monotonic() - began
+        [error] = tap.errors
+        log, spooled = tap.log, tap.spooled
+
+    assert tap.process.returncode == 1
+    assert seconds < GONE
+    assert "Standard output takes no more: Broken pipe" in error
+    assert log.splitlines()[-1] == error
+    assert "Traceback" not in log
+    assert spooled == []
+
+
+def test_a_reader_that_closes_a_socket_is_noticed_too(sandbox: StartSandbox) -> None:
+    cometly = sandbox(Options(queued_seconds=600))
+    cometly.space.fill(50, FIRST, NOW)
+    reader, writer = socket.socketpair()
+
+    with started(cometly, EXPORT, writer.fileno()) as tap:
+        writer.close()
+        tap.until(lambda: cometly.log_calls()["poll"] >= 1)
+        reader.close()
+        tap.process.wait(GONE)
+        [error] = tap.errors
+
+    assert tap.process.returncode == 1
+    assert "Standard output takes no more" in error
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "PYTHONUNBUFFERED"])
+def test_a_pipe_that_does_not_block_is_written_completely_and_without_spinning(
+    sandbox: StartSandbox, unbuffered: str
+) -> None:
+    cometly = sandbox(Options(limits=PLENTY))
+    ids = cometly.space.fill(3000, FIRST, NOW - timedelta(hours=1))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    with started(cometly, CONFIG, writer, {"PYTHONUNBUFFERED": unbuffered}) as tap:
+        os.close(writer)
+        tap.until(lambda: cometly.log_calls()["list"] >= 2)
+        time.sleep(1.0)
+        before = cpu_seconds(tap.process.pid)
+        time.sleep(1.0)
+        spun = cpu_seconds(tap.process.pid) - before
+        with os.fdopen(reader, "rb") as pipe:
+            lines = whole_lines(pipe.read())
+        tap.process.wait(LONGEST_OUTAGE)
+
+    assert tap.process.returncode == 0, tap.log
+    assert {line["record"]["id"] for line in lines if line["type"] == "RECORD"} == set(ids)
+    assert spun < 0.3
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far; nothing where Linux does not tell."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    user, system = stat.read_text("ascii").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("arguments_", [["--config", "config.json"], ["--discover"]])
+def test_a_standard_output_that_is_closed_from_the_start_is_one_line(
+    sandbox: StartSandbox, tmp_path: Path, arguments_: list[str]
+) -> None:
+    cometly = sandbox(Options(limits=PLENTY))
+    arguments(tmp_path, config_for(cometly, CONFIG))
+
+    run = subprocess.run(  # noqa: S603, our own script
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", SCRIPT, *arguments_],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    [error] = [line for line in run.stderr.splitlines() if "| ERROR" in line]
+    assert "Standard output is closed" in error
+    assert cometly.requests == []
+
+
+def test_a_catalog_that_nobody_reads_is_one_line() -> None:
+    run = subprocess.run(  # noqa: S603, our own script
+        ["/bin/bash", "-c", '"$1" --discover | true; exit "${PIPESTATUS[0]}"', "bash", SCRIPT],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 1
+    [error] = [line for line in run.stderr.splitlines() if "| ERROR" in line]
+    assert "Standard output takes no more: Broken pipe" in error
+    assert "Traceback" not in run.stderr

@@ -35,7 +35,7 @@ from tap_cometly.tap import TapCometly
 from tests.support.clock import FakeClock, InTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.sandbox import Request, Sandbox
 
@@ -194,6 +194,7 @@ def sync(
     state: Any = None,
     catalog: Any = None,
     clock: Clock | None = None,
+    more: Sequence[str] = (),
 ) -> Run:
     """Run the command line in this process; with a `FakeClock`, exports live in its time, too."""
     full = config_for(sandbox, config)
@@ -211,7 +212,7 @@ def sync(
         undo.enter_context(_noting(hosts))
         if isinstance(clock, FakeClock):
             undo.enter_context(mock.patch.object(extractor, "ThreadTasks", InTurn))
-        code = _exit_code(clock, arguments(folder, full, state, catalog))
+        code = _exit_code(clock, [*arguments(folder, full, state, catalog), *more])
         left = (*_threads_left(), *(path.name for path in (folder / "spool").iterdir()))
     given = state if isinstance(state, dict) else None
     return Run(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.plugin_base import JSONSchemaValidator
 
+from tap_cometly import config
 from tap_cometly.config import DEFAULT_API_URL, SETTINGS_SCHEMA, Settings, explain, is_loopback
 from tap_cometly.exceptions import SettingsError
 from tap_cometly.timeranges import utc_text
@@ -23,8 +25,8 @@ def settings(**given_: Any) -> Settings:
 
 
 def complaint(**given_: Any) -> str:
-    config = {"api_key": "k", "start_date": "2024-01-01", **given_}
-    errors = list(JSONSchemaValidator(SETTINGS_SCHEMA).iter_errors(config))
+    complete = {"api_key": "k", "start_date": "2024-01-01", **given_}
+    errors = list(JSONSchemaValidator(SETTINGS_SCHEMA).iter_errors(complete))
     return str(explain(errors)) if errors else ""
 
 
@@ -225,3 +227,64 @@ def test_exports_have_no_custom_fields() -> None:
 )
 def test_loopback(host: str | None, *, is_here: bool) -> None:
     assert is_loopback(host) is is_here
+
+
+@pytest.mark.parametrize(
+    "key", ["ck_live_7f3a9", "12|AbC+/=_-.~", "a.b.c", "x"], ids=["plain", "signs", "dots", "short"]
+)
+def test_a_key_may_hold_any_sign(key: str) -> None:
+    assert settings(api_key=key).api_key == key
+
+
+@given(st.text())
+def test_no_refusal_of_a_key_quotes_it(key: str) -> None:
+    try:
+        assert settings(api_key=key).api_key == key
+    except SettingsError as error:
+        quoted = str(error).replace("Cometly", "")
+        assert len(key.strip()) < 4 or key.strip() not in quoted
+
+
+@pytest.mark.parametrize("name", ["start_date", "end_date", "timezone"])
+@given(text=st.from_regex(r"[A-Za-z0-9_|-]{20,60}", fullmatch=True))
+def test_no_refusal_quotes_what_may_be_a_key(name: str, text: str) -> None:
+    try:
+        settings(**{name: text})
+    except SettingsError as error:
+        assert text not in str(error)  # noqa: PT017, nearly all are refused
+
+
+def test_a_zone_that_is_nearly_one_is_recognized() -> None:
+    with pytest.raises(SettingsError, match=r"e\.g\. America/Los_Angeles\."):
+        settings(timezone="America/Los_Angelos")
+
+
+def test_an_environment_file_that_cannot_be_read_is_told() -> None:
+    broken = UnicodeDecodeError("utf-8", b"", 0, 1, "invalid")
+
+    with (
+        mock.patch.object(config, "parse_environment_config", side_effect=broken),
+        pytest.raises(SettingsError, match=r"The `\.env` file cannot be read"),
+    ):
+        config.settings_from_environment(SETTINGS_SCHEMA, "TAP_COMETLY_")
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        None,
+        {},
+        {"contacts": None},
+        {"contacts": "__NULL__", "__else__": None},
+        {"contacts": {"name": "name.upper()", "phone": None, "email": "__NULL__"}},
+        {"contacts": {"__alias__": "my people", "__key_properties__": ["id"], "__else__": None}},
+    ],
+)
+def test_stream_maps_without_syntax_errors_pass(maps: Any) -> None:
+    config.check_stream_maps(maps)
+
+
+@pytest.mark.parametrize("text", ["nonsense(", "", "x = 1", "a\0b", " indented", "(" * 500])
+def test_a_syntax_error_in_a_stream_map_is_told_as_one(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"syntax error in the expression of `contacts\.name`"):
+        config.check_stream_maps({"contacts": {"name": text}})

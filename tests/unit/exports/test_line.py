@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +15,16 @@ from tap_cometly.exceptions import (
     NotFoundError,
     RejectedError,
 )
+from tap_cometly.exports.job import PROCESSING, Job, Stage
+from tap_cometly.exports.line import Limits, Line
 from tap_cometly.timeranges import Window
+from tests.support.clock import FakeClock
 from tests.support.plant import (
     DAY,
     FIRST_HALF,
     SECOND_HALF,
     SIZE,
+    START,
     THRESHOLD,
     Plant,
     Told,
@@ -195,3 +200,32 @@ def test_a_refused_window_that_is_too_small_to_halve_is_left_to_pages_without_an
     assert plant.read() == {small: "pages"}
     assert len(plant.api.asked("create")) == 1
     assert told() == [f"Export of {small}: The range is too large"]
+
+
+def test_each_export_is_told_in_the_order_in_which_it_is_read() -> None:
+    clock = FakeClock(START)
+    # Given one of each stage, the oldest one ready
+    line = Line(Limits(parallel=6, timeout=60, threshold=1), clock, logging.getLogger(__name__))
+    for day in range(8):
+        line.add(days(day + 1)[day])
+    ready, fetching, processing, queued, creating, *_ = line
+    ready.stage, fetching.stage, creating.stage = Stage.READY, Stage.FETCHING, Stage.CREATING
+    processing.begun(1, clock.monotonic())
+    clock.sleep(2)
+    processing.still(PROCESSING, clock.monotonic())
+    clock.sleep(39)
+    queued.begun(2, clock.monotonic())
+    clock.sleep(3)
+
+    assert ", ".join(line.doing(clock.monotonic())) == (
+        "reading, downloading, processing 42 s, queued 3 s, being created, waiting to be created"
+    )
+
+
+def test_the_words_of_the_api_are_not_passed_on() -> None:
+    clock = FakeClock(START)
+    job = Job(DAY)
+    job.begun(1, clock.monotonic())
+    job.still(Stage.RUNNING.value, clock.monotonic())
+
+    assert job.doing(clock.monotonic()) == "running 0 s"

@@ -14,7 +14,7 @@ from tap_cometly.exceptions import ColumnError, ExportError, RecordError, TapErr
 from tap_cometly.exports.reader import ExportReader
 from tap_cometly.extract.pagination import CursorPaginator
 from tap_cometly.extract.timezone_check import TimezoneCheck
-from tap_cometly.runtime.progress import EXPORT, PAGES, Opened, Progress
+from tap_cometly.runtime.progress import EXPORT, PAGES, Progress
 from tests.bench.simulation import settings_with
 from tests.support.clock import FakeClock
 from tests.support.export_api import AS_USUAL, ListedWindows, ScriptedApi
@@ -309,13 +309,14 @@ def test_it_is_noted_how_each_window_is_read(reader: Reader) -> None:
     reader.api.holds[large] = 77
     reader.files([block(2)])
 
-    noted = [
-        reader.progress.opened
-        for _, blocks in reader.exports.windows(ListedWindows([small, large]))
-        for _ in blocks
-    ]
+    with mock.patch.object(reader.progress, "enter") as entered:
+        for _, blocks in reader.exports.windows(ListedWindows([small, large])):
+            list(blocks)
 
-    assert noted == [Opened(PAGES, 5, left=1_000), Opened(EXPORT, 77, left=0)]
+    assert [call.kwargs for call in entered.mock_calls] == [
+        {"way": PAGES, "expected": 5, "remaining": 1_000},
+        {"way": EXPORT, "expected": 77, "remaining": 0},
+    ]
 
 
 # Settings.

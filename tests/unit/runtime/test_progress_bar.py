@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
-from tap_cometly.runtime.progress import Progress
 from tap_cometly.runtime.progress_bar import ProgressBar
 from tap_cometly.runtime.signals import Stopped, StopSignal
-from tests.support.clock import FakeClock
-from tests.support.plant import START
 from tests.support.terminal import Screen
 
 if TYPE_CHECKING:
@@ -68,7 +65,7 @@ def logger(terminal: Terminal) -> Iterator[logging.Logger]:
 
 def draw(stop: StopSignal, logger: logging.Logger, terminal: Terminal) -> None:
     with contextlib.redirect_stderr(terminal):
-        bar = ProgressBar(Progress(FakeClock(START)), stop)
+        bar = ProgressBar(stop)
         try:
             logger.info("One line")
             logger.info("Another")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from tap_cometly.runtime.signals import Stopped, StopSignal
+from tap_cometly.runtime.signals import Stopped, StopSignal, stop_checking
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
@@ -104,3 +106,81 @@ def test_other_threads_hold_nothing(stop: StopSignal) -> None:
     finally:
         leave.set()
         thread.join()
+
+
+# Checked regularly, by a timer's signal, which in this process belongs to pytest-timeout.
+
+_BEGIN = """
+import signal, sys, time
+from tap_cometly.runtime.signals import StopSignal, stop_checking
+stop = StopSignal()
+stop.listening = True
+signal.signal(signal.SIGTERM, lambda number, _frame: stop.request(number))
+"""
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603, ourselves
+        [sys.executable, "-c", _BEGIN + code], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_request_that_got_lost_is_repeated() -> None:
+    lost = run(
+        "stop.check_regularly(lambda: None)\n"
+        "class Swallowing:\n"
+        "    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "Swallowing()\n"
+        "print('still there', flush=True)\n"
+        "time.sleep(20)\n"
+    )
+
+    assert lost.stdout == "still there\n"
+    assert lost.returncode == 143
+
+
+def test_a_check_that_fails_ends_whatever_the_main_thread_waits_for() -> None:
+    ended = run(
+        "def check():\n"
+        "    raise ValueError('nobody reads')\n"
+        "stop.check_regularly(check)\n"
+        "import queue\n"
+        "try:\n"
+        "    queue.Queue().get(timeout=20)\n"
+        "except ValueError as error:\n"
+        "    stop_checking()\n"
+        "    print(error, signal.getsignal(signal.SIGALRM) is signal.SIG_DFL)\n"
+    )
+
+    assert ended.stdout == "nobody reads True\n"
+
+
+def test_what_is_held_is_not_interrupted_by_a_check() -> None:
+    held = run(
+        "def check():\n"
+        "    raise ValueError\n"
+        "stop.check_regularly(check)\n"
+        "with stop.hold():\n"
+        "    time.sleep(1.5)\n"
+        "    print('finished', flush=True)\n"
+        "    stop_checking()\n"
+    )
+
+    assert (held.stdout, held.returncode) == ("finished\n", 0)
+
+
+def test_a_timer_of_somebody_else_is_left_alone() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    stop = StopSignal()
+    stop.listening = True
+
+    signal.signal(signal.SIGALRM, before if callable(before) else lambda *_: None)
+    try:
+        theirs = signal.getsignal(signal.SIGALRM)
+        stop.check_regularly(lambda: None)
+        stop_checking()
+
+        assert signal.getsignal(signal.SIGALRM) is theirs
+    finally:
+        signal.signal(signal.SIGALRM, before)
