@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from tap_cometly.contacts.page import Page
 from typing_extensions import override
 
 from tap_cometly.client.client import DOCUMENTED_LIMITS
 from tap_cometly.client.rate_limit import MINUTE, RateLimiter
 from tap_cometly.client.retry import wait_for
-from tap_cometly.contacts.page import Page
 from tap_cometly.contacts.schema import Contact
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.repository import ExportStatus

@@ -8,10 +8,11 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
+from tap_cometly.extract.connection_report import ConnectionReport
+
 from tap_cometly.config import SETTINGS_SCHEMA, Settings
 from tap_cometly.contacts.schema import OptionalColumns
 from tap_cometly.exports.reader import ExportReader
-from tap_cometly.extract.connection_report import ConnectionReport
 from tap_cometly.extract.extractor import Extractor
 from tap_cometly.extract.pagination import CursorPaginator
 from tap_cometly.extract.timezone_check import TimezoneCheck

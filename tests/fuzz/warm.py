@@ -21,8 +21,8 @@ from typing_extensions import Buffer, Self, override
 
 from tap_cometly.__main__ import main
 from tap_cometly.exports import job as jobs
-from tap_cometly.extract import extractor as extraction
 from tap_cometly.extract import extractor
+from tap_cometly.extract import extractor as extraction
 from tap_cometly.tap import TapCometly
 from tests.fuzz.hurry import HurriedClock, HurriedThreads
 from tests.support.running import tap_with

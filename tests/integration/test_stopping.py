@@ -365,7 +365,7 @@ def test_a_reader_that_is_gone_is_noticed_while_nothing_is_written(
     config: dict[str, Any],
     begun: tuple[str, int],
 ) -> None:
-    cometly = sandbox(Options(queued_seconds=0.5))
+    cometly = sandbox(dated(queued_seconds=0.5))
     cometly.space.fill(50, FIRST, NOW)
     busy(cometly)
     endpoint, calls = begun
@@ -388,7 +388,7 @@ def test_a_reader_that_is_gone_is_noticed_while_nothing_is_written(
 
 
 def test_a_reader_that_closes_a_socket_is_noticed_too(sandbox: StartSandbox) -> None:
-    cometly = sandbox(Options(queued_seconds=600))
+    cometly = sandbox(dated(queued_seconds=600))
     cometly.space.fill(50, FIRST, NOW)
     reader, writer = socket.socketpair()
 
@@ -407,7 +407,7 @@ def test_a_reader_that_closes_a_socket_is_noticed_too(sandbox: StartSandbox) -> 
 def test_a_pipe_that_does_not_block_is_written_completely_and_without_spinning(
     sandbox: StartSandbox, unbuffered: str
 ) -> None:
-    cometly = sandbox(Options(limits=PLENTY))
+    cometly = sandbox(dated(limits=PLENTY))
     ids = cometly.space.fill(3000, FIRST, NOW - timedelta(hours=1))
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -441,7 +441,7 @@ def cpu_seconds(pid: int) -> float:
 def test_a_standard_output_that_is_closed_from_the_start_is_one_line(
     sandbox: StartSandbox, tmp_path: Path, arguments_: list[str]
 ) -> None:
-    cometly = sandbox(Options(limits=PLENTY))
+    cometly = sandbox(dated(limits=PLENTY))
     arguments(tmp_path, config_for(cometly, CONFIG))
 
     run = subprocess.run(  # noqa: S603, our own script

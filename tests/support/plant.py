@@ -9,10 +9,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
-from typing_extensions import override
-
 from tap_cometly.exports.line import Limits
 from tap_cometly.exports.works import Works
+from typing_extensions import override
+
 from tap_cometly.timeranges import Window
 from tests.support.clock import FakeClock, InTurn
 from tests.support.export_api import ListedWindows, ScriptedApi

@@ -11,9 +11,9 @@ from unittest import mock
 import msgspec
 import pytest
 
-from tap_cometly.exceptions import NoContactError
 from tap_cometly.contacts.repair import ContactRepairer, RepairLog, parse
 from tap_cometly.contacts.schema import FIELDS
+from tap_cometly.exceptions import NoContactError
 
 if TYPE_CHECKING:
     from tests.unit.contacts.conftest import Warnings

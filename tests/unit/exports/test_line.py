@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tap_cometly.exports.line import Limits, Line
 
 from tap_cometly.exceptions import (
     AnswerLostError,
@@ -16,7 +17,6 @@ from tap_cometly.exceptions import (
     RejectedError,
 )
 from tap_cometly.exports.job import PROCESSING, Job, Stage
-from tap_cometly.exports.line import Limits, Line
 from tap_cometly.timeranges import Window
 from tests.support.clock import FakeClock
 from tests.support.plant import (

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
 import pytest
+from tap_cometly.contacts.page import PageReader
 
 from tap_cometly.contacts.decoder import ContactDecoder
-from tap_cometly.contacts.page import PageReader
 from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import fields_asked
 from tap_cometly.exceptions import GarbledError, RejectedError
