@@ -297,17 +297,15 @@ class TimezoneCheck:
             It; None when no contact is there, or the list does not answer.
         """
         here = _wall(now, self._zone)
-        far, found = here + high, None
-        while high - low > _QUARTER:
-            middle = low + (high - low) // (2 * _QUARTER) * _QUARTER
+        far, middle = here + high, low
+        while True:
             page = self._between(here + middle, far, per_page=1)
-            if page is None:
+            if page is None or not (page.contacts or middle > low):
                 return None
-            if page.contacts:
-                low = found = middle
-            else:
-                high = middle
-        return None if found is None else found + _QUARTER + self._offset(now)
+            low, high = (middle, high) if page.contacts else (low, middle)
+            if high - low <= _QUARTER:
+                return low + _QUARTER + self._offset(now)
+            middle = low + (high - low) // (2 * _QUARTER) * _QUARTER
 
     # Both.
 
