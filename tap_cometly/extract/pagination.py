@@ -7,7 +7,13 @@ import typing as t
 from dataclasses import replace
 from datetime import timedelta
 
-from tap_cometly.exceptions import ApiError, RejectedError, UnavailableError
+from tap_cometly.exceptions import (
+    AccessError,
+    ApiError,
+    RecordError,
+    RejectedError,
+    UnavailableError,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,11 +75,16 @@ class ContactList:
 
         Returns:
             The page; None when the list refuses to answer, or does not answer soon.
+
+        Raises:
+            AccessError: The key may not do this.
         """
         try:
             return self.page(window, per_page=per_page, advisory=True)
-        except (RejectedError, UnavailableError) as error:
-            logger.debug("Not answered: %s", error.what)
+        except AccessError:
+            raise
+        except (ApiError, RecordError) as error:
+            logger.debug("The list does not answer: %s", error.what)
             return None
 
 
