@@ -174,7 +174,8 @@ class TimezoneCheck:
         return Head(clock_seen=False, can_read_ahead=ahead is not None, why=why)
 
     def _any_comes_back(self, contacts: Sequence[Contact]) -> bool:
-        dated = [c for c in contacts if c.created_at is not None]
+        # The latest by date: after an import, the newest ids may have old dates.
+        dated = sorted((c for c in contacts if c.created_at), key=_created, reverse=True)
         plain = [c for c in dated if not repeated(_created(c), self._zone)] or dated
         first, *others = plain
         came_back = self._comes_back(first, self._offset(_created(first)))
