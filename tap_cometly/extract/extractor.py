@@ -295,8 +295,10 @@ class Extractor:
         """
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold
+        first = first or self._paginator.first_page(window)
+        many = 2 * len(first.contacts) >= threshold  # from here on exports can do without the list
         try:
-            for page in self._paginator.pages(window, first, advisory=True):
+            for page in self._paginator.pages(window, first, advisory=many):
                 held.append(page.contacts)
                 size = sum(map(len, held))
                 if size > threshold or (size == threshold and page.next_cursor is not None):
