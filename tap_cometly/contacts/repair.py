@@ -37,9 +37,14 @@ class RepairLog:
     """What was found odd: a column or field is named at once, values are counted for the end.
 
     Threads may share one, since pages are decoded where they were received.
+
+    Args:
+        silent: For contacts that are asked for on the side and read again as records: what is odd
+            about them is told then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
+        self._silent = silent
         self._lock = threading.Lock()
         self._named: set[str] = set()
         self._counts: Counter[str] = Counter()
@@ -61,7 +66,7 @@ class RepairLog:
         with self._lock:
             known = message + name in self._named
             self._named.add(message + name)
-        if not known:
+        if not known and not self._silent:
             logger.warning(message, name)
 
     def summarize(self) -> None:

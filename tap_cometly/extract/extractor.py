@@ -417,11 +417,11 @@ def open_extractor(
     client = CometlyClient(settings, clock)
     progress.requests = client.request_stats
     downloader = Downloader(clock, timeout=float(settings.request_timeout), user_agent=user_agent())
-    repairs = RepairLog()
+    repairs, silent = RepairLog(), RepairLog(silent=True)
     decoder = ContactDecoder(fields, repairs)
     options = {field.option: 1 for field in fields if field.option}
-    plain = ContactList(client, ContactDecoder(fields_asked(()), RepairLog()), {})
-    every = ContactList(client, ContactDecoder(FIELDS, RepairLog()), dict.fromkeys(OPTIONS, 1))
+    plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {})
+    every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1))
     tasks = ThreadTasks(clock)
     timezone_check = TimezoneCheck(plain, settings.zone)
     paginator = CursorPaginator(
