@@ -420,8 +420,9 @@ def open_extractor(
     repairs = RepairLog()
     decoder = ContactDecoder(fields, repairs)
     options = {field.option: 1 for field in fields if field.option}
-    plain = ContactList(client, ContactDecoder(fields_asked(()), RepairLog()), {})
-    every = ContactList(client, ContactDecoder(FIELDS, RepairLog()), dict.fromkeys(OPTIONS, 1))
+    silent = RepairLog(silent=True)  # these pages are not delivered
+    plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {})
+    every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1))
     tasks = ThreadTasks(clock)
     timezone_check = TimezoneCheck(plain, settings.zone)
     paginator = CursorPaginator(
