@@ -84,7 +84,9 @@ class Bookmark:
     def columns(self) -> frozenset[str] | None:
         """The columns that the last run delivered, if it told."""
         columns = self._stored.get(_COLUMNS)
-        return frozenset(columns) if isinstance(columns, list) else None
+        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+            return None
+        return frozenset(columns)
 
     def commit(self, end: datetime, columns: Sequence[str]) -> None:
         """Move the bookmark on; never back.
