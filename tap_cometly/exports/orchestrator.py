@@ -239,21 +239,24 @@ class ExportOrchestrator:
         """Say when to poll a running job: the oldest soon and often, for it is waited for.
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
-        to wait for the end of a minute whose polls are used up.
+        to wait for the end of a minute whose polls are used up: the oldest has what the others
+        leave, a fixed share at least.
         """
-        evenly = 60.0 / self._repository.limiters["poll"].limit
-        running = sum(
-            j.status in {JobStatus.RUNNING, JobStatus.POLLING}
-            for j in self._jobs[: self._limits.parallel]
-        )
         if job.completed:  # only a fresh URL is wanted
             return job.due_at
-        if self._is_oldest_running(job):
-            age = job.polled_at - job.created_at
-            growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
-            return job.polled_at + max(growing, evenly)
-        others = evenly * (running - 1) / (1 - _OLDEST_SHARE)
-        return job.polled_at + max(_OTHERS_INTERVAL, others)
+        evenly = 60.0 / self._repository.limiters["poll"].limit
+        others = sum(
+            j.status in {JobStatus.RUNNING, JobStatus.POLLING}
+            for j in self._jobs[: self._limits.parallel]
+            if j is not job
+        )
+        interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
+        if not self._is_oldest_running(job):
+            return job.polled_at + interval
+        left = 1 / evenly - others / interval  # polls a second
+        age = job.polled_at - job.created_at
+        growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
+        return job.polled_at + max(growing, 1 / left)
 
     def _is_oldest_running(self, job: ExportJob) -> bool:
         running = (j for j in self._jobs if j.status in {JobStatus.RUNNING, JobStatus.POLLING})
