@@ -242,7 +242,7 @@ class ExportOrchestrator:
         to wait for the end of a minute whose polls are used up: the oldest has what the others
         leave, a fixed share at least.
         """
-        if job.completed:  # only a fresh URL is wanted
+        if job.wants_url:
             return job.due_at
         evenly = 60.0 / self._repository.limiters["poll"].limit
         others = sum(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from datetime import timedelta
@@ -553,6 +554,17 @@ def test_a_refused_url_is_asked_for_anew_after_growing_pauses_and_then_the_job(
     assert [at - first for at in others] == [soon(1.1), soon(3.2), soon(7.3)]
     assert len(one.repository.asked("create")) == 2
     assert logged() == [f"Export of {DAY}: the store refuses the file's URL"]
+
+
+def test_a_job_that_has_no_fresh_url_yet_is_polled_as_any_other(one: Exports) -> None:
+    one.repository.script("download", UrlRefusedError())
+    one.repository.script("poll", *[("processing", None)] * 4, USUAL, *[("processing", None)] * 4)
+
+    one.read()
+
+    polls = one.repository.asked("poll")[5:]
+    assert len(polls) == 5
+    assert min(later - earlier for earlier, later in itertools.pairwise(polls)) > 2.0
 
 
 def test_a_bad_file_is_downloaded_again_then_made_again_and_then_that_is_the_end(
