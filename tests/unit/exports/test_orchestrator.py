@@ -639,6 +639,7 @@ def test_a_file_that_is_rejected_twice_cannot_be_had(one: Exports) -> None:
         one.orchestrator.reject(job, "it lacks contacts")
 
     assert failure.value.window is DAY
+    assert one.orchestrator.next_export() is None
     assert len(one.repository.asked("create")) == 2
     assert all(spool.file.closed for spool in one.repository.spools)
 
