@@ -316,11 +316,8 @@ class ExportOrchestrator:
                 job.created(outcome, now)
             case RejectedError():
                 self._refuse(job, outcome.what)
-            case ExportBusyError() if now - (job.first_asked_at or now) < self._limits.timeout:
-                logger.info("%s; asking again in %.0f s", outcome.what, outcome.seconds)
-                job.not_created(now + outcome.seconds)
             case ExportBusyError():
-                self._fail(job, outcome.what)
+                self._busy(job, outcome, now)
             case AnswerLostError() if job.tries < TRIES:
                 # Whether it failed is known once it has been asked for again.
                 logger.warning("Export of %s: %s", job.window, outcome.what)
@@ -333,6 +330,17 @@ class ExportOrchestrator:
                 self._stop(ExportError(outcome.what, outcome.advice).within(job.window))
             case _:
                 self._stop(outcome)
+
+    def _busy(self, job: ExportJob, error: ExportBusyError, now: float) -> None:
+        """Ask again as told, but no later than at the timeout of the window."""
+        first = now if job.first_asked_at is None else job.first_asked_at
+        left = first + self._limits.timeout - now
+        if left <= 0:
+            self._fail(job, error.what)
+            return
+        pause = min(error.seconds, left)
+        logger.info("%s; asking again in %.0f s", error.what, pause)
+        job.not_created(now + pause)
 
     def _polled(self, job: ExportJob, outcome: ExportStatus | Exception) -> None:
         now = self._clock.monotonic()

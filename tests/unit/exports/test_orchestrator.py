@@ -352,6 +352,18 @@ def test_an_api_that_is_busy_is_asked_again_when_it_says_and_that_is_no_failure(
     assert logged()[:3] == ["Busy; asking again in 60 s"] * 3
 
 
+@pytest.mark.parametrize("seconds", [60.0, 400.0, 86_400.0])
+def test_an_api_that_is_busy_beyond_the_timeout_has_failed(seconds: float) -> None:
+    [small] = days(1, expected=THRESHOLD)
+    exports = Exports(small)
+    exports.repository.script("create", *[ExportBusyError("Busy", "-", seconds)] * 99)
+
+    with pytest.raises(WindowNotExportedError, match="Busy"):
+        exports.next()
+
+    assert exports.clock.monotonic() == pytest.approx(TIMEOUT, abs=1.0)
+
+
 # Windows that the API finds too large.
 
 
