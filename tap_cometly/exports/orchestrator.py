@@ -451,7 +451,8 @@ class ExportOrchestrator:
 
     def _refuse(self, job: ExportJob, reason: str) -> None:
         """Read a window that the API finds too large in halves, and ask for none of its size."""
-        self._smallest_refused = min(self._smallest_refused, job.expected)
+        if job.expected > self._limits.threshold:  # a smaller one is refused for something else
+            self._smallest_refused = min(self._smallest_refused, job.expected)
         if not self._halve(job):
             self._fail(job, reason, again=False)
 

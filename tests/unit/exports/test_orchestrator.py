@@ -399,6 +399,18 @@ def test_a_smaller_window_than_the_refused_one_is_asked_for_as_it_is() -> None:
     assert exports.repository.windows("create") == [first, *first.halves(), second]
 
 
+@pytest.mark.parametrize("expected", [None, THRESHOLD])
+def test_the_size_of_a_refused_window_that_is_small_or_unknown_is_not_remembered(
+    expected: int | None,
+) -> None:
+    [first] = days(1, expected=expected)
+    second = days(2)[1]
+    exports = Exports(first, second, parallel=1)
+    exports.repository.script("create", REJECTED)
+
+    assert exports.read() == {first: "pages", second: "export"}
+
+
 def test_a_refused_window_that_is_not_worth_halving_is_left_to_pages_without_another_try(
     logged: Logged,
 ) -> None:
