@@ -310,6 +310,8 @@ class ExportOrchestrator:
         job.sample = None if isinstance(outcome, Exception) else outcome
 
     def _created(self, job: ExportJob, outcome: int | Exception) -> None:
+        if self._closed:
+            return
         now = self._clock.monotonic()
         match outcome:
             case int():
@@ -343,6 +345,8 @@ class ExportOrchestrator:
         job.not_created(now + pause)
 
     def _polled(self, job: ExportJob, outcome: ExportStatus | Exception) -> None:
+        if self._closed:
+            return
         now = self._clock.monotonic()
         match outcome:
             case AccessError() | RateLimitError():
@@ -390,6 +394,10 @@ class ExportOrchestrator:
         return spool
 
     def _downloaded(self, job: ExportJob, outcome: SpoolFile | Exception) -> None:
+        if self._closed:
+            if not isinstance(outcome, Exception):
+                outcome.close()
+            return
         match outcome:
             case UrlRefusedError():
                 job.refused_urls += 1
@@ -405,8 +413,6 @@ class ExportOrchestrator:
                 self._fail(job, outcome.what)
             case Exception():
                 self._stop(outcome)
-            case _ if self._closed:
-                outcome.close()
             case _:
                 self._failures = 0
                 job.ready(outcome)

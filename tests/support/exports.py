@@ -112,18 +112,21 @@ class ScriptedRepository:
 
 
 class Answers(InTurn):
-    """Hands on each answer a moment after it was asked for."""
+    """Hands on each answer a moment after it was asked for, or later if a test says so."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
         self.waits = 0
+        self.under_way = False
 
     @override
     def wait(self, seconds: float) -> None:
         self.waits += 1
         assert self._clock.monotonic() < _LATEST, "it never ends"
-        self._clock.sleep(min(seconds, _ANSWERED_AFTER) if self._done else seconds)
-        self._hand_on()
+        done = self._done and not self.under_way
+        self._clock.sleep(min(seconds, _ANSWERED_AFTER) if done else seconds)
+        if done:
+            self._hand_on()
 
 
 class Exports:

@@ -135,6 +135,31 @@ def test_closing_lets_go_of_all_files_also_of_those_still_to_come() -> None:
     assert [spool.file.closed for spool in exports.repository.spools] == [True] * 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer", "since"),
+    [("poll", USUAL, 1.0), ("poll", FAILED, 1.0), ("create", LOST, 0.0)],
+)
+def test_what_is_answered_after_closing_begins_nothing_and_is_not_told(
+    one: Exports, logged: Logged, kind: str, answer: Any, since: float
+) -> None:
+    # given an answer that is under way
+    one.repository.seconds[DAY] = 0.0
+    one.repository.script(kind, answer)
+    one.advance_until(since)
+    one.tasks.under_way = True
+    one.advance_until(3.0)
+    assert len(one.repository.asked(kind)) == 1
+
+    # when
+    one.orchestrator.close()
+    one.tasks.under_way = False
+    one.tasks.wait(0.0)
+
+    # then
+    assert one.repository.asked("download") == []
+    assert logged() == []
+
+
 # Limits.
 
 
