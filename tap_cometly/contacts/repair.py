@@ -39,8 +39,7 @@ class RepairLog:
     Threads may share one, since pages are decoded where they were received.
 
     Args:
-        silent: For contacts that are asked for on the side and read again as records: what is odd
-            about them is told then.
+        silent: Whether nothing is logged: what is read twice is not reported twice.
     """
 
     def __init__(self, *, silent: bool = False) -> None:

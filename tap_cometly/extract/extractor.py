@@ -417,9 +417,10 @@ def open_extractor(
     client = CometlyClient(settings, clock)
     progress.requests = client.request_stats
     downloader = Downloader(clock, timeout=float(settings.request_timeout), user_agent=user_agent())
-    repairs, silent = RepairLog(), RepairLog(silent=True)
+    repairs = RepairLog()
     decoder = ContactDecoder(fields, repairs)
     options = {field.option: 1 for field in fields if field.option}
+    silent = RepairLog(silent=True)  # these pages are not delivered
     plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {})
     every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1))
     tasks = ThreadTasks(clock)

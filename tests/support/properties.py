@@ -87,6 +87,8 @@ def ends_honestly(run: Run, *, now: datetime | None = None) -> None:
     if is_full(run):
         return
     reached, wanted = run.bookmark, _range_end(run, now or run.began)
+    if "cannot be told in this run" in run.log:  # whether the Space's clock is right
+        wanted -= timedelta(hours=26)
     if wanted > _since(run):
         assert reached is not None
         assert instant(reached) >= wanted, f"{reached} is not {wanted}"
