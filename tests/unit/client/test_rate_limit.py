@@ -150,6 +150,7 @@ def test_a_limit_used_up_by_an_earlier_run_is_asked_about_again_after_five_secon
     limiter = limiter_of(15, clock)
     ask(limiter, told(15, left=0))
     assert not limiter.try_acquire()
+    assert limiter.delay() == pytest.approx(5.0, abs=1e-3)
 
     clock.sleep(5)
 
@@ -167,6 +168,18 @@ def test_the_one_request_that_asks_finds_out_what_is_left(left: int, goes_on: in
     ask(limiter, told(15, left=left))
 
     assert limiter.available() == goes_on
+
+
+def test_an_earlier_run_is_asked_about_ever_more_rarely_and_later_own_requests_expire() -> None:
+    clock = noon()
+    limiter = limiter_of(15, clock)
+    asked: list[float] = []
+    while clock.monotonic() < 150:
+        if ask(limiter, told(15, left=0)):
+            asked.append(clock.monotonic())
+        clock.sleep(limiter.delay())
+
+    assert asked == pytest.approx([0, 5, 15, 35, 60, 65, 75, 95, 120, 125, 135], abs=0.1)
 
 
 def test_an_answer_that_does_not_tell_ends_the_asking_until_a_minute_is_over() -> None:
