@@ -256,7 +256,9 @@ def test_files_that_are_always_broken_are_an_error(
     run = export(one_file)
 
     assert sandbox.log_calls()["create"] == 2
-    is_loud(run, sandbox, "The export file of 2023-12-30T22:00:00Z to ", "extraction_mode: pagination")
+    is_loud(
+        run, sandbox, "The export file of 2023-12-30T22:00:00Z to ", "extraction_mode: pagination"
+    )
 
 
 SHORT = ["at a member's end", "at a member's end, length unknown", "after a newline"]

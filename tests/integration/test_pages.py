@@ -199,7 +199,9 @@ def test_an_answer_that_stays_no_page_is_loud(fifty: Cometly, fault: dict[str, A
     run = fifty.sync()
 
     assert run.exit == 1
-    assert re.search(r"has not answered usably for 5|gave 6 unreadable answers in a row", run.errors[0])
+    assert re.search(
+        r"has not answered usably for 5|gave 6 unreadable answers in a row", run.errors[0]
+    )
     assert fifty.clock.now() - before <= timedelta(minutes=8)
     assert run.states == []
     check(run, fifty.sandbox)
