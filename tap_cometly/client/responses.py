@@ -130,6 +130,8 @@ def error_for_status(method: str, path: str, status: int, content: bytes, secret
             return ForbiddenError(what, advice)
         case 404 if "/exports/" in path:
             return NotFoundError(what, "The export is gone; run again.")
+        case _ if 300 <= status < 400:  # noqa: PLR2004, it could lead anywhere
+            what = f"Cometly's API answered {method} {path} with a redirect (status {status})"
         case 407:
             return proxy_password_error()
         case 422:

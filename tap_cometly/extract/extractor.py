@@ -26,6 +26,7 @@ from tap_cometly.exceptions import (
     ColumnError,
     ExportError,
     ForbiddenError,
+    RateLimitError,
     RejectedError,
     UnavailableError,
     WindowNotExportedError,
@@ -225,6 +226,10 @@ class Extractor:
             if window.end > self.now():  # the machine's clock is ahead
                 return self._paginator.first_page(replace(window, end=self.now()))
             if not is_long and self._mode != EXPORT:
+                raise
+            logger.warning("The list does not serve the whole range: %s", error.what)
+        except RateLimitError as error:  # for longer than is worth waiting
+            if self._mode != EXPORT:
                 raise
             logger.warning("The list does not serve the whole range: %s", error.what)
         except UnavailableError as error:
