@@ -78,9 +78,7 @@ class PlannedWindows:
         window = self._planner.next_window()
         if window is None and self._must_guess():
             window = self._planner.next_window(guess=True)
-        if window is None:
-            self._probe()
-        elif not self._planner.done:
+        if window is None or not self._planner.done:
             self._probe()
         return window
 
