@@ -399,8 +399,8 @@ class Extractor:
         if first is not None:
             ids = [contact.id for contact in first.contacts]
             planner.learn(Probe.of(window, ids, more=first.next_cursor is not None))
-        limiter = services.client.limiters["list"]
-        return PlannedWindows(planner, services.contacts, limiter, services.tasks, services.clock)
+        limiters = services.client.limiters
+        return PlannedWindows(planner, services.contacts, limiters, services.tasks, services.clock)
 
 
 @contextlib.contextmanager
