@@ -89,7 +89,9 @@ class Bookmark:
     def columns(self) -> frozenset[str] | None:
         """The columns that the last run delivered; None where the bookmark does not say."""
         columns = self._stored.get(_COLUMNS)
-        return frozenset(columns) if isinstance(columns, list) else None
+        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+            return None
+        return frozenset(columns)
 
     @property
     def timezone(self) -> str | None:

@@ -337,7 +337,7 @@ def complete(entry: CatalogEntry) -> None:
             raise CatalogError(msg, f"Its only {what} is {only}; correct or leave out the catalog.")
     entry.key_properties = [KEY]
     entry.replication_key = REPLICATION_KEY
-    if method not in {None, "INCREMENTAL", REPLICATION_FULL_TABLE}:
+    if method not in (None, "INCREMENTAL", REPLICATION_FULL_TABLE):  # a set takes no list
         msg = f"The catalog asks for the replication method {method}"
         raise CatalogError(msg, "Set it to INCREMENTAL or FULL_TABLE.")
     for name in (KEY, REPLICATION_KEY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import typing as t
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ _TRANSIENT = {408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
 _CLOCKS_AT_ODDS = timedelta(days=1)
-_ADVICE_SECONDS = 20.0  # that a call may take whose answer only advises
+_ADVICE_SECONDS = 20.0  # of failures that a call is worth whose answer only advises
+_ADVICE_WAIT = 65.0  # seconds that it may wait for the rate limit
 _OUT_OF_REACH = 30.0  # seconds of failures before the first answer of a run
 
 _T = t.TypeVar("_T")
@@ -133,7 +135,8 @@ class CometlyClient:
             endpoint: RateLimiter(limit, share=settings.rate_limit_share, clock=clock)
             for endpoint, limit in DOCUMENTED_LIMITS.items()
         }
-        self._server_time: datetime | None = None
+        self._clock_ahead: timedelta | None = None  # of the API's; None before its first answer
+        self._warned_of_clock = False
         self._outage = Outage()
         self._one_reader = threading.Lock()
         self._session = requests.Session()
@@ -173,23 +176,23 @@ class CometlyClient:
         Raises:
             ClockError: They differ by more than a day.
         """
-        here, there = self._clock.now(), self._server_time
-        if there is None:
-            return here
-        ahead = here - there
+        ahead = self._clock_ahead or timedelta()
         if abs(ahead) > _CLOCKS_AT_ODDS:
-            msg = (
-                f"The machine's clock and the API's differ by {abs(ahead) // timedelta(hours=1)} "
-                f"hours"
-            )
+            hours = abs(ahead) // timedelta(hours=1)
+            msg = f"The machine's clock and the API's differ by {hours} hours"
             raise ClockError(msg, "Set the machine's clock right, and run again.")
-        if abs(ahead) > CLOCK_TOLERANCE:
+        if abs(ahead) > CLOCK_TOLERANCE and not self._warned_of_clock:
+            self._warned_of_clock = True
             logger.warning(
                 "The machine's clock is %.0f s %s the API's; the earlier of the two counts",
                 abs(ahead.total_seconds()),
                 "ahead of" if ahead > timedelta() else "behind",
             )
-        return min(here, there)
+        return self._clock.now() - max(ahead, timedelta())
+
+    def latest_now(self) -> datetime:
+        """Give the later of the machine's clock and the API's, UTC."""
+        return self._clock.now() - min(self._clock_ahead or timedelta(), timedelta())
 
     def list_contacts(
         self,
@@ -271,8 +274,8 @@ class CometlyClient:
         acquired = call.acquired
         while True:
             if not acquired:
-                at_most = {"at_most": _ADVICE_SECONDS} if call.advisory else {}
-                acquire(limiter, self._clock, endpoint=call.endpoint, **at_most)
+                at_most = _ADVICE_WAIT if call.advisory else math.inf
+                acquire(limiter, self._clock, endpoint=call.endpoint, at_most=at_most)
             acquired = False
             try:
                 answer = self._exchange(call)
@@ -283,7 +286,7 @@ class CometlyClient:
                 problem = describe_failure(failure)
                 if not call.repeatable and not never_sent(failure):
                     raise answer_lost(problem) from None
-                out_of_reach = self._server_time is None and never_sent(failure)
+                out_of_reach = self._clock_ahead is None and never_sent(failure)
                 retry.failed(problem, at_most=_OUT_OF_REACH if out_of_reach else LONGEST_OUTAGE)
                 continue
             except GarbledError as reason:
@@ -353,7 +356,8 @@ class CometlyClient:
             told = parsedate_to_datetime(response.headers.get("Date", ""))
         except (TypeError, ValueError, IndexError):
             return
-        self._server_time = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
+        told = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
+        self._clock_ahead = self._clock.now() - told
 
 
 def user_agent() -> str:

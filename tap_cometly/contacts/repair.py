@@ -37,9 +37,13 @@ class RepairLog:
     """What was found odd: a column or field is named at once, values are counted for the end.
 
     Threads may share one, since pages are decoded where they were received.
+
+    Args:
+        silent: Whether nothing is logged: what is read twice is not reported twice.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
+        self._silent = silent
         self._lock = threading.Lock()
         self._named: set[str] = set()
         self._counts: Counter[str] = Counter()
@@ -61,7 +65,7 @@ class RepairLog:
         with self._lock:
             known = message + name in self._named
             self._named.add(message + name)
-        if not known:
+        if not known and not self._silent:
             logger.warning(message, name)
 
     def summarize(self) -> None:

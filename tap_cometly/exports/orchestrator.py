@@ -293,6 +293,7 @@ class ExportOrchestrator:
         job.keeps_its_window = True
         while job.status is not JobStatus.READY:
             if job.status is JobStatus.FAILED:
+                self._remove(job)
                 raise self._not_exported(job)
             if self._error is not None:
                 raise self._error

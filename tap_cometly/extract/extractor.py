@@ -186,18 +186,21 @@ class Extractor:
         if careful and sync_range.careful_start < whole.start:
             yield from self._extract(Window(sync_range.careful_start, whole.start))
         yield from self._extract(whole, first)
-        if not head.clock_seen and head.can_read_ahead and not head.nothing_ahead:
-            ahead = whole.end + sync_range.settle + WIDEST_ZONE_GAP
-            yield from self._extract(Window(whole.end, ahead.replace(microsecond=0)))
+        reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
+        if not head.clock_seen and reaches_now and head.can_read_ahead and not head.nothing_ahead:
+            ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
+            yield from self._extract(Window(whole.end, ahead))
 
     def _may_have_been_back(self, whole: Window) -> bool:
-        """Whether the Space's clock may have been behind the setting's for a part of a range only.
+        """Whether the Space's clock may have been behind the setting's for a part of the range.
 
-        Another zone may have been set back before the setting's was, or for a few weeks.
+        Its zone may have been set back before the setting's was, or for a few weeks only.
         """
-        first, last = (edge.astimezone(self._settings.zone) for edge in (whole.start, whole.end))
-        fell = (first.utcoffset() or timedelta()) > (last.utcoffset() or timedelta())
-        return fell or last - first > _SHORTEST_SEASON
+        first, last = (
+            edge.astimezone(self._settings.zone).utcoffset() or timedelta()
+            for edge in (whole.start, whole.end)
+        )
+        return first > last or whole.end - whole.start > _SHORTEST_SEASON
 
     def sample(self, sync_range: SyncRange, at_most: int) -> Iterator[Extract]:
         """Read the beginning of a range's first page, to test the connection, and report on it.
@@ -303,16 +306,22 @@ class Extractor:
         yield from self._by_exports(window, first)
 
     def _hold_small_range(self, window: Window, first: Page | None) -> list[list[Contact]] | None:
-        """Read a range that holds no more than the threshold; None when it holds more."""
+        """Read a range that holds no more than the threshold.
+
+        Returns:
+            Its contacts; None when it holds more, or the list does not deliver what exports may.
+        """
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold
+        first = first or self._paginator.first_page(window)
+        many = 2 * len(first.contacts) >= threshold  # from here on exports can do without the list
         try:
-            for page in self._paginator.pages(window, first):
+            for page in self._paginator.pages(window, first, advisory=many):
                 held.append(page.contacts)
                 size = sum(map(len, held))
                 if size > threshold or (size == threshold and page.next_cursor is not None):
                     return None
-        except ColumnError as error:
+        except (ColumnError, UnavailableError) as error:
             logger.info("%s", error.what)
             return None
         return held
@@ -429,8 +438,9 @@ def open_extractor(
     repairs = RepairLog()
     decoder = ContactDecoder(fields, repairs)
     options = {field.option: 1 for field in fields if field.option}
-    plain = ContactList(client, ContactDecoder(fields_asked(()), RepairLog()), {})
-    every = ContactList(client, ContactDecoder(FIELDS, RepairLog()), dict.fromkeys(OPTIONS, 1))
+    silent = RepairLog(silent=True)  # these pages are not delivered
+    plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {})
+    every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1))
     tasks = ThreadTasks(clock)
     timezone_check = TimezoneCheck(plain, settings.zone)
     paginator = CursorPaginator(

@@ -7,7 +7,13 @@ import typing as t
 from dataclasses import replace
 from datetime import timedelta
 
-from tap_cometly.exceptions import ApiError, RejectedError, UnavailableError
+from tap_cometly.exceptions import (
+    AccessError,
+    ApiError,
+    RecordError,
+    RejectedError,
+    UnavailableError,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,11 +75,16 @@ class ContactList:
 
         Returns:
             The page; None when the list refuses to answer, or does not answer soon.
+
+        Raises:
+            AccessError: The key may not do this.
         """
         try:
             return self.page(window, per_page=per_page, advisory=True)
-        except (RejectedError, UnavailableError) as error:
-            logger.debug("Not answered: %s", error.what)
+        except AccessError:
+            raise
+        except (ApiError, RecordError) as error:
+            logger.debug("The list does not answer: %s", error.what)
             return None
 
 
@@ -121,12 +132,15 @@ class CursorPaginator:
         """Read a window's contacts, page by page; see `pages`."""
         return (page.contacts for page in self.pages(window, first))
 
-    def pages(self, window: Window, first: Page | None = None) -> Iterator[Page]:
+    def pages(
+        self, window: Window, first: Page | None = None, *, advisory: bool = False
+    ) -> Iterator[Page]:
         """Read a window, in parts where the list refuses its length.
 
         Args:
             window: What to read.
             first: Its first page, when that has already been read.
+            advisory: Whether the run can go on without the pages behind the first.
 
         Yields:
             Its pages; after the API refuses a cursor, once, all of them again.
@@ -146,10 +160,10 @@ class CursorPaginator:
                 logger.info("The list refuses %s; asking for shorter parts", part)
                 continue
             try:
-                yield from self._follow(part, page)
+                yield from self._follow(part, page, advisory=advisory)
             except RejectedError:
                 logger.warning("The cursor was refused; reading %s from its start again", part)
-                yield from self._follow(part, self.first_page(part))
+                yield from self._follow(part, self.first_page(part), advisory=advisory)
             start, first = part.end, None
 
     def _first_of_part(self, part: Window) -> Page:
@@ -164,7 +178,7 @@ class CursorPaginator:
                     raise _TooLongError from None
         return self.first_page(part)
 
-    def _follow(self, window: Window, page: Page) -> Iterator[Page]:
+    def _follow(self, window: Window, page: Page, *, advisory: bool) -> Iterator[Page]:
         """Go from page to page until one has no cursor."""
         seen: set[str] = set()
         empty = 0
@@ -180,7 +194,9 @@ class CursorPaginator:
                 msg = "The list of contacts does not move on: its cursor comes again and again"
                 raise ApiError(msg, "Run again; if it stays, ask Cometly's support.")
             seen.add(cursor)
-            page = self._list.page(window, per_page=self._page_size, cursor=cursor)
+            page = self._list.page(
+                window, per_page=self._page_size, cursor=cursor, advisory=advisory
+            )
 
 
 class _TooLongError(Exception):

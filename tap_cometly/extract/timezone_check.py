@@ -51,7 +51,7 @@ _CROWD = 3  # contacts from the future that are no chance
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
 _MANY_GAPS = 100  # as many contacts as this in the last minutes would be usual, and none has come
-_NO_FUTURE = "the API serves no range that ends in the future"
+_NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
 
 
@@ -179,7 +179,8 @@ class TimezoneCheck:
         return Head(clock_seen=False, can_read_ahead=ahead is not None, why=why)
 
     def _any_comes_back(self, contacts: Sequence[Contact]) -> bool:
-        dated = [c for c in contacts if c.created_at is not None]
+        # The latest by date: after an import, the newest ids may have old dates.
+        dated = sorted((c for c in contacts if c.created_at), key=_created, reverse=True)
         plain = [c for c in dated if self._has_plain_wall_time(_created(c))]
         first, *others = plain or dated
         back = self._comes_back(first, self._offset(_created(first)))

@@ -33,8 +33,10 @@ def test_list_and_export_have_the_same_fields_and_values(cometly: StartCometly) 
         location="Zürich, CH",
     )
 
-    assert client.contacts() == client.exported() == [ADA]
-    assert list(client.contacts()[0]) == ["id", "email", "name", "phone", "location"]
+    [listed], [exported] = client.contacts(), client.exported()
+    assert listed == exported
+    assert ADA.items() <= listed.items()
+    assert list(listed)[:5] == ["id", "email", "name", "phone", "location"]
 
 
 def test_primary_values_may_be_null(cometly: StartCometly) -> None:
@@ -42,7 +44,9 @@ def test_primary_values_may_be_null(cometly: StartCometly) -> None:
     client.sandbox.space.add(created_at=CREATED)
 
     nothing = {"email": None, "name": None, "phone": None, "location": None}
-    assert client.contacts() == client.exported() == [{**ADA, **nothing}]
+    [listed], [exported] = client.contacts(), client.exported()
+    assert listed == exported
+    assert {**ADA, **nothing}.items() <= listed.items()
 
 
 @pytest.mark.parametrize(

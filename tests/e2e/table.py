@@ -9,6 +9,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
+from tests.sandbox.contact import Columns
+
 if TYPE_CHECKING:
     from tests.sandbox import Contact, Sandbox
     from tests.support.postgres import Postgres
@@ -58,12 +60,6 @@ def contacts_of(cometly: Sandbox) -> Rows:
 
 
 def _as_row(contact: Contact) -> dict[str, Any]:
-    return {
-        "id": contact.id,
-        "email": contact.email,
-        "name": contact.name,
-        "phone": contact.phone,
-        "location": contact.location,
-        "created_at": contact.created_at.replace(microsecond=0, tzinfo=None),  # it writes seconds
-        "emails": list(contact.emails),
-    }
+    row = Columns(emails=True).row(contact)
+    created = contact.created_at.replace(microsecond=0, tzinfo=None)  # it writes seconds
+    return {**row, "created_at": created, "emails": list(contact.emails)}

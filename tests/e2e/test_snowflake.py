@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_cometly.contacts.schema import fields_asked
 from tests.e2e.conftest import END, START, Cometly, newcomer
+from tests.sandbox.contact import Columns
 from tests.support.snowflake_target import FakeSnowflake, Loaded
 
 if TYPE_CHECKING:
@@ -23,14 +25,14 @@ pytestmark = pytest.mark.slow
 CONTACTS = 120
 BATCH_SIZE = 50
 
+TYPES_BY_KIND = {
+    "id": "NUMBER(38,0)",
+    "text": "VARCHAR(16777216)",
+    "time": "TIMESTAMP_NTZ(9)",
+    "texts": "VARIANT",
+}
 TYPES = {
-    "ID": "NUMBER(38,0)",
-    "EMAIL": "VARCHAR(16777216)",
-    "NAME": "VARCHAR(16777216)",
-    "PHONE": "VARCHAR(16777216)",
-    "LOCATION": "VARCHAR(16777216)",
-    "CREATED_AT": "TIMESTAMP_NTZ(9)",
-    "EMAILS": "VARIANT",
+    field.name.upper(): TYPES_BY_KIND[field.kind] for field in fields_asked(["include_all_emails"])
 }
 
 
@@ -147,12 +149,6 @@ def _own(columns: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_row(contact: Contact) -> dict[str, Any]:
-    return {
-        "ID": contact.id,
-        "EMAIL": contact.email,
-        "NAME": contact.name,
-        "PHONE": contact.phone,
-        "LOCATION": contact.location,
-        "CREATED_AT": f"{contact.created_at:%Y-%m-%d %H:%M:%S}",
-        "EMAILS": list(contact.emails),
-    }
+    row = {name.upper(): value for name, value in Columns(emails=True).row(contact).items()}
+    created = f"{contact.created_at:%Y-%m-%d %H:%M:%S}"
+    return {**row, "CREATED_AT": created, "EMAILS": list(contact.emails)}

@@ -84,3 +84,14 @@ def test_a_sample_that_is_all_there_is_is_whole_before_it_is_committed(
     kinds = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
     assert kinds.count("RECORD") == MANY
     assert kinds[-1] == "STATE"
+
+
+def test_it_tells_no_metric_of_a_failure(cometly: Sandbox, tmp_path: Path) -> None:
+    fill(cometly, 3)
+
+    run = tried(cometly, tmp_path)
+
+    ended = [line for line in run.stderr.splitlines() if '"sync_duration"' in line]
+    assert len(ended) == 1
+    assert '"status":"succeeded"' in ended[0]
+    assert '"status":"failed"' not in run.stderr

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.helpers._flattening import flatten_record
 
+from tap_cometly.contacts.schema import fields_asked
 from tests.integration.conftest import NOW
 from tests.sandbox import dated
 from tests.support.foreign import RECORD_LANE
@@ -38,7 +39,7 @@ def cometly_with_contacts(cometly: StartCometly) -> tuple[Sandbox, FakeClock]:
 
 def catalog(method: str = "INCREMENTAL", **selected: bool) -> dict[str, Any]:
     """A catalog as Meltano writes it; names that are given are selected or not."""
-    names = ["id", "email", "name", "phone", "location", "created_at"]
+    names = [field.name for field in fields_asked(())]
     metadata: list[dict[str, Any]] = [
         {
             "breadcrumb": ["properties", name],

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from tests.release.building import CHECKOUT
 from tests.support.meltano import uv
 
 PYTHONS = SpecifierSet(metadata("tap-cometly")["Requires-Python"])
+OWN = Version(platform.python_version())
 SDK_BETA = "0.55.0b7"
 TESTS = ("tests/unit", "tests/test_sdk.py")
 
@@ -66,7 +68,7 @@ class Outcome:
 
 
 def pythons() -> dict[Version, Path]:
-    """The supported interpreters of this machine: those on the PATH, pyenv's and uv's own."""
+    """The supported interpreters of this machine: this one, those on the PATH, pyenv's and uv's."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders = [str(folder) for folder in sorted(pyenv.glob("versions/*/bin"))]
     path = os.pathsep.join([*folders, os.environ["PATH"]])
@@ -79,6 +81,7 @@ def pythons() -> dict[Version, Path]:
         version = Version(entry["version"])
         if entry["implementation"] == "cpython" and version in PYTHONS:
             found.setdefault(version, Path(entry["path"]))
+    found.setdefault(OWN, Path(sys.executable))
     return dict(sorted(found.items()))
 
 
@@ -139,7 +142,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="tell which there are, and end")
     only_list = parser.parse_args().list
     os.environ.pop("VIRTUAL_ENV", None)  # that of the checkout
-    chosen = environments(pythons(), Version(sys.version.split()[0]))
+    chosen = environments(pythons(), OWN)
     if only_list:
         sys.stdout.writelines(f"{environment}\n" for environment in chosen)
         return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import platform
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,7 @@ def test_every_python_but_this_one_is_tested_and_both_ends_of_the_dependencies(
 def test_the_interpreters_of_this_machine_are_found() -> None:
     found = pythons()
 
-    assert Version(sys.version.split()[0]) in found
+    assert Version(platform.python_version()) in found
     assert all(python.exists() for python in found.values())
 
 

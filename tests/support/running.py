@@ -195,6 +195,7 @@ def sync(
     catalog: Any = None,
     clock: Clock | None = None,
     more: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
 ) -> Run:
     """Run the command line in this process; with a `FakeClock`, exports live in its time, too."""
     full = config_for(sandbox, config)
@@ -206,7 +207,7 @@ def sync(
         folder = Path(name)
         out, log = undo.enter_context(_captured())
         undo.enter_context(_as_a_process_would())
-        undo.enter_context(mock.patch.dict(os.environ, environment(folder), clear=True))
+        undo.enter_context(mock.patch.dict(os.environ, environment(folder, env), clear=True))
         undo.enter_context(mock.patch.object(tempfile, "tempdir", str(folder / "spool")))
         undo.enter_context(_sandbox_apart())
         undo.enter_context(_noting(hosts))
