@@ -183,6 +183,7 @@ REFUSED = requests.exceptions.ConnectionError(
     ("failure", "problem", "unsent"),
     [
         (requests.exceptions.ProxyError(), "the proxy could not be used", False),
+        (requests.exceptions.ProxyError("?cursor=407"), "the proxy could not be used", False),
         (requests.exceptions.ReadTimeout(), "no answer in time", False),
         (requests.exceptions.ConnectTimeout(), "no answer in time", True),
         (requests.exceptions.ContentDecodingError(), "an answer that cannot be unzipped", False),
