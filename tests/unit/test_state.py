@@ -238,6 +238,18 @@ def test_whether_the_clock_was_seen_is_noted_only_when_the_bookmark_moves() -> N
     assert not bookmark.clock_was_seen
 
 
+@pytest.mark.parametrize(("hours", "zone"), [(-1, "UTC"), (0, "Asia/Tokyo"), (1, "Asia/Tokyo")])
+def test_another_time_zone_is_noted_once_all_up_to_the_bookmark_has_been_read_under_it(
+    hours: int, zone: str
+) -> None:
+    bookmark = Bookmark({})
+    commit(bookmark, NOON, timezone="UTC")
+
+    commit(bookmark, NOON + timedelta(hours=hours), timezone="Asia/Tokyo")
+
+    assert bookmark.timezone == zone
+
+
 def test_the_start_date_of_the_first_run_is_kept() -> None:
     stored: dict[str, Any] = {}
     commit(Bookmark(stored), NOON)
