@@ -258,6 +258,23 @@ def test_whatever_length_the_list_serves_no_contact_is_lost(days: list[float], m
     assert set(found) == {round(day * 1_000) for day in days}
 
 
+def test_a_window_whose_first_page_was_served_is_read_along_its_cursor() -> None:
+    client = Client([float(day) for day in range(9)])
+    paginator = paginator_of(client)
+    client.script.append(REJECTED)
+    read(paginator, Window(START, START + timedelta(days=2)))
+    whole = Window(START, START + timedelta(days=8))
+    first = paginator.first_page(whole)
+    client.calls.clear()
+
+    read(paginator, whole, first=first)
+
+    assert [(call.window, call.query.get("cursor")) for call in client.calls] == [
+        (whole, "3"),
+        (whole, "6"),
+    ]
+
+
 def test_a_window_that_is_refused_though_it_is_short_is_an_error() -> None:
     with pytest.raises(RejectedError):
         read(paginator_of(Client(longest=SURELY_SERVED - 1)), DAY)
