@@ -153,8 +153,9 @@ class CursorPaginator:
         start = window.start
         while start < window.end:
             part = replace(window, start=start)
-            if self._longest is not None and part.seconds > self._longest:
-                part = replace(part, end=start + timedelta(seconds=self._longest))
+            longest = self._longest
+            if first is None and longest is not None and part.seconds > longest:
+                part = replace(part, end=start + timedelta(seconds=longest))
             try:
                 page = first or self._first_of_part(part)
             except _TooLongError:
