@@ -201,20 +201,23 @@ class ContactsStream(Stream):
     ) -> None:
         """Move the bookmark on: everything up to the window's end has been written.
 
-        Where the Space's clock has not been seen, it stays behind every clock there may be.
+        Where the Space's clock has not been seen, it stays behind every clock there may be. A
+        window before the bookmark leaves it as it is, its `timezone` included: under the present
+        one, the rest up to the bookmark is still to be read.
         """
         if bookmark is None:
             return
-        safe = sync_range.safe_commit(extractor.now())
-        if extractor.head is None or not extractor.head.clock_seen:
-            end = max(min(end, safe), sync_range.careful_start)
-        bookmark.commit(
-            end,
-            columns=self._delivered,
-            timezone=self._settings.zone.key,
-            clock_was_seen=end > safe,
-            start=self._settings.start.instant,
-        )
+        if bookmark.instant is None or end >= bookmark.instant:
+            safe = sync_range.safe_commit(extractor.began)
+            if extractor.head is None or not extractor.head.clock_seen:
+                end = max(min(end, safe), sync_range.careful_start)
+            bookmark.commit(
+                end,
+                columns=self._delivered,
+                timezone=self._settings.zone.key,
+                clock_was_seen=end > safe,
+                start=self._settings.start.instant,
+            )
         self._tap.state_writer.write_state(self.tap_state)
 
     def _activate(self, extractor: Extractor, *, wrote_any: bool) -> None:

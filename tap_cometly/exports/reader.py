@@ -7,7 +7,7 @@ import logging
 import typing as t
 from functools import partial
 
-from tap_cometly.exceptions import RecordError, TapError
+from tap_cometly.exceptions import RecordError, TapError, WindowNotExportedError
 from tap_cometly.runtime.tasks import Task
 
 if t.TYPE_CHECKING:
@@ -72,6 +72,8 @@ class ExportReader:
         try:
             # What the first block shows may speak against exports altogether.
             first = next(blocks, [])
+        except WindowNotExportedError as error:
+            return job, _failing(error)  # no matter whether its file shows it early or late
         except TapError as error:
             raise error.within(job.window) from None
         return job, itertools.chain([first], blocks)
@@ -177,6 +179,12 @@ class FileContent:
             return True
         expected = self._window.counted or (self._window.expected or 0) // _CLEARLY_FEWER
         return self.rows < expected
+
+
+def _failing(error: Exception) -> Iterator[list[Contact]]:
+    """Give nothing, and say why when it is asked for."""
+    yield from ()  # nothing goes wrong before it is asked for
+    raise error
 
 
 def _spool_of(job: ExportJob) -> SpoolFile:
