@@ -48,7 +48,7 @@ def _demonstrate() -> int:
         with step("Installing Meltano, the tap and target-postgres; the first time downloads them"):
             settings = _settings(cometly, warehouse)
             meltano = started.enter_context(MeltanoProject(settings, log=log))
-            meltano.script("meltano install")
+            meltano.script("meltano install tap-cometly target-postgres")
         now = datetime.now(timezone.utc).replace(microsecond=0)
         a_year_ago = now - timedelta(days=365)
         cometly.space.fill(CONTACTS, a_year_ago, now, shape="growing")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PLENTY = Limits(list=10_000, create=10_000, poll=10_000)
 MINUTE = 60.0
 STOPPED = {130, 143}
-TOO_MANY = 429
+NOT_NOW = {409, 423, 425, 429}
 WIDEST_ZONE_GAP = timedelta(hours=26)
 
 _SHORTEST_CANARY = 6  # characters; shorter texts turn up in a log by chance
@@ -164,8 +164,8 @@ def is_polite(run: Run, sandbox: Sandbox, limits: Limits, *, extra_posts: int = 
     assert not [r for r in requests if r.endpoint == "file" and "authorization" in r.headers]
     known = {_address(sandbox.api_url), _address(sandbox.store_url)}
     assert run.hosts <= known, f"connected to {run.hosts - known}"
-    posts = [r for r in requests if r.endpoint == "create" and r.status != TOO_MANY]
-    created = Counter(map(_window, posts))  # a POST over the limit made no job
+    posts = [r for r in requests if r.endpoint == "create" and r.status not in NOT_NOW]
+    created = Counter(map(_window, posts))  # a refused POST made no job
     assert all(times <= 1 + extra_posts for times in created.values()), created
 
 
