@@ -108,8 +108,7 @@ def wall_range(start: datetime, end: datetime, zone: tzinfo) -> WallRange:
         A range that covers every instant from `start` to `end`, whichever of two equal wall times
         the API means.
     """
-    while back := repeated(start, zone):
-        start -= back
+    start = before_repeated(start, zone)
     while on := repeated(end, zone):
         end += on
     return WallRange(_wall(start, zone), _wall(end, zone), earliest=start, latest=end)
@@ -129,6 +128,13 @@ def repeated(instant: datetime, zone: tzinfo) -> timedelta:
     first = wall.replace(fold=0).utcoffset() or timedelta()
     second = wall.replace(fold=1).utcoffset() or timedelta()
     return max(first - second, timedelta())
+
+
+def before_repeated(instant: datetime, zone: tzinfo) -> datetime:
+    """Move an instant whose wall time occurs twice back before both; UTC."""
+    while back := repeated(instant, zone):
+        instant -= back
+    return instant
 
 
 def first_instant(wall: datetime | date, zone: ZoneInfo) -> datetime:
