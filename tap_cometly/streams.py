@@ -125,6 +125,8 @@ class ContactsStream(Stream):
         """Give the windows to read; none where the range is empty."""
         whole = Window(sync_range.start, sync_range.end(self._clock.now()))
         if whole.start >= whole.end:
+            if bookmark is not None and bookmark.is_ahead_of(self._clock.now()):
+                extractor.compare_clocks()
             logger.info("Nothing to read: the range begins after its end, %s", whole)
             return
         sample = self.ABORT_AT_RECORD_COUNT
@@ -156,7 +158,7 @@ class ContactsStream(Stream):
     def _warn(self, bookmark: Bookmark, *, same_zone: bool) -> None:
         """Warn of what this run cannot make good by itself."""
         start, instant, first_start = self._settings.start, bookmark.instant, bookmark.first_start
-        if instant is not None and start.earliest > instant:
+        if instant is not None and start.instant > instant:
             skipped = Window(instant, start.instant)
             logger.warning("`start_date` is later than the bookmark: %s is skipped", skipped)
         if first_start is not None and start.instant < first_start:

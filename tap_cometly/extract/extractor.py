@@ -153,6 +153,16 @@ class Extractor:
         """Give the earlier of the machine's clock and the API's, UTC."""
         return self._services.client.now()
 
+    def compare_clocks(self) -> None:
+        """Ask the list for one contact, for its answer tells what time it is there.
+
+        Raises:
+            ClockError: The machine's clock and the API's differ by more than a day.
+        """
+        now = self.now().replace(microsecond=0)
+        self._services.contacts.advice(Window(now - timedelta(days=1), now), per_page=1)
+        self.now()
+
     def extract(self, sync_range: SyncRange) -> Iterator[Extract]:
         """Read a range.
 
