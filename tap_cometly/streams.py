@@ -157,12 +157,13 @@ class ContactsStream(Stream):
 
     def _warn(self, bookmark: Bookmark, *, same_zone: bool) -> None:
         """Warn of what this run cannot make good by itself."""
-        start, instant, first_start = self._settings.start, bookmark.instant, bookmark.first_start
-        if instant is not None and start.instant > instant:
-            skipped = Window(instant, start.instant)
+        start, reached = self._settings.start.instant, bookmark.instant
+        first_start = bookmark.first_start
+        if reached is not None and start > max(reached, first_start or reached):
+            skipped = Window(reached, start)
             logger.warning("`start_date` is later than the bookmark: %s is skipped", skipped)
-        if first_start is not None and start.instant < first_start:
-            gap = Window(start.instant, first_start)
+        if reached is not None and first_start is not None and start < min(first_start, reached):
+            gap = Window(start, min(first_start, reached))
             logger.warning(
                 "`start_date` is earlier than in the run that began this bookmark: %s is not read; "
                 "--full-refresh reads all of it",

@@ -38,7 +38,8 @@ class ExportJob:
         polled_at: When it was last polled.
         api_status: What the API last said of it, if it is a word that the API documents.
         api_status_since: When the API first said so.
-        completed: Whether the last job was seen completed, so that only its file is wanted.
+        completed: Whether the last job was seen completed.
+        wants_url: Whether it is to be polled for a fresh URL when it is due.
         polls_without_url: Polls of the last job that said `completed` but gave no URL.
         refused_urls: URLs of the last job that the store refused.
         bad_files: Files of the last job that came broken.
@@ -61,6 +62,7 @@ class ExportJob:
     api_status: str = ""
     api_status_since: float = 0.0
     completed: bool = False
+    wants_url: bool = False
     polls_without_url: int = 0
     refused_urls: int = 0
     bad_files: int = 0
@@ -107,6 +109,7 @@ class ExportJob:
         """Note that the job is to be polled for a fresh URL."""
         self.close()
         self.status = JobStatus.RUNNING
+        self.wants_url = True
         self.due_at = due_at
 
     def not_created(self, due_at: float) -> None:
@@ -118,6 +121,7 @@ class ExportJob:
     def polling(self) -> None:
         """Note that the API is asked how the job is doing."""
         self.status = JobStatus.POLLING
+        self.wants_url = False
 
     def running(self, api_status: str, now: float) -> None:
         """Note that the job is still running."""

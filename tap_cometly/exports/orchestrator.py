@@ -239,21 +239,24 @@ class ExportOrchestrator:
         """Say when to poll a running job: the oldest soon and often, for it is waited for.
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
-        to wait for the end of a minute whose polls are used up.
+        to wait for the end of a minute whose polls are used up: the oldest has what the others
+        leave, a fixed share at least.
         """
+        if job.wants_url:
+            return job.due_at
         evenly = 60.0 / self._repository.limiters["poll"].limit
-        running = sum(
+        others = sum(
             j.status in {JobStatus.RUNNING, JobStatus.POLLING}
             for j in self._jobs[: self._limits.parallel]
+            if j is not job
         )
-        if job.completed:  # only a fresh URL is wanted
-            return job.due_at
-        if self._is_oldest_running(job):
-            age = job.polled_at - job.created_at
-            growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
-            return job.polled_at + max(growing, evenly)
-        others = evenly * (running - 1) / (1 - _OLDEST_SHARE)
-        return job.polled_at + max(_OTHERS_INTERVAL, others)
+        interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
+        if not self._is_oldest_running(job):
+            return job.polled_at + interval
+        left = 1 / evenly - others / interval  # polls a second
+        age = job.polled_at - job.created_at
+        growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
+        return job.polled_at + max(growing, 1 / left)
 
     def _is_oldest_running(self, job: ExportJob) -> bool:
         running = (j for j in self._jobs if j.status in {JobStatus.RUNNING, JobStatus.POLLING})
@@ -307,17 +310,16 @@ class ExportOrchestrator:
         job.sample = None if isinstance(outcome, Exception) else outcome
 
     def _created(self, job: ExportJob, outcome: int | Exception) -> None:
+        if self._closed:
+            return
         now = self._clock.monotonic()
         match outcome:
             case int():
                 job.created(outcome, now)
             case RejectedError():
                 self._refuse(job, outcome.what)
-            case ExportBusyError() if now - (job.first_asked_at or now) < self._limits.timeout:
-                logger.info("%s; asking again in %.0f s", outcome.what, outcome.seconds)
-                job.not_created(now + outcome.seconds)
             case ExportBusyError():
-                self._fail(job, outcome.what)
+                self._busy(job, outcome, now)
             case AnswerLostError() if job.tries < TRIES:
                 # Whether it failed is known once it has been asked for again.
                 logger.warning("Export of %s: %s", job.window, outcome.what)
@@ -331,7 +333,20 @@ class ExportOrchestrator:
             case _:
                 self._stop(outcome)
 
+    def _busy(self, job: ExportJob, error: ExportBusyError, now: float) -> None:
+        """Ask again as told, but no later than at the timeout of the window."""
+        first = now if job.first_asked_at is None else job.first_asked_at
+        left = first + self._limits.timeout - now
+        if left <= 0:
+            self._fail(job, error.what)
+            return
+        pause = min(error.seconds, left)
+        logger.info("%s; asking again in %.0f s", error.what, pause)
+        job.not_created(now + pause)
+
     def _polled(self, job: ExportJob, outcome: ExportStatus | Exception) -> None:
+        if self._closed:
+            return
         now = self._clock.monotonic()
         match outcome:
             case AccessError() | RateLimitError():
@@ -379,6 +394,10 @@ class ExportOrchestrator:
         return spool
 
     def _downloaded(self, job: ExportJob, outcome: SpoolFile | Exception) -> None:
+        if self._closed:
+            if not isinstance(outcome, Exception):
+                outcome.close()
+            return
         match outcome:
             case UrlRefusedError():
                 job.refused_urls += 1
@@ -394,8 +413,6 @@ class ExportOrchestrator:
                 self._fail(job, outcome.what)
             case Exception():
                 self._stop(outcome)
-            case _ if self._closed:
-                outcome.close()
             case _:
                 self._failures = 0
                 job.ready(outcome)
@@ -440,7 +457,8 @@ class ExportOrchestrator:
 
     def _refuse(self, job: ExportJob, reason: str) -> None:
         """Read a window that the API finds too large in halves, and ask for none of its size."""
-        self._smallest_refused = min(self._smallest_refused, job.expected)
+        if job.expected > self._limits.threshold:  # a smaller one is refused for something else
+            self._smallest_refused = min(self._smallest_refused, job.expected)
         if not self._halve(job):
             self._fail(job, reason, again=False)
 

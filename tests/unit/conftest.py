@@ -1,18 +1,18 @@
-"""What several rooms' tests begin with."""
+"""What several packages' tests begin with."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import TypeAlias
+
 import pytest
 
-from tests.support.plant import DAY, Plant, Told, listen
+Logged: TypeAlias = Callable[[], list[str]]
 
 
 @pytest.fixture
-def one() -> Plant:
-    """The works, with one day to read."""
-    return Plant(DAY)
-
-
-@pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Told:
-    return listen(caplog)
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+    """Give what the tap has logged so far, DEBUG and metrics aside."""
+    caplog.set_level(logging.INFO, "tap_cometly")
+    return lambda: [r.getMessage() for r in caplog.records if r.name.startswith("tap_cometly")]

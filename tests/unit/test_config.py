@@ -133,7 +133,7 @@ def test_the_key_is_not_part_of_what_settings_show() -> None:
 def test_a_start_without_a_zone_is_the_spaces_wall_time(
     start: str, zone: str, instant: str
 ) -> None:
-    assert utc_text(settings(start_date=start, timezone=zone).start) == instant
+    assert utc_text(settings(start_date=start, timezone=zone).start.instant) == instant
 
 
 def test_an_end_within_a_repeated_hour_is_the_later_one() -> None:
