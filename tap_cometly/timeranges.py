@@ -230,15 +230,20 @@ class StartDate:
         instant: UTC, whole seconds.
         has_zone: Whether it was written with a zone. One without is the Space's wall time, and is
             sent to the API as it was written, whatever the setting `timezone` says.
+        is_skipped: Whether it is a wall time that the setting's zone leaves out, but another one
+            may not.
     """
 
     instant: datetime
     has_zone: bool
+    is_skipped: bool = False
 
     @property
     def earliest(self) -> datetime:
         """Where reading has to begin for nothing to be missed under any zone of the Space, UTC."""
-        return self.instant - WIDEST_ZONE_GAP if self.has_zone else self.instant
+        if self.has_zone:
+            return self.instant - WIDEST_ZONE_GAP
+        return self.instant - SECOND if self.is_skipped else self.instant
 
 
 class Reached(t.NamedTuple):
