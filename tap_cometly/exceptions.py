@@ -23,6 +23,7 @@ The classes as a tree; a line names what it stands for::
         ├── RateLimitError      429 for too long
         ├── ExportBusyError     another export is in progress; asked again later
         ├── UnavailableError    no usable answer for minutes
+        ├── UnreachableError    no connection at all, since the run began
         └── AnswerLostError     a request that must not be repeated, without an answer
 
     Exception                   caught within the tap; no user sees these
@@ -135,6 +136,10 @@ class ClockError(ApiError):
 
 class UnavailableError(ApiError):
     """The API could not be reached, or only answered with errors, until the tap gave up."""
+
+
+class UnreachableError(ApiError):
+    """No connection could be made since the run began: more likely a mistake than an outage."""
 
 
 class AnswerLostError(ApiError):

@@ -56,7 +56,6 @@ CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the A
 _CLOCKS_AT_ODDS = timedelta(days=1)
 _ADVICE_SECONDS = 20.0  # of failures that a call is worth whose answer only advises
 _ADVICE_WAIT = 65.0  # seconds that it may wait for the rate limit
-_OUT_OF_REACH = 30.0  # seconds of failures before the first answer of a run
 
 _T = t.TypeVar("_T")
 
@@ -190,6 +189,10 @@ class CometlyClient:
             )
         return self._clock.now() - max(ahead, timedelta())
 
+    def latest_now(self) -> datetime:
+        """Give the later of the machine's clock and the API's, UTC."""
+        return self._clock.now() - min(self._clock_ahead or timedelta(), timedelta())
+
     def list_contacts(
         self,
         window: Window | WallRange,
@@ -211,6 +214,7 @@ class CometlyClient:
 
         Raises:
             UnavailableError: The list did not answer in time.
+            UnreachableError: Nothing has answered since the run began.
             ApiError: One of its other kinds, by status.
         """
         wall = self._wall(window)
@@ -282,8 +286,8 @@ class CometlyClient:
                 problem = describe_failure(failure)
                 if not call.repeatable and not never_sent(failure):
                     raise answer_lost(problem) from None
-                out_of_reach = self._clock_ahead is None and never_sent(failure)
-                retry.failed(problem, at_most=_OUT_OF_REACH if out_of_reach else LONGEST_OUTAGE)
+                never_reached = self._clock_ahead is None and never_sent(failure)
+                retry.failed(problem, never_reached=never_reached)
                 continue
             except GarbledError as reason:
                 if not call.repeatable:

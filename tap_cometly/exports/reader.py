@@ -7,7 +7,7 @@ import logging
 import typing as t
 from functools import partial
 
-from tap_cometly.exceptions import RecordError, TapError
+from tap_cometly.exceptions import RecordError, TapError, WindowNotExportedError
 from tap_cometly.exports.orchestrator import LIST_CALLS_LEFT
 from tap_cometly.runtime.tasks import Task
 
@@ -76,6 +76,8 @@ class ExportReader:
         try:
             # What the first block shows may speak against exports altogether.
             first = next(blocks, [])
+        except WindowNotExportedError as error:
+            return job, _failing(error)  # no matter whether its file shows it early or late
         except TapError as error:
             raise error.within(job.window) from None
         return job, itertools.chain([first], blocks)
@@ -210,6 +212,12 @@ class FileContent:
         window = self._window
         expected = 0.0 if window.guessed else (window.expected or 0) * share
         return not self.rows or self.rows < (window.counted or expected)
+
+
+def _failing(error: Exception) -> Iterator[list[Contact]]:
+    """Give nothing, and say why when it is asked for."""
+    raise error
+    yield
 
 
 def _spool_of(job: ExportJob) -> SpoolFile:

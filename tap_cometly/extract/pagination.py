@@ -13,6 +13,7 @@ from tap_cometly.exceptions import (
     RecordError,
     RejectedError,
     UnavailableError,
+    UnreachableError,
 )
 
 if t.TYPE_CHECKING:
@@ -78,10 +79,11 @@ class ContactList:
 
         Raises:
             AccessError: The key may not do this.
+            UnreachableError: Nothing has answered since the run began.
         """
         try:
             return self.page(window, per_page=per_page, advisory=True)
-        except AccessError:
+        except (AccessError, UnreachableError):
             raise
         except (ApiError, RecordError) as error:
             logger.debug("The list does not answer: %s", error.what)

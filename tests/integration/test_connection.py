@@ -49,7 +49,7 @@ def test_it_tells_what_works_and_what_can_be_had(cometly: Sandbox, tmp_path: Pat
 
     assert run.returncode == 0, run.stderr
     assert "The key works" in run.stderr
-    assert "The Space's time zone agrees with `timezone`: UTC" in run.stderr
+    assert "The Space's clock agrees with the setting `timezone`: UTC" in run.stderr
     assert "The newest contact was created: 2" in run.stderr
     assert "include_comet_tokens, include_all_emails, include_custom_fields" in run.stderr
 

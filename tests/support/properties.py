@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PLENTY = Limits(list=10_000, create=10_000, poll=10_000)
 MINUTE = 60.0
 STOPPED = {130, 143}
+WIDEST_ZONE_GAP = timedelta(hours=26)
 
 _SHORTEST_CANARY = 6  # characters; shorter texts turn up in a log by chance
 _RECORDS_LOOKED_FOR = 50
@@ -87,23 +88,33 @@ def ends_honestly(run: Run, *, now: datetime | None = None) -> None:
     if is_full(run):
         return
     reached, wanted = run.bookmark, _range_end(run, now or run.began)
+    if not clock_was_seen(run):
+        wanted -= WIDEST_ZONE_GAP
     if wanted > _since(run):
         assert reached is not None
         assert instant(reached) >= wanted, f"{reached} is not {wanted}"
 
 
+def clock_was_seen(run: Run) -> bool:
+    """Whether the run found the Space's clock where the setting says; else it stays behind all."""
+    marks: Mapping[str, Any] = (run.state or {}).get("bookmarks", {}).get("contacts", {})
+    return marks.get("clock_was_seen") is not False
+
+
 def claims_only_what_it_wrote(run: Run, sandbox: Sandbox, excused: Collection[int] = ()) -> None:
     """A STATE comes after every contact it claims, and bookmarks only grow."""
     reached = _since(run)
+    first_run = bookmark_of(run.given) is None  # it reads from before `start_date`
+    least = reached - WIDEST_ZONE_GAP if first_run else reached
     written: set[int] = set()
     for line in run.lines:
         if line["type"] == "RECORD":
             written.add(line["record"]["id"])
         mark = bookmark_of(line["value"]) if line["type"] == "STATE" else None
         if mark is not None:
-            assert instant(mark) >= reached or mark == bookmark_of(run.given), "it went back"
+            assert instant(mark) >= least or mark == bookmark_of(run.given), "it went back"
             nothing_is_missing(sandbox, _since(run), instant(mark), written | {*excused})
-            reached = max(reached, instant(mark))
+            reached, least = max(reached, instant(mark)), max(least, instant(mark))
     if run.exit == 0:
         end = None if is_full(run) else reached
         nothing_is_missing(sandbox, _from(run), end, written | {*excused})

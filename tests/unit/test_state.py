@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
+START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 STATE = {"bookmarks": {"contacts": {"replication_key_value": "2024-05-06T12:00:00Z"}}}
 
 instants = st.datetimes(
@@ -24,6 +25,19 @@ instants = st.datetimes(
     datetime(2100, 1, 1),  # noqa: DTZ001
     timezones=st.just(timezone.utc),
 ).map(lambda instant: instant.replace(microsecond=0))
+
+
+def commit(
+    bookmark: Bookmark,
+    end: datetime,
+    *,
+    columns: tuple[str, ...] = ("id",),
+    timezone: str = "UTC",
+    clock_was_seen: bool = True,
+) -> None:
+    bookmark.commit(
+        end, columns=columns, timezone=timezone, clock_was_seen=clock_was_seen, start=START
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +171,7 @@ def test_commits_move_the_bookmark_on_and_never_back(ends: list[datetime]) -> No
     bookmark, seen = Bookmark({"replication_key_value": "2024-05-06T12:00:00Z"}), [NOON]
 
     for end in ends:
-        bookmark.commit(end, ["id"])
+        commit(bookmark, end)
         assert bookmark.instant is not None
         seen.append(bookmark.instant)
 
@@ -172,7 +186,7 @@ def test_a_commit_is_read_back_and_unknown_keys_survive(
     stored: dict[str, Any] = {f"x_{key}": value for key, value in unknown.items()}
     before = dict(stored)
 
-    Bookmark(stored).commit(end, ["id", "email"])
+    commit(Bookmark(stored), end, columns=("id", "email"))
     again = Bookmark(json.loads(json.dumps(stored)))
 
     assert again.instant == end
@@ -190,6 +204,34 @@ def test_a_bookmark_far_ahead_stays_where_it_is() -> None:
     ahead = {"replication_key_value": "2999-01-01T00:00:00Z"}
 
     bookmark = Bookmark(ahead)
-    bookmark.commit(NOON + timedelta(days=1), ["id"])
+    commit(bookmark, NOON + timedelta(days=1))
 
     assert ahead["replication_key_value"] == "2999-01-01T00:00:00Z"
+
+
+def test_a_bookmark_remembers_the_zone_and_whether_it_relied_on_the_clock() -> None:
+    stored: dict[str, Any] = {}
+
+    commit(Bookmark(stored), NOON, timezone="Asia/Tokyo", clock_was_seen=False)
+    again = Bookmark(json.loads(json.dumps(stored)))
+
+    assert again.timezone == "Asia/Tokyo"
+    assert not again.clock_was_seen
+    assert again.first_start == START
+
+
+def test_a_bookmark_that_does_not_move_relies_on_what_it_relied_on_before() -> None:
+    stored: dict[str, Any] = {}
+    commit(Bookmark(stored), NOON, clock_was_seen=True)
+
+    commit(Bookmark(stored), NOON - timedelta(hours=26), clock_was_seen=False)
+
+    assert Bookmark(stored).clock_was_seen
+
+
+def test_a_bookmark_of_an_older_version_counts_as_relying_on_the_clock() -> None:
+    old = Bookmark({"replication_key_value": "2024-05-06T12:00:00Z"})
+
+    assert old.clock_was_seen
+    assert old.timezone is None
+    assert old.first_start is None

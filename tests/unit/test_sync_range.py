@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 
-from tap_cometly.config import SETTINGS_SCHEMA, Settings
-from tap_cometly.timeranges import SyncRange, Window
+from tap_cometly.timeranges import WIDEST_ZONE_GAP, Reached, StartDate, SyncRange
 
-DEFAULTS = {
-    name: setting["default"]
-    for name, setting in SETTINGS_SCHEMA["properties"].items()
-    if "default" in setting
-}
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=timezone.utc)
 NOW = datetime(2024, 3, 1, 12, 0, 30, 999_999, tzinfo=timezone.utc)
-
-
-def sync_range(
-    bookmark: datetime | None = None, *, full_table: bool = False, **config: Any
-) -> SyncRange:
-    given = {"api_key": "k", "start_date": "2024-01-01", "settle_seconds": 60, **config}
-    return SyncRange(Settings.of({**DEFAULTS, **given}), bookmark, full_table)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+AS_WRITTEN, ZONED = StartDate(NEW_YEAR, has_zone=False), StartDate(NEW_YEAR, has_zone=True)
 
 
 def day(month: int, day: int) -> datetime:
@@ -37,53 +25,90 @@ def day(month: int, day: int) -> datetime:
         (None, 30, NEW_YEAR),
         (day(2, 1), 0, day(2, 1)),
         (day(2, 1), 7, day(1, 25)),
-        (day(2, 1), 0.5, day(2, 1) - timedelta(hours=12)),
+        (day(2, 1), 0.5, day(2, 1) - DAY / 2),
         (day(2, 1), 40, NEW_YEAR),
-        (NEW_YEAR - timedelta(days=3), 0, NEW_YEAR),
+        (NEW_YEAR - 3 * DAY, 0, NEW_YEAR),
     ],
 )
 def test_a_run_starts_at_its_bookmark_less_the_lookback_but_not_before_the_start_date(
     bookmark: datetime | None, lookback_days: float, start: datetime
 ) -> None:
-    assert sync_range(bookmark, lookback_days=lookback_days).start == start
+    reached = Reached(bookmark) if bookmark else None
+
+    assert SyncRange.of(AS_WRITTEN, reached, lookback=lookback_days * DAY).start == start
 
 
 def test_a_lookback_beyond_the_first_year_reads_from_the_start_date() -> None:
     # given
-    ancient = datetime(1, 1, 2, tzinfo=timezone.utc)
+    ancient = Reached(datetime(1, 1, 2, tzinfo=timezone.utc))
 
     # then
-    assert sync_range(ancient, lookback_days=30).start == NEW_YEAR
+    assert SyncRange.of(AS_WRITTEN, ancient, lookback=30 * DAY).start == NEW_YEAR
+
+
+def test_a_start_date_with_a_zone_is_read_from_26_hours_before_it_in_a_first_run() -> None:
+    first = SyncRange.of(ZONED, None)
+
+    assert first.start == first.careful_start == NEW_YEAR - WIDEST_ZONE_GAP
+    assert first.first_wanted == NEW_YEAR
+    assert SyncRange.of(AS_WRITTEN, None).start == NEW_YEAR
+
+
+@pytest.mark.parametrize(
+    ("reached", "back", "careful"),
+    [
+        (Reached(day(2, 1)), 0, 26),
+        (Reached(day(2, 1), clock_was_seen=False), 0, 0),
+        (Reached(day(2, 1), same_zone=False), 26, 26),
+        (Reached(day(2, 1), same_zone=False, clock_was_seen=False), 26, 26),
+    ],
+)
+def test_a_bookmark_that_relied_on_the_clock_or_another_zone_is_read_from_26_hours_before(
+    reached: Reached, back: int, careful: int
+) -> None:
+    read = SyncRange.of(AS_WRITTEN, reached)
+
+    assert day(2, 1) - read.start == timedelta(hours=back)
+    assert day(2, 1) - read.careful_start == timedelta(hours=careful)
+
+
+def test_a_lookback_of_more_than_26_hours_includes_those() -> None:
+    read = SyncRange.of(AS_WRITTEN, Reached(day(2, 1), same_zone=False), lookback=2 * DAY)
+
+    assert read.start == read.careful_start == day(1, 30)
 
 
 def test_ranges_are_in_whole_seconds() -> None:
-    fraction = sync_range(start_date="2024-01-01T00:00:00.75Z")
+    fraction = timedelta(microseconds=750_000)
+    start = StartDate(NEW_YEAR + fraction, has_zone=False)
+    read = SyncRange.of(start, Reached(NEW_YEAR + DAY + fraction), settle=MINUTE + fraction)
 
-    assert fraction.start == NEW_YEAR
-    assert fraction.end(NOW) == NOW.replace(microsecond=0) - timedelta(seconds=60)
-
-
-def test_a_start_date_later_than_the_bookmark_skips_what_lies_between() -> None:
-    old = NEW_YEAR - timedelta(days=3)
-
-    assert sync_range(old).skips == Window(old, NEW_YEAR)
-    assert sync_range(NEW_YEAR).skips is None
-    assert sync_range(day(2, 1)).skips is None
-    assert sync_range(None).skips is None
+    assert read.start == NEW_YEAR + DAY
+    assert SyncRange.of(start, None).start == NEW_YEAR
+    assert read.end(NOW).microsecond == read.safe_commit(NOW).microsecond == 0
 
 
-def test_the_newest_seconds_are_left_for_the_next_run_but_not_in_a_full_one() -> None:
+def test_the_newest_seconds_are_left_for_the_next_run() -> None:
     now = NOW.replace(microsecond=0)
 
-    assert sync_range(settle_seconds=90).end(NOW) == now - timedelta(seconds=90)
-    assert sync_range(settle_seconds=90, full_table=True).end(NOW) == now
+    assert SyncRange.of(AS_WRITTEN, None, settle=MINUTE).end(NOW) == now - MINUTE
+    assert SyncRange.of(AS_WRITTEN, None).end(NOW) == now
+
+
+def test_the_safe_bookmark_is_behind_every_clock() -> None:
+    read = SyncRange.of(AS_WRITTEN, None, settle=MINUTE)
+
+    assert read.end(NOW) - read.safe_commit(NOW) == WIDEST_ZONE_GAP
 
 
 @pytest.mark.parametrize(
     ("end_date", "end"),
-    [("2024-02-01", day(2, 1)), ("2099-01-01", NOW.replace(microsecond=0, minute=59, hour=11))],
+    [
+        (day(2, 1), day(2, 1)),
+        (datetime(2099, 1, 1, tzinfo=timezone.utc), NOW.replace(microsecond=0) - MINUTE),
+    ],
 )
 def test_a_run_ends_at_the_end_date_unless_that_is_still_to_come(
-    end_date: str, end: datetime
+    end_date: datetime, end: datetime
 ) -> None:
-    assert sync_range(end_date=end_date).end(NOW) == end
+    assert SyncRange.of(AS_WRITTEN, None, end_date=end_date, settle=MINUTE).end(NOW) == end
