@@ -146,6 +146,7 @@ class ExportJob:
         """Note that the window needs another job."""
         self.close()
         self.status = JobStatus.TO_CREATE
+        self.sample_asked = self.sample is not None
         self.due_at = due_at
 
     def failed(self) -> None:
