@@ -23,10 +23,12 @@ The classes as a tree; a line names what it stands for::
         ├── RateLimitError      429 for too long
         ├── ExportBusyError     another export is in progress; asked again later
         ├── UnavailableError    no usable answer for minutes
+        │   └── TooSlowError    no answer in time, where much was asked for
         ├── UnreachableError    no connection at all, since the run began
         └── AnswerLostError     a request that must not be repeated, without an answer
 
     Exception                   caught within the tap; no user sees these
+    ├── TooLongError            a window that the list refuses for its length; it is cut
     ├── GarbledError            an answer that cannot be read; the client asks again
     ├── NoContactError          a value that is no contact; becomes a RecordError
     ├── BadFileError            a broken export file; it is downloaded again
@@ -138,6 +140,10 @@ class UnavailableError(ApiError):
     """The API could not be reached, or only answered with errors, until the tap gave up."""
 
 
+class TooSlowError(UnavailableError):
+    """A gateway, or the tap, did not wait for the answer: perhaps too much was asked for."""
+
+
 class UnreachableError(ApiError):
     """No connection could be made since the run began: more likely a mistake than an outage."""
 
@@ -186,6 +192,10 @@ class WindowNotExportedError(ExportError):
         """Add the window to what happened and what to do."""
         super().__init__(what, advice)
         self.window = window
+
+
+class TooLongError(Exception):
+    """The list serves shorter windows than the one that was asked for; the message says how."""
 
 
 class GarbledError(Exception):

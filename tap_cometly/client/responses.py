@@ -175,7 +175,7 @@ def describe_failure(failure: Exception, *, service: str = "Cometly's API") -> s
         msg = "The file of certificates that the environment names cannot be read"
         raise ApiError(msg, "Correct or unset REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE).") from None
     if isinstance(failure, requests.exceptions.ProxyError):
-        if "407" in str(failure):
+        if "Tunnel connection failed: 407" in str(failure):  # a URL may hold the number, too
             raise proxy_password_error() from None
         return "the proxy could not be used"
     if isinstance(failure, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):

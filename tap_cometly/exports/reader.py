@@ -216,8 +216,8 @@ class FileContent:
 
 def _failing(error: Exception) -> Iterator[list[Contact]]:
     """Give nothing, and say why when it is asked for."""
+    yield from ()  # nothing goes wrong before it is asked for
     raise error
-    yield
 
 
 def _spool_of(job: ExportJob) -> SpoolFile:

@@ -28,6 +28,7 @@ from tap_cometly.exceptions import (
     ForbiddenError,
     RateLimitError,
     RejectedError,
+    TooLongError,
     UnavailableError,
     WindowNotExportedError,
 )
@@ -35,7 +36,12 @@ from tap_cometly.exports.download import Downloader
 from tap_cometly.exports.orchestrator import ExportLimits, ExportOrchestrator
 from tap_cometly.exports.reader import ExportReader
 from tap_cometly.exports.repository import ExportRepository
-from tap_cometly.extract.pagination import LARGEST_PAGE, SURELY_SERVED, ContactList, CursorPaginator
+from tap_cometly.extract.pagination import (
+    LARGEST_PAGE,
+    ContactList,
+    CursorPaginator,
+    ServedLength,
+)
 from tap_cometly.extract.planner import Probe, WindowPlanner
 from tap_cometly.extract.timezone_check import Head, TimezoneCheck
 from tap_cometly.extract.windows import PlannedWindows
@@ -237,23 +243,23 @@ class Extractor:
         Raises:
             TapError: The list cannot be asked, and nothing can be read without it.
         """
-        is_long = window.seconds > SURELY_SERVED
+        refusal: Exception
         try:
-            return self._paginator.first_page(window, advisory=is_long or self._mode == EXPORT)
-        except RejectedError as error:
-            if window.end > self.now():  # the machine's clock is ahead
-                return self._paginator.first_page(replace(window, end=self.now()))
-            if not is_long and self._mode != EXPORT:
+            return self._paginator.first_page(window, advisory=self._mode == EXPORT)
+        except (TooLongError, RejectedError) as error:
+            now = self.now().replace(microsecond=0)
+            if window.end > now:  # the machine's clock is ahead, and the API refuses the future
+                self._services.contacts.length.refused = None
+                known = replace(window, end=now)
+                return self._ask_first_page(known) if known.start < known.end else None
+            if isinstance(error, RejectedError) and self._mode != EXPORT:
                 raise
-            logger.warning("The list does not serve the whole range: %s", error.what)
-        except RateLimitError as error:  # for longer than is worth waiting
+            refusal = error
+        except (RateLimitError, UnavailableError) as error:
             if self._mode != EXPORT:
                 raise
-            logger.warning("The list does not serve the whole range: %s", error.what)
-        except UnavailableError as error:
-            if self._mode != EXPORT and (not is_long or self._newest_day(window) is None):
-                return self._paginator.first_page(window)
-            logger.warning("The list does not serve the whole range: %s", error.what)
+            refusal = error
+        logger.warning("The list does not serve the whole range: %s", refusal.args[0])
         return None
 
     def _newest_day(self, window: Window) -> Page | None:
@@ -414,6 +420,8 @@ class Extractor:
         planner = WindowPlanner(
             window, target=target, horizon=target * ahead, zone=self._settings.zone
         )
+        if services.contacts.length.refused is not None:
+            planner.unanswered(services.contacts.length.refused, refused=True)
         if first is not None:
             ids = [contact.id for contact in first.contacts]
             planner.learn(Probe.of(window, ids, more=first.next_cursor is not None))
@@ -444,12 +452,13 @@ def open_extractor(
     decoder = ContactDecoder(fields, repairs)
     options = {field.option: 1 for field in fields if field.option}
     silent = RepairLog(silent=True)  # these pages are not delivered
-    plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {})
-    every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1))
+    length = ServedLength()
+    plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {}, length)
+    every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1), length)
     tasks = ThreadTasks(clock)
     timezone_check = TimezoneCheck(plain, settings.zone)
     paginator = CursorPaginator(
-        ContactList(client, decoder, options),
+        ContactList(client, decoder, options, length),
         OptionalColumns(fields, "The list"),
         page_size=settings.page_size,
         inspect=timezone_check.inspect,

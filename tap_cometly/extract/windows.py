@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
-from tap_cometly.exceptions import RejectedError
+from tap_cometly.exceptions import RejectedError, TooLongError
 from tap_cometly.extract.pagination import LARGEST_PAGE
 from tap_cometly.extract.planner import Probe
 
@@ -106,7 +106,7 @@ class PlannedWindows:
         room = self._limiters["list"].available() - self._in_flight
         for window in self._planner.wanted(max(0, room)):
             self._in_flight += 1
-            ask = partial(self._list.page, window, per_page=LARGEST_PAGE, advisory=True)
+            ask = partial(self._list.first_page, window, per_page=LARGEST_PAGE, advisory=True)
             self._tasks.start(partial(_probe_of, window, ask), partial(self._answered, window))
 
     def _answered(self, window: Window, outcome: Probe | Exception) -> None:
@@ -114,7 +114,7 @@ class PlannedWindows:
         match outcome:
             case Probe():
                 self._planner.learn(outcome)
-            case RejectedError():
+            case TooLongError() | RejectedError():
                 self._planner.unanswered(window, refused=True)
             case _:
                 self._planner.unanswered(window)
