@@ -194,12 +194,14 @@ class Window:
         end: Its last second, which is also the next window's first one.
         expected: How many contacts it is thought to hold; None where nobody knows.
         counted: How many one page of the list has shown it to hold; None where none has shown all.
+        guessed: Whether `expected` is a mere guess, so that another number is no surprise.
     """
 
     start: datetime
     end: datetime
     expected: int | None = field(default=None, compare=False)
     counted: int | None = field(default=None, compare=False)
+    guessed: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         """Name it by its ends, as bookmarks are written."""
@@ -219,7 +221,10 @@ class Window:
         """The older and the newer half; they share their boundary second."""
         middle = self.start + timedelta(seconds=self.seconds // 2)
         each = None if self.expected is None else ceil(self.expected / 2)
-        return Window(self.start, middle, each), Window(middle, self.end, each)
+        return (
+            Window(self.start, middle, each, guessed=True),
+            Window(middle, self.end, each, guessed=True),
+        )
 
 
 @dataclass(frozen=True)
