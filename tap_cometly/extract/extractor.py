@@ -324,8 +324,10 @@ class Extractor:
         """
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold
-        first = first or self._paginator.first_page(window)
-        many = 2 * len(first.contacts) >= threshold  # from here on exports can do without the list
+        with contextlib.suppress(TooLongError):  # then it is read in parts
+            first = first or self._paginator.first_page(window)
+        # From here on exports can do without the list.
+        many = first is not None and 2 * len(first.contacts) >= threshold
         try:
             for page in self._paginator.pages(window, first, advisory=many):
                 held.append(page.contacts)

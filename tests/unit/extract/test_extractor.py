@@ -12,7 +12,7 @@ from typing_extensions import override
 from tap_cometly.config import SETTINGS_SCHEMA, Settings
 from tap_cometly.contacts.decoder import Page
 from tap_cometly.contacts.schema import Contact, OptionalColumns
-from tap_cometly.exceptions import ExportError
+from tap_cometly.exceptions import ExportError, TooLongError
 from tap_cometly.extract.extractor import Extractor, Services
 from tap_cometly.extract.pagination import CursorPaginator
 from tap_cometly.extract.timezone_check import Head, TimezoneCheck
@@ -47,6 +47,7 @@ class Pages(CursorPaginator):
 
     def __init__(self, clock: FakeClock, contacts_on_a_page: int) -> None:
         self.contacts_on_a_page = contacts_on_a_page
+        self.serves_no_future = False
         self.last_page_at = 0.0
         self._clock = clock
 
@@ -54,6 +55,9 @@ class Pages(CursorPaginator):
     def first_page(
         self, window: Window, *, at_most: int | None = None, advisory: bool = False
     ) -> Page:
+        if window.end > self._clock.now() and self.serves_no_future:
+            msg = "the range is too long"
+            raise TooLongError(msg)
         return self._page()
 
     @override
@@ -104,12 +108,14 @@ class Extraction:
             tasks=Answers(self.clock),
             clock=self.clock,
         )
-        check: Any = mock.create_autospec(TimezoneCheck, instance=True)
-        check.head.return_value = Head(clock_seen=True)
+        self.check: Any = mock.create_autospec(TimezoneCheck, instance=True)
+        self.check.head.return_value = Head(clock_seen=True)
         given = {"api_key": "k", "start_date": "2024-01-01", **config}
         settings = Settings.of({**DEFAULTS, **given})
         self.range = SyncRange.of(settings.start, None)
-        self.extractor = Extractor(settings, services, self.paginator, check, Progress(self.clock))
+        self.extractor = Extractor(
+            settings, services, self.paginator, self.check, Progress(self.clock)
+        )
 
     def read(self) -> list[tuple[Window, str]]:
         """Each window that is read, and how."""
@@ -172,3 +178,11 @@ def test_other_exports_go_on_while_a_window_is_read_by_pages(*, rejected: bool) 
     extraction.read()
 
     assert extraction.repository.asked("download", second)[0] < extraction.paginator.last_page_at
+
+
+def test_hours_ahead_that_are_too_long_for_the_list_are_read_in_parts() -> None:
+    extraction = Extraction(contacts_on_a_page=10)
+    extraction.check.head.return_value = Head(clock_seen=False, can_read_ahead=True)
+    extraction.paginator.serves_no_future = True
+
+    assert [way for _, way in extraction.read()] == ["by pages", "by pages"]
