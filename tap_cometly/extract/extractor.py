@@ -353,8 +353,10 @@ class Extractor:
         """
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold
-        first = first or self._paginator.first_page(window)
-        many = 2 * len(first.contacts) >= threshold  # from here on exports can do without the list
+        with contextlib.suppress(TooLongError):  # then it is read in parts
+            first = first or self._paginator.first_page(window)
+        # From here on exports can do without the list.
+        many = first is not None and 2 * len(first.contacts) >= threshold
         try:
             for page in self._paginator.pages(window, first, advisory=many):
                 held.append(page.contacts)
@@ -399,14 +401,14 @@ class Extractor:
                 try:
                     read = reader.next_window()
                 except WindowNotExportedError as error:
-                    part, contacts, way = error.window, self._instead_of_export(error), _BY_PAGES
-                    expected = part.expected
+                    part, way, expected = error.window, _BY_PAGES, error.window.expected
+                    contacts = self._instead_of_export(error, orchestrator)
                 else:
                     if read is None:
                         return
                     job, contacts = read
                     part, way, expected = job.window, _BY_EXPORT, job.holds
-                    contacts = self._or_by_pages(part, contacts)
+                    contacts = self._or_by_pages(part, contacts, orchestrator)
                 left = windows.remaining
                 if left is not None:
                     left += orchestrator.expected_behind_oldest()
@@ -421,13 +423,20 @@ class Extractor:
             self._progress.exports = None
             orchestrator.close()
 
-    def _instead_of_export(self, error: WindowNotExportedError) -> Iterator[list[Contact]]:
-        """Read a window by pages that no export can read."""
+    def _instead_of_export(
+        self, error: WindowNotExportedError, orchestrator: ExportOrchestrator
+    ) -> Iterator[list[Contact]]:
+        """Read a window by pages that no export can read, while other exports go on."""
         logger.warning("%s. Reading %s by pages", error.what, error.window)
-        return self._paginator.read(error.window)
+        for contacts in self._paginator.read(error.window):
+            yield contacts
+            orchestrator.advance()
 
     def _or_by_pages(
-        self, window: Window, contacts: Iterator[list[Contact]]
+        self,
+        window: Window,
+        contacts: Iterator[list[Contact]],
+        orchestrator: ExportOrchestrator,
     ) -> Iterator[list[Contact]]:
         """Read a begun window to its end by pages where its export turns out to be of no use.
 
@@ -439,8 +448,8 @@ class Extractor:
         except _EXPORTS_UNUSABLE as error:
             if self._mode == EXPORT:
                 raise
-            logger.warning("%s. Reading %s by pages", error.what, window)
-            yield from self._paginator.read(window)
+            failure = WindowNotExportedError(error.what, error.advice, window)
+            yield from self._instead_of_export(failure, orchestrator)
 
     def _planned(
         self, window: Window, first: Page | None, *, target: int, ahead: int
