@@ -46,13 +46,13 @@ BAD_FILES = 3  # downloads of one job's file
 REFUSED_URLS = 3  # fresh URLs for one job's file
 FAILED_IN_A_ROW = 3  # jobs, until exports are given up for this run
 POLLS_WITHOUT_URL = 8  # of a job that says it is completed
+LIST_CALLS_LEFT = 4  # of the minute, so that a window's content can be checked by two of them
 
 _POLL_INTERVAL = 5.0  # seconds; measured: learned intervals save 3 s of a million contacts
 _FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
 _OTHERS_INTERVAL = 10.0  # seconds between the polls of a job that is not the oldest
 _OLDEST_SHARE = 0.4  # of the poll limit, when several jobs run: the oldest is waited for
 _ASK_AGAIN = 5.0  # seconds before a job is created again whose creation may have been lost
-_SAMPLE_CALLS = 2  # of the list
 _ADVANCE_EVERY = 0.05  # seconds, while a window is read; its blocks come by the thousand
 _IDLE = 30.0  # seconds to wait for an outcome when there is nothing to start
 _MOMENT = 0.01  # seconds to wait at least, lest rounding keep the machine busy
@@ -144,6 +144,11 @@ class ExportOrchestrator:
         self._start_what_is_due()
         self._tasks.wait(0.0)
 
+    def work_for(self, seconds: float) -> None:
+        """Go on with the windows that have been begun, while something else is waited for."""
+        self._start_what_is_due()
+        self._wait(min(seconds, self._idle_seconds()))
+
     def finished(self, job: ExportJob) -> None:
         """Note that the oldest window has been read."""
         self._remove(job)
@@ -212,6 +217,8 @@ class ExportOrchestrator:
             return None
         now = self._clock.monotonic()
         for job in self._jobs[: self._limits.parallel]:  # halving may have made more than that
+            if job.status is JobStatus.TO_CREATE and not job.sample_asked:
+                self._sample(job)
             if job.status is JobStatus.TO_CREATE and job.due_at <= now:
                 if self._is_refused_size(job) and self._halve(job):
                     return self._start_what_is_due()
@@ -220,13 +227,17 @@ class ExportOrchestrator:
                 self._poll(job)
         return None
 
+    def _sample(self, job: ExportJob) -> None:
+        """Ask the idle list for ids that the file has to hold, before the job is created."""
+        if self._repository.limiters["list"].available() >= LIST_CALLS_LEFT:
+            job.sample_asked = True
+            sample = partial(self._repository.sample, job.window)
+            self._tasks.start(sample, partial(self._sampled, job))
+
     def _create(self, job: ExportJob) -> None:
         if not self._repository.limiters["create"].try_acquire():
             return
         job.creating(self._clock.monotonic())
-        if job.sample is None and self._repository.limiters["list"].available() >= _SAMPLE_CALLS:
-            sample = partial(self._repository.sample, job.window)
-            self._tasks.start(sample, partial(self._sampled, job))
         self._tasks.start(partial(self._repository.create, job.window), partial(self._created, job))
 
     def _poll(self, job: ExportJob) -> None:

@@ -46,7 +46,14 @@ from tap_cometly.extract.planner import Probe, WindowPlanner
 from tap_cometly.extract.timezone_check import Head, TimezoneCheck
 from tap_cometly.extract.windows import PlannedWindows
 from tap_cometly.runtime.tasks import ThreadTasks
-from tap_cometly.timeranges import WIDEST_ZONE_GAP, Window, utc_text
+from tap_cometly.timeranges import (
+    SECOND,
+    WIDEST_ZONE_GAP,
+    Window,
+    before_repeated,
+    repeated,
+    utc_text,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -153,6 +160,16 @@ class Extractor:
         """Give the earlier of the machine's clock and the API's, UTC."""
         return self._services.client.now()
 
+    def compare_clocks(self) -> None:
+        """Ask the list for one contact, for its answer tells what time it is there.
+
+        Raises:
+            ClockError: The machine's clock and the API's differ by more than a day.
+        """
+        now = self.now().replace(microsecond=0)
+        self._services.contacts.advice(Window(now - timedelta(days=1), now), per_page=1)
+        self.now()
+
     def extract(self, sync_range: SyncRange) -> Iterator[Extract]:
         """Read a range.
 
@@ -173,7 +190,7 @@ class Extractor:
                 yield part
 
     def _parts(self, sync_range: SyncRange) -> Iterator[Extract]:
-        asked = Window(sync_range.start, sync_range.end(self.now()))
+        asked = self._asked(sync_range)
         if asked.start >= asked.end:
             return
         first = self._ask_first_page(asked)
@@ -197,6 +214,18 @@ class Extractor:
         if not head.clock_seen and reaches_now and head.can_read_ahead and not head.nothing_ahead:
             ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
             yield from self._extract(Window(whole.end, ahead))
+
+    def _asked(self, sync_range: SyncRange) -> Window:
+        """Give the range up to now; up to before an hour that occurs twice, where it has to be.
+
+        An end inside such an hour is moved on behind it, and some APIs may refuse what is to come.
+        """
+        end = sync_range.end(self.now())
+        if repeated(end, self._settings.zone):
+            newest = Window(end - SECOND, end)
+            if self._services.contacts.advice(newest, per_page=1) is None:
+                end = before_repeated(end, self._settings.zone)
+        return Window(sync_range.start, end)
 
     def _may_have_been_back(self, whole: Window) -> bool:
         """Whether the Space's clock may have been behind the setting's for a part of the range.
@@ -222,7 +251,7 @@ class Extractor:
         Raises:
             TapError: A setting has to be changed.
         """
-        asked = Window(sync_range.start, sync_range.end(self.now()))
+        asked = self._asked(sync_range)
         first = self._paginator.first_page(asked, at_most=at_most)
         self.began = self.now()
         whole = replace(asked, end=min(asked.end, sync_range.end(self.began)))
