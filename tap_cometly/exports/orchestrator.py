@@ -250,8 +250,8 @@ class ExportOrchestrator:
         """Say when to poll a running job: the oldest soon and often, for it is waited for.
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
-        to wait for the end of a minute whose polls are used up: the oldest has what the others
-        leave, a fixed share at least.
+        to wait for the end of a minute whose polls are used up: after its first polls the oldest
+        has what the others leave, a fixed share at least.
         """
         if job.wants_url:
             return job.due_at
@@ -264,10 +264,10 @@ class ExportOrchestrator:
         interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
         if not self._is_oldest_running(job):
             return job.polled_at + interval
-        left = 1 / evenly - others / interval  # polls a second
         age = job.polled_at - job.created_at
         growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
-        return job.polled_at + max(growing, 1 / left)
+        left = 1 / evenly - others / interval  # polls a second
+        return job.polled_at + max(growing, evenly if age < _POLL_INTERVAL else 1 / left)
 
     def _is_oldest_running(self, job: ExportJob) -> bool:
         running = (j for j in self._jobs if j.status in {JobStatus.RUNNING, JobStatus.POLLING})
