@@ -28,6 +28,7 @@ from tap_cometly.exceptions import (
 )
 from tap_cometly.exports.job import ExportJob, JobStatus
 from tap_cometly.exports.ndjson import bad_file
+from tap_cometly.exports.repository import SAMPLE_CALLS
 from tap_cometly.runtime import metrics
 
 if t.TYPE_CHECKING:
@@ -52,11 +53,11 @@ _FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
 _OTHERS_INTERVAL = 10.0  # seconds between the polls of a job that is not the oldest
 _OLDEST_SHARE = 0.4  # of the poll limit, when several jobs run: the oldest is waited for
 _ASK_AGAIN = 5.0  # seconds before a job is created again whose creation may have been lost
-_SAMPLE_CALLS = 2  # of the list
 _ADVANCE_EVERY = 0.05  # seconds, while a window is read; its blocks come by the thousand
 _IDLE = 30.0  # seconds to wait for an outcome when there is nothing to start
 _MOMENT = 0.01  # seconds to wait at least, lest rounding keep the machine busy
 
+_ADVICE = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
 _RUNNING = {"queued", "processing"}  # as the API words it
 
 
@@ -103,6 +104,7 @@ class ExportOrchestrator:
         self._waits_for_window = False
         self._error: Exception | None = None
         self._failures = 0
+        self._rejected = 0  # files, since one was believed
         self._last_failure = float("-inf")
         self._smallest_refused = float("inf")
         self._warned_of_status = False
@@ -146,6 +148,7 @@ class ExportOrchestrator:
 
     def finished(self, job: ExportJob) -> None:
         """Note that the oldest window has been read."""
+        self._rejected = 0
         self._remove(job)
         job.close()
 
@@ -170,6 +173,14 @@ class ExportOrchestrator:
             WindowNotExportedError: It has been made once more already, or cannot be had.
             TapError: No export can be read any more.
         """
+        self._rejected += 1
+        if self._rejected >= FAILED_IN_A_ROW:
+            self._remove(job)
+            job.close()
+            msg = f"Three files of exports in a row cannot be believed: {reason}"
+            error = ExportError(msg, _ADVICE).within(job.window)
+            self._stop(error)
+            raise error
         self._fail(job, reason, halve=False)
         self._wait_for_file(job)
 
@@ -224,7 +235,7 @@ class ExportOrchestrator:
         if not self._repository.limiters["create"].try_acquire():
             return
         job.creating(self._clock.monotonic())
-        if job.sample is None and self._repository.limiters["list"].available() >= _SAMPLE_CALLS:
+        if job.sample is None and self._repository.limiters["list"].available() >= SAMPLE_CALLS:
             sample = partial(self._repository.sample, job.window)
             self._tasks.start(sample, partial(self._sampled, job))
         self._tasks.start(partial(self._repository.create, job.window), partial(self._created, job))
@@ -445,9 +456,8 @@ class ExportOrchestrator:
             self._last_failure = now
         if self._failures >= FAILED_IN_A_ROW:
             msg = f"Three exports in a row failed, the last one because {reason}"
-            advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
             job.close()
-            self._stop(ExportError(msg, advice).within(job.window))
+            self._stop(ExportError(msg, _ADVICE).within(job.window))
             return
         logger.warning("Export of %s: %s", job.window, reason)
         if again and job.tries < TRIES:
@@ -482,8 +492,7 @@ class ExportOrchestrator:
 
     def _not_exported(self, job: ExportJob) -> WindowNotExportedError:
         msg = f"No export can read this window: {job.failure}"
-        advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
-        error = WindowNotExportedError(msg, advice, job.window)
+        error = WindowNotExportedError(msg, _ADVICE, job.window)
         error.within(job.window)
         return error
 

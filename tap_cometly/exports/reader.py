@@ -8,6 +8,7 @@ import typing as t
 from functools import partial
 
 from tap_cometly.exceptions import RecordError, TapError, WindowNotExportedError
+from tap_cometly.exports.repository import SAMPLE_CALLS
 from tap_cometly.runtime.tasks import Task
 
 if t.TYPE_CHECKING:
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _NEWCOMERS = 0.1  # of the ids that the list shows: contacts that came after the job was created
 _FEW = 3  # contacts
-_CLEARLY_FEWER = 3  # times fewer contacts than expected
+_CLEARLY_FEWER = 0.8  # of the contacts that are expected: a file with less is looked at closely
 
 
 class ExportReader:
@@ -113,10 +114,13 @@ class ExportReader:
         Contacts that came, or were merged into others, while the job ran are no reason: an id must
         be missing that the list showed before the job was created and still shows.
         """
-        if not content.is_suspicious:
+        idle = self._repository.limiters["list"].available() >= SAMPLE_CALLS
+        if not content.is_suspicious and (content.sample is not None or not idle):
             return None
-        now = Task(self._tasks, partial(self._repository.sample, job.window)).result()
+        now = self._sample(job.window)
         if now is None:
+            if not content.is_suspicious:
+                return None
             if rejected_rows == content.rows:
                 logger.warning(
                     "The list of contacts does not answer; the export of %s was made twice, with "
@@ -131,6 +135,14 @@ class ExportReader:
             few = max(_FEW, _NEWCOMERS * len(now)) if content.rows else 0
             return _INCOMPLETE if len(missing) > few else None
         return _INCOMPLETE if content.missing & now else None
+
+    def _sample(self, window: Window) -> frozenset[int] | None:
+        """Ask the list for some ids of a window; other windows' exports go on meanwhile."""
+        asked = Task(self._tasks, partial(self._repository.sample, window))
+        while not asked.is_done:
+            self._orchestrator.advance()
+            self._tasks.wait(1.0)
+        return asked.result()
 
     def _ids(self, spool: SpoolFile) -> frozenset[int]:
         blocks = self._repository.contacts(spool)
@@ -177,7 +189,7 @@ class FileContent:
             return bool(self.missing)
         if not self.rows:
             return True
-        expected = self._window.counted or (self._window.expected or 0) // _CLEARLY_FEWER
+        expected = self._window.counted or _CLEARLY_FEWER * (self._window.expected or 0)
         return self.rows < expected
 
 
