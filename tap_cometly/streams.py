@@ -155,12 +155,13 @@ class ContactsStream(Stream):
 
     def _warn(self, bookmark: Bookmark, *, same_zone: bool) -> None:
         """Warn of what this run cannot make good by itself."""
-        start, instant, first_start = self._settings.start, bookmark.instant, bookmark.first_start
-        if instant is not None and start.earliest > instant:
-            skipped = Window(instant, start.instant)
+        start, reached = self._settings.start.instant, bookmark.instant
+        first_start = bookmark.first_start
+        if reached is not None and start > max(reached, first_start or reached):
+            skipped = Window(reached, start)
             logger.warning("`start_date` is later than the bookmark: %s is skipped", skipped)
-        if first_start is not None and start.instant < first_start:
-            gap = Window(start.instant, first_start)
+        if reached is not None and first_start is not None and start < min(first_start, reached):
+            gap = Window(start, min(first_start, reached))
             logger.warning(
                 "`start_date` is earlier than in the run that began this bookmark: %s is not read; "
                 "--full-refresh reads all of it",
@@ -200,20 +201,23 @@ class ContactsStream(Stream):
     ) -> None:
         """Move the bookmark on: everything up to the window's end has been written.
 
-        Where the Space's clock has not been seen, it stays behind every clock there may be.
+        Where the Space's clock has not been seen, it stays behind every clock there may be. A
+        window before the bookmark leaves it as it is, its `timezone` included: under the present
+        one, the rest up to the bookmark is still to be read.
         """
         if bookmark is None:
             return
-        safe = sync_range.safe_commit(extractor.now())
-        if extractor.head is None or not extractor.head.clock_seen:
-            end = max(min(end, safe), sync_range.careful_start)
-        bookmark.commit(
-            end,
-            columns=self._delivered,
-            timezone=self._settings.zone.key,
-            clock_was_seen=end > safe,
-            start=self._settings.start.instant,
-        )
+        if bookmark.instant is None or end >= bookmark.instant:
+            safe = sync_range.safe_commit(extractor.began)
+            if extractor.head is None or not extractor.head.clock_seen:
+                end = max(min(end, safe), sync_range.careful_start)
+            bookmark.commit(
+                end,
+                columns=self._delivered,
+                timezone=self._settings.zone.key,
+                clock_was_seen=end > safe,
+                start=self._settings.start.instant,
+            )
         self._tap.state_writer.write_state(self.tap_state)
 
     def _activate(self, extractor: Extractor, *, wrote_any: bool) -> None:

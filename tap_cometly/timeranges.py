@@ -292,10 +292,10 @@ class SyncRange:
         floor = start_date.earliest
         start = careful = floor
         if reached is not None:
-            start = _earlier(reached.instant, lookback, floor)
-            if not reached.same_zone:
-                start = _earlier(start, WIDEST_ZONE_GAP, floor)
-            careful = _earlier(start, WIDEST_ZONE_GAP, floor) if reached.clock_was_seen else start
+            back = lookback if reached.same_zone else max(lookback, WIDEST_ZONE_GAP)
+            careful_back = max(back, WIDEST_ZONE_GAP) if reached.clock_was_seen else back
+            start = _earlier(reached.instant, back, floor)
+            careful = _earlier(reached.instant, careful_back, floor)
         return cls(
             start=start.replace(microsecond=0),
             careful_start=careful.replace(microsecond=0),

@@ -196,6 +196,10 @@ class CometlyClient:
             )
         return self._clock.now() - max(ahead, timedelta())
 
+    def latest_now(self) -> datetime:
+        """Give the later of the machine's clock and the API's, UTC."""
+        return self._clock.now() - min(self._clock_ahead or timedelta(), timedelta())
+
     def list_contacts(
         self,
         window: Window | WallRange,

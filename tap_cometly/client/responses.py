@@ -19,6 +19,7 @@ from tap_cometly.exceptions import (
     ForbiddenError,
     NotFoundError,
     RejectedError,
+    machine_error,
     tls_error,
 )
 
@@ -163,15 +164,18 @@ def describe_failure(failure: Exception, *, service: str = "Cometly's API") -> s
 
     Raises:
         ApiError: Trying again would not help: it is about TLS, the proxy, or a setting.
+        MachineError: The machine refuses what the request needs.
     """
     if isinstance(failure, requests.exceptions.SSLError) or "SSL" in type(failure).__name__:
         unverified = tls_error(service)
         raise unverified from None
+    if (refused := machine_error(failure)) is not None:
+        raise refused from None
     if "CA certificate bundle" in str(failure):
         msg = "The file of certificates that the environment names cannot be read"
         raise ApiError(msg, "Correct or unset REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE).") from None
     if isinstance(failure, requests.exceptions.ProxyError):
-        if "407" in str(failure):
+        if "Tunnel connection failed: 407" in str(failure):  # a URL may hold the number, too
             raise proxy_password_error() from None
         return "the proxy could not be used"
     if isinstance(failure, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):

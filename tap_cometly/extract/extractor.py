@@ -64,6 +64,7 @@ logger = logging.getLogger(__name__)
 
 PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
 _FEW_DAYS = 3 * 26 * 3600  # seconds
+_SHORTEST_SEASON = timedelta(days=20)  # no law sets clocks back for less
 _AHEAD = 2  # windows beyond the exports at work whose sizes should be known
 
 _BY_PAGES, _BY_EXPORT = "by pages", "by export"
@@ -125,6 +126,8 @@ class Extractor:
 
     Attributes:
         head: What is known about the newest end of the range; None before it has been asked about.
+        began: When reading began, by the earlier of the machine's clock and the API's, UTC. What
+            is created later may be missing from windows that are read hours later, too.
     """
 
     def __init__(
@@ -144,6 +147,7 @@ class Extractor:
         self._progress = progress
         self._list_answers = True
         self.head: Head | None = None
+        self.began = services.clock.now()
 
     def now(self) -> datetime:
         """Give the earlier of the machine's clock and the API's, UTC."""
@@ -173,7 +177,8 @@ class Extractor:
         if asked.start >= asked.end:
             return
         first = self._ask_first_page(asked)
-        whole = replace(asked, end=min(asked.end, sync_range.end(self.now())))
+        self.began = self.now()
+        whole = replace(asked, end=min(asked.end, sync_range.end(self.began)))
         if whole.start >= whole.end:
             return
         head = self.head = self._check_head(sync_range, whole, first)
@@ -184,13 +189,25 @@ class Extractor:
                 self._settings.zone.key,
                 head.why,
             )
-            if sync_range.careful_start < whole.start:
-                yield from self._extract(Window(sync_range.careful_start, whole.start))
+        careful = not head.clock_seen or self._may_have_been_back(whole)
+        if careful and sync_range.careful_start < whole.start:
+            yield from self._extract(Window(sync_range.careful_start, whole.start))
         yield from self._extract(whole, first)
         reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
         if not head.clock_seen and reaches_now and head.can_read_ahead and not head.nothing_ahead:
-            ahead = self.now().replace(microsecond=0) + WIDEST_ZONE_GAP
+            ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
             yield from self._extract(Window(whole.end, ahead))
+
+    def _may_have_been_back(self, whole: Window) -> bool:
+        """Whether the Space's clock may have been behind the setting's for a part of the range.
+
+        Its zone may have been set back before the setting's was, or for a few weeks only.
+        """
+        first, last = (
+            edge.astimezone(self._settings.zone).utcoffset() or timedelta()
+            for edge in (whole.start, whole.end)
+        )
+        return first > last or whole.end - whole.start > _SHORTEST_SEASON
 
     def sample(self, sync_range: SyncRange, at_most: int) -> Iterator[Extract]:
         """Read the beginning of a range's first page, to test the connection, and report on it.
@@ -207,7 +224,8 @@ class Extractor:
         """
         asked = Window(sync_range.start, sync_range.end(self.now()))
         first = self._paginator.first_page(asked, at_most=at_most)
-        whole = replace(asked, end=min(asked.end, sync_range.end(self.now())))
+        self.began = self.now()
+        whole = replace(asked, end=min(asked.end, sync_range.end(self.began)))
         if whole.start < whole.end:
             self.head = self._check_head(sync_range, whole, first)
             self._report(whole, first, self.head)
@@ -252,9 +270,9 @@ class Extractor:
         """Check the Space's clock, unless the range ends so early that it does not matter."""
         page = first or self._newest_day(whole)
         self._list_answers = page is not None
-        if whole.end <= sync_range.safe_commit(self.now()):
+        if whole.end <= sync_range.safe_commit(self.began):
             return Head(clock_seen=True)
-        return self._timezone_check.head(whole, page, self.now())
+        return self._timezone_check.head(whole, page, self._services.client.latest_now())
 
     def _report(self, whole: Window, first: Page, head: Head) -> None:
         """Tell what a test of the connection has shown; two more calls, ten without dates."""
@@ -407,8 +425,8 @@ class Extractor:
         if first is not None:
             ids = [contact.id for contact in first.contacts]
             planner.learn(Probe.of(window, ids, more=first.next_cursor is not None))
-        limiter = services.client.limiters["list"]
-        return PlannedWindows(planner, services.contacts, limiter, services.tasks, services.clock)
+        limiters = services.client.limiters
+        return PlannedWindows(planner, services.contacts, limiters, services.tasks, services.clock)
 
 
 @contextlib.contextmanager

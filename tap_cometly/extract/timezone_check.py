@@ -48,7 +48,7 @@ _AHEAD = timedelta(minutes=2)  # of the clock: what the machine's may be off
 _QUARTER = timedelta(minutes=15)  # every offset in use is a multiple of it
 _LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets in use
 _CROWD = 3  # contacts from the future that are no chance
-_TRIES = 3  # contacts asked for by their creation time; some may have been merged away meanwhile
+_TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
 _MANY_GAPS = 100  # as many contacts as this in the last minutes would be usual, and none has come
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
@@ -82,7 +82,8 @@ class TimezoneCheck:
     def __init__(self, contacts: ContactList, zone: ZoneInfo) -> None:
         self._list = contacts
         self._zone = zone
-        self._inspected = False
+        self._inspections_left = _TRIES
+        self._is_outdated = False
 
     def head(self, window: Window, first: Page | None, now: datetime) -> Head:
         """Find out about the head of a range.
@@ -90,7 +91,7 @@ class TimezoneCheck:
         Args:
             window: The range that has been asked for.
             first: Its first page; None when the list did not answer.
-            now: The earlier of the machine's clock and the API's, UTC.
+            now: The later of the machine's clock and the API's, UTC: no right contact is newer.
 
         Raises:
             TimezoneError: The Space's clock is not where the setting says.
@@ -127,27 +128,31 @@ class TimezoneCheck:
                 says or because it ignores the range.
         """
         times = [contact.created_at for contact in contacts if contact.created_at is not None]
-        if not times:
+        if not times or self._is_outdated:
             return
         wall = wall_range(window.start, window.end, self._zone)
         if wall.holds(min(times)) and wall.holds(max(times)):
             return
         outside = [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
-        if self._inspected and len(outside) < _WRONG_SHARE * len(times):
+        many = len(outside) > 1 and len(outside) >= _WRONG_SHARE * len(times)
+        if not self._inspections_left:
             return
-        self._inspected = True
-        if not self._comes_back(outside[0], self._offset(_created(outside[0]))):
-            self._is_elsewhere(outside[0])
-        if len(outside) > 1 and len(outside) >= _WRONG_SHARE * len(times):
-            msg = (
-                f"Cometly serves contacts outside the range that was asked for: its API ignores "
-                f"the range, or the Space's time zone is not {self._zone.key}, as the setting "
-                f"`timezone` says"
-            )
-            raise TimezoneError(
-                msg, "Set `timezone` to the zone that the Space's owner chose in Cometly."
-            )
-        logger.warning("A contact was created outside the range that was asked for; it is kept")
+        self._inspections_left -= 1
+        if len(outside) > 1:
+            first, *others = outside
+            if not self._comes_back(first, self._offset(_created(first))):
+                self._raise_if_elsewhere(first, others)
+            elif many:
+                msg = (
+                    f"Cometly serves contacts outside the range that was asked for: its API "
+                    f"ignores the range, or the Space's time zone is not {self._zone.key}, as the "
+                    f"setting `timezone` says"
+                )
+                raise TimezoneError(
+                    msg, "Set `timezone` to the zone that the Space's owner chose in Cometly."
+                )
+        if not self._is_outdated:
+            logger.warning("A contact was created outside the range that was asked for; it is kept")
 
     def suggested_offset(self, now: datetime) -> str | None:
         """Say which offset the newest contact's wall time suggests, halving the hours around now.
@@ -176,16 +181,21 @@ class TimezoneCheck:
     def _any_comes_back(self, contacts: Sequence[Contact]) -> bool:
         # The latest by date: after an import, the newest ids may have old dates.
         dated = sorted((c for c in contacts if c.created_at), key=_created, reverse=True)
-        plain = [c for c in dated if not repeated(_created(c), self._zone)] or dated
-        first, *others = plain
-        came_back = self._comes_back(first, self._offset(_created(first)))
-        if came_back or came_back is None:
-            return bool(came_back)
-        if self._is_elsewhere(first):
+        plain = [c for c in dated if self._has_plain_wall_time(_created(c))]
+        first, *others = plain or dated
+        back = self._comes_back(first, self._offset(_created(first)))
+        if back is not False or not plain:
+            return bool(back)
+        if self._raise_if_elsewhere(first, others):
             return False
         # It may have been merged away meanwhile.
-        apart = [c for c in others if abs(_created(c) - _created(first)) > _CLOSE]
-        return any(self._comes_back(c, self._offset(_created(c))) for c in apart[: _TRIES - 1])
+        tries = _apart(first, others)[: _TRIES - 1]
+        return any(self._comes_back(c, self._offset(_created(c))) for c in tries)
+
+    def _has_plain_wall_time(self, created: datetime) -> bool:
+        """Whether the setting's clock was not changed around an instant."""
+        steady = self._offset(created - _CLOSE) == self._offset(created)
+        return steady and not repeated(created, self._zone)
 
     def _comes_back(self, contact: Contact, offset: timedelta) -> bool | None:
         """Ask for a contact by its creation time under an offset.
@@ -203,11 +213,16 @@ class TimezoneCheck:
             for other in page.contacts
         )
 
-    def _is_elsewhere(self, contact: Contact) -> bool:
+    def _raise_if_elsewhere(self, contact: Contact, others: Sequence[Contact]) -> bool:
         """Find the offset under which the API serves a contact, halving what is possible.
 
+        Args:
+            contact: It does not come back under the setting's offset.
+            others: One of them, if there is one of another time, must be under that offset, too.
+
         Returns:
-            Whether there is one that the setting has in a newer zone database.
+            Whether there is an offset, but no error: of this contact alone, or the setting's in a
+            newer zone database.
 
         Raises:
             TimezoneError: There is one, and it is not the setting's.
@@ -225,7 +240,10 @@ class TimezoneCheck:
                 low = middle + _QUARTER
         if low == self._offset(created) or not self._comes_back(contact, low):
             return False
-        if self._is_outdated(created, low):
+        if self._is_law_elsewhere(created, low):
+            return True
+        witness = next(iter(_apart(contact, others)), None)
+        if witness is not None and not self._comes_back(witness, low):
             return True
         raise self._error(created, low, "its clock showed")
 
@@ -246,6 +264,9 @@ class TimezoneCheck:
         future = self._list.advice(Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD)
         if future is None:
             return Head(clock_seen=False, why=_NO_FUTURE)
+        if any(repeated(edge, self._zone) for edge in (now - _RECENT, now, now + _AHEAD)):
+            why = "the clock is being set back, so that wall times occur twice"
+            return Head(clock_seen=False, can_read_ahead=True, why=why)
         if future.contacts:
             ids = {contact.id for contact in future.contacts}
             newest_known = max((c.id for c in contacts if c.id not in ids), default=0)
@@ -269,7 +290,7 @@ class TimezoneCheck:
         offset = self._offset_suggested(now, timedelta(), WIDEST_ZONE_GAP)
         if offset is None or not self._offset(now) < offset <= _HIGHEST:
             return
-        if not self._is_outdated(now, offset):
+        if not self._is_law_elsewhere(now, offset):
             raise self._error(now, offset, "its clock showed at least")
 
     def _warn_if_suspiciously_old(
@@ -318,7 +339,7 @@ class TimezoneCheck:
         start, end = (edge.replace(tzinfo=UTC, microsecond=0) for edge in (start, end))
         return self._list.advice(wall_range(start, end, UTC), per_page=per_page)
 
-    def _is_outdated(self, when: datetime, offset: timedelta) -> bool:
+    def _is_law_elsewhere(self, when: datetime, offset: timedelta) -> bool:
         """Tell whether another zone database has the offset that was found for the setting."""
         package, _, name = f"tzdata.zoneinfo.{self._zone.key.replace('/', '.')}".rpartition(".")
         try:
@@ -327,7 +348,8 @@ class TimezoneCheck:
         except (ImportError, OSError, ValueError):
             return False
         outdated = when.astimezone(other).utcoffset() == offset
-        if outdated:
+        if outdated and not self._is_outdated:
+            self._is_outdated = True
             logger.warning(
                 "The zone database of this machine does not know the present law of %s; update "
                 "the system's, or the package tzdata",
@@ -350,6 +372,11 @@ class TimezoneCheck:
 def _offset_text(offset: timedelta) -> str:
     sign, minutes = "-" if offset < timedelta() else "+", abs(offset) // timedelta(minutes=1)
     return f"UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _apart(contact: Contact, others: Sequence[Contact]) -> list[Contact]:
+    """Give those that were created at another time than a contact."""
+    return [c for c in others if abs(_created(c) - _created(contact)) > _CLOSE]
 
 
 def _created(contact: Contact) -> datetime:

@@ -29,8 +29,6 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PAGES, EXPORT = "through pages", "through an export"  # how a window is read, in words
-
 LONGEST_SILENCE = 30.0  # seconds without a line in the log
 CHECK_EVERY = 2.0  # seconds, to see whether it is time for a line
 _DRAW_EVERY = 0.25  # seconds
@@ -106,7 +104,7 @@ class Progress:
         Args:
             window: Its name, for the log.
             seconds: Its length.
-            way: How it is read, in words: `PAGES` or `EXPORT`.
+            way: How it is read, in words, e.g. `by pages`.
             expected: How many contacts it holds, if that is known.
             remaining: How many contacts lie behind it, if that is known.
         """

@@ -34,7 +34,7 @@ WAYS = pytest.mark.parametrize("config", [PAGES, EXPORTS], ids=["pages", "export
 
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 WINDOW = re.compile(
-    rf"({_INSTANT}) to ({_INSTANT}): ([\d,]+) contacts through (pages|an export) in "
+    rf"({_INSTANT}) to ({_INSTANT}): ([\d,]+) contacts by (pages|export) in "
     r"([\d.]+) s(?:, [\d.]+ s of it waiting for limits)?"
 )
 SLOWEST = 300.0  # seconds: five times the time-out, from an answer's first byte to its last

@@ -117,7 +117,7 @@ def test_exports_that_lack_a_column_are_given_up_for_pages(odd_contacts: Cometly
     run = read(odd_contacts, **AUTO, **EMAILS)
 
     assert by_id(run) == whole
-    assert [line for line in run.warnings if "Going on through pages" in line]
+    assert [line for line in run.warnings if "Going on by pages" in line]
     check(run, sandbox)
 
 

@@ -52,7 +52,7 @@ def test_each_window_is_one_line(cometly: StartCometly, config: dict[str, Any]) 
         state["bookmarks"]["contacts"]["replication_key_value"] for state in run.states
     ]
     assert sum(int(held.replace(",", "")) for _, _, held, *_ in windows) == len(run.records)
-    assert {way for *_, way, _ in windows} == {"an export" if config is EXPORTS else "pages"}
+    assert {way for *_, way, _ in windows} == {"export" if config is EXPORTS else "pages"}
     assert sum(float(took) for *_, took in windows) <= (clock.now() - NOW).total_seconds() + 1
     others = [line for line in told(run) if not WINDOW.fullmatch(line)]
     assert len(others) < len(windows), others
@@ -162,7 +162,8 @@ def test_an_empty_range_is_summed_up_too(cometly: StartCometly) -> None:
 
     assert run.exit == 0
     assert told(run)[-1] == (
-        "Done: 0 contacts. API calls: none; 0 s of waiting for limits. No bookmark"
+        "Done: 0 contacts. API calls: list 0, create 0, poll 0; 0 s of waiting for limits. "
+        "No bookmark"
     )
 
 
@@ -182,7 +183,7 @@ def test_a_run_that_fails_says_what_it_has_done_before_its_one_error(
         f"Bookmark: {run.bookmark}"
     )
     assert run.log.index("Not finished") < run.log.index(run.errors[0])
-    assert len(run.records) > 1_000
+    assert len(run.states) == 3
     check(run, sandbox, cuts=0)
 
 

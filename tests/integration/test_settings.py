@@ -263,7 +263,7 @@ def test_a_byte_order_mark_is_accepted(sandbox: StartSandbox, tmp_path: Path) ->
     contents: dict[str, Any] = {
         "config": {"api_key": CANARY, "start_date": "2024-01-01", "api_url": cometly.api_url},
         "state": {},
-        "catalog": json.loads((SNAPSHOTS / "catalog.json").read_text("utf-8")),
+        "catalog": json.loads((snapshots.FOLDER / "catalog.json").read_text("utf-8")),
     }
     given = []
     for name, content in contents.items():

@@ -1,89 +1,109 @@
-"""A run reads from its bookmark to shortly before now, and never beyond what is set."""
+"""A run reads from its bookmark to shortly before now, and claims what is right in any zone."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 
-from tap_cometly.config import SETTINGS_SCHEMA, Settings
-from tap_cometly.timeranges import SyncRange, Window
+from tap_cometly.timeranges import WIDEST_ZONE_GAP, Reached, StartDate, SyncRange
 
-DEFAULTS = {
-    name: setting["default"]
-    for name, setting in SETTINGS_SCHEMA["properties"].items()
-    if "default" in setting
-}
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=timezone.utc)
 NOW = datetime(2024, 3, 1, 12, 0, 30, 999_999, tzinfo=timezone.utc)
+WALL_TIME = StartDate(NEW_YEAR, has_zone=False)
+DAY = timedelta(days=1)
 
 
-def sync_range(
-    bookmark: datetime | None = None, *, full_table: bool = False, **config: Any
-) -> SyncRange:
-    given = {"api_key": "k", "start_date": "2024-01-01", "settle_seconds": 60, **config}
-    return SyncRange(Settings.of({**DEFAULTS, **given}), bookmark, full_table)
+def february(day: int) -> datetime:
+    return datetime(2024, 2, day, tzinfo=timezone.utc)
 
 
-def day(month: int, day: int) -> datetime:
-    return datetime(2024, month, day, tzinfo=timezone.utc)
+# Where it begins.
 
 
 @pytest.mark.parametrize(
-    ("bookmark", "lookback_days", "start"),
+    ("bookmark", "lookback", "start"),
     [
-        (None, 0, NEW_YEAR),
-        (None, 30, NEW_YEAR),
-        (day(2, 1), 0, day(2, 1)),
-        (day(2, 1), 7, day(1, 25)),
-        (day(2, 1), 0.5, day(2, 1) - timedelta(hours=12)),
-        (day(2, 1), 40, NEW_YEAR),
-        (NEW_YEAR - timedelta(days=3), 0, NEW_YEAR),
+        (february(1), timedelta(), february(1)),
+        (february(8), 7 * DAY, february(1)),
+        (february(2), DAY / 2, february(1) + DAY / 2),
+        (february(1), 40 * DAY, NEW_YEAR),
+        (NEW_YEAR - 3 * DAY, timedelta(), NEW_YEAR),
     ],
 )
 def test_a_run_starts_at_its_bookmark_less_the_lookback_but_not_before_the_start_date(
-    bookmark: datetime | None, lookback_days: float, start: datetime
+    bookmark: datetime, lookback: timedelta, start: datetime
 ) -> None:
-    assert sync_range(bookmark, lookback_days=lookback_days).start == start
+    assert SyncRange.of(WALL_TIME, Reached(bookmark), lookback=lookback).start == start
+
+
+@pytest.mark.parametrize("lookback", [timedelta(), 30 * DAY])
+def test_a_first_run_starts_at_the_start_date(lookback: timedelta) -> None:
+    first = SyncRange.of(WALL_TIME, None, lookback=lookback)
+
+    assert first.start == first.careful_start == first.first_wanted == NEW_YEAR
 
 
 def test_a_lookback_beyond_the_first_year_reads_from_the_start_date() -> None:
-    # given
-    ancient = datetime(1, 1, 2, tzinfo=timezone.utc)
+    ancient = Reached(datetime(1, 1, 2, tzinfo=timezone.utc))
 
-    # then
-    assert sync_range(ancient, lookback_days=30).start == NEW_YEAR
+    assert SyncRange.of(WALL_TIME, ancient, lookback=30 * DAY).start == NEW_YEAR
+
+
+def test_a_start_date_with_a_zone_is_read_from_26_hours_before_for_what_it_may_mean() -> None:
+    first = SyncRange.of(StartDate(NEW_YEAR, has_zone=True), None)
+
+    assert first.start == first.careful_start == NEW_YEAR - WIDEST_ZONE_GAP
+    assert first.first_wanted == NEW_YEAR
+
+
+def test_a_bookmark_of_another_time_zone_is_read_from_26_hours_before() -> None:
+    reached = Reached(february(3), same_zone=False)
+
+    assert SyncRange.of(WALL_TIME, reached).start == february(3) - WIDEST_ZONE_GAP
+
+
+def test_a_bookmark_that_relies_on_a_clock_is_read_from_26_hours_before_to_be_careful() -> None:
+    seen = SyncRange.of(WALL_TIME, Reached(february(3), clock_was_seen=True))
+    unseen = SyncRange.of(WALL_TIME, Reached(february(3), clock_was_seen=False))
+
+    assert (seen.start, seen.careful_start) == (february(3), february(3) - WIDEST_ZONE_GAP)
+    assert (unseen.start, unseen.careful_start) == (february(3), february(3))
+
+
+@pytest.mark.parametrize("same_zone", [True, False])
+def test_nothing_before_the_start_date_is_read_however_careful(*, same_zone: bool) -> None:
+    reached = Reached(NEW_YEAR + timedelta(hours=1), same_zone)
+
+    assert SyncRange.of(WALL_TIME, reached).careful_start == NEW_YEAR
+
+
+# Where it ends.
+
+
+def test_a_run_ends_before_the_newest_seconds_in_whole_seconds() -> None:
+    ends = SyncRange.of(WALL_TIME, None, settle=timedelta(seconds=90)).end(NOW)
+
+    assert ends == NOW.replace(microsecond=0) - timedelta(seconds=90)
+
+
+def test_a_run_ends_at_the_end_date_unless_that_is_still_to_come() -> None:
+    past = SyncRange.of(WALL_TIME, None, end_date=february(1))
+    future = SyncRange.of(WALL_TIME, None, end_date=NOW + DAY)
+
+    assert past.end(NOW) == february(1)
+    assert future.end(NOW) == NOW.replace(microsecond=0)
 
 
 def test_ranges_are_in_whole_seconds() -> None:
-    fraction = sync_range(start_date="2024-01-01T00:00:00.75Z")
+    fraction = timedelta(microseconds=750_000)
+    start = StartDate(NEW_YEAR + fraction, has_zone=False)
 
-    assert fraction.start == NEW_YEAR
-    assert fraction.end(NOW) == NOW.replace(microsecond=0) - timedelta(seconds=60)
-
-
-def test_a_start_date_later_than_the_bookmark_skips_what_lies_between() -> None:
-    old = NEW_YEAR - timedelta(days=3)
-
-    assert sync_range(old).skips == Window(old, NEW_YEAR)
-    assert sync_range(NEW_YEAR).skips is None
-    assert sync_range(day(2, 1)).skips is None
-    assert sync_range(None).skips is None
+    assert SyncRange.of(start, None).start == NEW_YEAR
+    assert SyncRange.of(WALL_TIME, Reached(february(1) + fraction)).careful_start.microsecond == 0
 
 
-def test_the_newest_seconds_are_left_for_the_next_run_but_not_in_a_full_one() -> None:
-    now = NOW.replace(microsecond=0)
+def test_what_is_older_than_26_hours_and_settled_may_be_committed_whatever_the_zone() -> None:
+    sync_range = SyncRange.of(WALL_TIME, None, settle=timedelta(seconds=30))
 
-    assert sync_range(settle_seconds=90).end(NOW) == now - timedelta(seconds=90)
-    assert sync_range(settle_seconds=90, full_table=True).end(NOW) == now
-
-
-@pytest.mark.parametrize(
-    ("end_date", "end"),
-    [("2024-02-01", day(2, 1)), ("2099-01-01", NOW.replace(microsecond=0, minute=59, hour=11))],
-)
-def test_a_run_ends_at_the_end_date_unless_that_is_still_to_come(
-    end_date: str, end: datetime
-) -> None:
-    assert sync_range(end_date=end_date).end(NOW) == end
+    assert sync_range.safe_commit(NOW) == NOW.replace(second=0, microsecond=0) - WIDEST_ZONE_GAP

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from tap_cometly.runtime.progress import (
     CHECK_EVERY,
-    EXPORT,
     LONGEST_SILENCE,
-    PAGES,
     LogDisplay,
     Progress,
     RequestStats,
@@ -55,7 +53,7 @@ def test_nothing_is_done_before_the_range_is_known(clock: FakeClock) -> None:
 
 
 def test_without_counts_the_share_is_that_of_the_time(progress: Progress) -> None:
-    progress.enter("days 0 to 4", 4 * DAY, way=PAGES)
+    progress.enter("days 0 to 4", 4 * DAY, way="by pages")
     progress.wrote(100)
     before = progress.share
     progress.leave()
@@ -64,7 +62,7 @@ def test_without_counts_the_share_is_that_of_the_time(progress: Progress) -> Non
 
 
 def test_within_a_window_the_share_grows_with_its_contacts(progress: Progress) -> None:
-    progress.enter("days 0 to 4", 4 * DAY, way=PAGES, expected=200)
+    progress.enter("days 0 to 4", 4 * DAY, way="by pages", expected=200)
     progress.wrote(100)
 
     assert progress.share == pytest.approx(0.2)
@@ -72,7 +70,7 @@ def test_within_a_window_the_share_grows_with_its_contacts(progress: Progress) -
 
 def test_where_contacts_can_be_counted_time_does_not_count(progress: Progress) -> None:
     # Given nine empty days, and a thousand contacts on the tenth
-    progress.enter("days 0 to 9", 9 * DAY, way=EXPORT, expected=250, remaining=750)
+    progress.enter("days 0 to 9", 9 * DAY, way="by export", expected=250, remaining=750)
     progress.wrote(250)
     progress.leave()
 
@@ -80,7 +78,7 @@ def test_where_contacts_can_be_counted_time_does_not_count(progress: Progress) -
 
 
 def test_a_window_that_holds_more_than_expected_is_not_more_than_all(progress: Progress) -> None:
-    progress.enter("days 0 to 10", 10 * DAY, way=PAGES, expected=10)
+    progress.enter("days 0 to 10", 10 * DAY, way="by pages", expected=10)
     progress.wrote(100)
 
     assert progress.share == 1.0
@@ -105,7 +103,7 @@ def test_the_share_never_shrinks_whatever_is_expected(
     progress.begin(10 * DAY)
     shares = [progress.share]
     for contacts, expected, remaining in windows:
-        progress.enter("a day", DAY, way=EXPORT, expected=expected, remaining=remaining)
+        progress.enter("a day", DAY, way="by export", expected=expected, remaining=remaining)
         for part in (contacts // 2, contacts - contacts // 2):
             progress.wrote(part)
             shares.append(progress.share)
@@ -123,7 +121,7 @@ def test_the_share_never_shrinks_whatever_is_expected(
 def test_rate_and_time_left_are_those_of_the_whole_run(
     progress: Progress, clock: FakeClock
 ) -> None:
-    progress.enter("a day", DAY, way=EXPORT, expected=250_000, remaining=750_000)
+    progress.enter("a day", DAY, way="by export", expected=250_000, remaining=750_000)
     clock.sleep(50)
     progress.wrote(250_000)
 
@@ -138,36 +136,36 @@ def test_a_window_is_summed_up_with_the_seconds_since_the_one_before(
     progress: Progress, clock: FakeClock
 ) -> None:
     clock.sleep(10)
-    progress.enter("the first day", DAY, way=PAGES)
+    progress.enter("the first day", DAY, way="by pages")
     progress.leave()
     clock.sleep(2.5)
-    progress.enter("the second day", DAY, way=EXPORT)
+    progress.enter("the second day", DAY, way="by export")
     progress.wrote(1_234)
 
-    assert progress.leave() == "the second day: 1,234 contacts through an export in 2.5 s"
+    assert progress.leave() == "the second day: 1,234 contacts by export in 2.5 s"
 
 
 def test_the_wait_for_limits_is_named_apart_from_a_windows_seconds(
     progress: Progress, clock: FakeClock
 ) -> None:
     waited = requests(list=(15, 0, 40.0), create=(1, 0, 0.0))
-    progress.enter("the first day", DAY, way=PAGES)
+    progress.enter("the first day", DAY, way="by pages")
     clock.sleep(45)
     progress.requests = lambda: waited
 
     first = progress.leave()
-    progress.enter("the second day", DAY, way=PAGES)
+    progress.enter("the second day", DAY, way="by pages")
     clock.sleep(5)
     second = progress.leave()
 
     assert first.endswith(" in 45.0 s, 40.0 s of it waiting for limits")
-    assert second == "the second day: 0 contacts through pages in 5.0 s"
+    assert second == "the second day: 0 contacts by pages in 5.0 s"
 
 
 def test_waiting_for_two_limits_at_once_is_no_longer_than_the_window_took(
     progress: Progress, clock: FakeClock
 ) -> None:
-    progress.enter("a day", DAY, way=EXPORT)
+    progress.enter("a day", DAY, way="by export")
     clock.sleep(45)
     progress.requests = lambda: requests(list=(15, 0, 40.0), create=(5, 0, 40.0))
 
