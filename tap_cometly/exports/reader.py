@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NEWCOMERS = 0.1  # of the ids that the list shows: contacts that came after the job was created
-_FEW = 3  # contacts
+_FEW = 3  # contacts, which may have become visible late
 _CLEARLY_FEWER = 0.8  # of the contacts that are expected: a file with less is looked at closely
 
 
@@ -131,9 +131,8 @@ class ExportReader:
                 return None
             return "its file holds fewer contacts than expected, and the list does not answer"
         if content.sample is None:
-            missing = now - self._ids(_spool_of(job))
-            few = max(_FEW, _NEWCOMERS * len(now)) if content.rows else 0
-            return _INCOMPLETE if len(missing) > few else None
+            lacks = _lacks(self._ids(_spool_of(job)), now)
+            return _INCOMPLETE if lacks else None
         return _INCOMPLETE if content.missing & now else None
 
     def _sample(self, window: Window) -> frozenset[int] | None:
@@ -150,6 +149,18 @@ class ExportReader:
 
 
 _INCOMPLETE = "its file lacks contacts that the list shows"
+
+
+def _lacks(file: frozenset[int], shown: frozenset[int]) -> bool:
+    """Whether a file lacks more of what the list shows now than may have come since it was made.
+
+    Who came since has a higher id than all in the file.
+    """
+    missing = shown - file
+    if not file:
+        return bool(missing)
+    old = [contact_id for contact_id in missing if contact_id < max(file)]
+    return len(old) > _FEW or len(missing) > max(_FEW, _NEWCOMERS * len(shown))
 
 
 class FileContent:

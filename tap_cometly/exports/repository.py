@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
 
 SAMPLE_CALLS = 2  # of the list
 _SAMPLE = 100  # ids at each end of a window
+_ENOUGH = 10  # ids to tell whether one end is missing
 _WHOLE = 5000  # ids of a window that one page of the list has shown whole
 _OLDEST_PARTS = 64, 8, 2  # of a window: so many times shorter is the stretch of its oldest contacts
 
@@ -106,6 +107,6 @@ class ExportRepository:
             oldest = self._advise(stretch, per_page=_SAMPLE)
             if oldest is None:
                 break
-            if oldest.contacts:
+            if len(oldest.contacts) >= _ENOUGH:
                 return ids | {contact.id for contact in oldest.contacts}
         return ids

@@ -29,6 +29,8 @@ from tests.support.exports import Answers, days
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tap_cometly.client.client import Endpoint
+
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 
 
@@ -87,9 +89,11 @@ class Windows:
         self.errors: deque[TapError] = deque()
         self.asked: list[float] = []
         contacts: Any = self
-        self.planned = PlannedWindows(self.planner, contacts, self.limiter, self.tasks, self.clock)
+        create = RateLimiter(5, share=1.0, clock=self.clock)
+        limiters: dict[Endpoint, RateLimiter] = {"list": self.limiter, "create": create}
+        self.planned = PlannedWindows(self.planner, contacts, limiters, self.tasks, self.clock)
 
-    def page(self, window: Window, *, per_page: int, advisory: bool) -> Page:
+    def first_page(self, window: Window, *, per_page: int, advisory: bool) -> Page:
         """The list."""
         assert (per_page, advisory) == (LARGEST_PAGE, True)
         assert self.limiter.try_acquire()
