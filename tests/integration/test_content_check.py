@@ -37,7 +37,7 @@ LOST: dict[str, Keeps] = {
     "all but one": partial.one_row,
     "all": partial.nothing,
 }
-READINGS = {"dated": dated, "undated": Options}
+READINGS: dict[str, Callable[[], Options]] = {"dated": dated, "undated": Options}
 
 
 @dataclass
@@ -79,7 +79,7 @@ def test_a_file_that_lacks_contacts_is_made_again(
 
     run = four_windows.sync(extraction_mode=mode)
 
-    assert run.exit == 0, run.log
+    assert run.exit == 0, run.errors
     assert len(run.ids) == CONTACTS
     assert doubted(run) == 1
     check(run, four_windows.sandbox)
@@ -93,7 +93,7 @@ def test_files_that_always_lack_contacts_leave_pages_in_auto(
 
     run = four_windows.sync(extraction_mode="auto")
 
-    assert run.exit == 0, run.log
+    assert run.exit == 0, run.errors
     assert len(run.ids) == CONTACTS
     assert "by pages" in run.log
     assert four_windows.created <= WINDOWS + 4
@@ -128,7 +128,7 @@ def test_one_window_whose_files_always_lack_contacts_is_read_by_pages(
 
     run = four_windows.sync(extraction_mode="auto")
 
-    assert run.exit == 0, run.log
+    assert run.exit == 0, run.errors
     assert len(run.ids) == CONTACTS
     assert len([line for line in run.warnings if line.endswith("by pages")]) <= 2
     check(run, four_windows.sandbox)
@@ -192,7 +192,7 @@ def test_contacts_that_come_or_go_meanwhile_are_no_alarm(
 
     run = four_windows.sync()
 
-    assert run.exit == 0, run.log
+    assert run.exit == 0, run.errors
     assert doubted(run) == 0
     assert run.warnings == []
     assert there & sandbox.space.ids() <= run.ids
@@ -222,7 +222,7 @@ def test_without_an_answer_from_the_list_an_empty_file_is_made_again_and_believe
 
     run = sync(sandbox, EXPORT, clock=clock)
 
-    assert run.exit == 0, run.log
+    assert run.exit == 0, run.errors
     assert "The list of contacts does not answer; the export of" in run.log
     assert clock.monotonic() < 1_000
     check(run, sandbox)
@@ -234,6 +234,6 @@ def test_a_replica_that_lags_does_not_hide_what_an_export_holds(cometly: StartCo
 
     run = sync(sandbox, EXPORT, clock=clock)
 
-    assert run.exit == 0, run.log
+    assert run.exit == 0, run.errors
     assert run.warnings == []
     check(run, sandbox, cuts=0)
