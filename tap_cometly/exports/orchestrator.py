@@ -57,6 +57,7 @@ _ADVANCE_EVERY = 0.05  # seconds, while a window is read; its blocks come by the
 _IDLE = 30.0  # seconds to wait for an outcome when there is nothing to start
 _MOMENT = 0.01  # seconds to wait at least, lest rounding keep the machine busy
 
+_ADVICE = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
 _RUNNING = {"queued", "processing"}  # as the API words it
 
 
@@ -103,6 +104,7 @@ class ExportOrchestrator:
         self._waits_for_window = False
         self._error: Exception | None = None
         self._failures = 0
+        self._rejected = 0  # files, since one was believed
         self._last_failure = float("-inf")
         self._smallest_refused = float("inf")
         self._warned_of_status = False
@@ -151,6 +153,7 @@ class ExportOrchestrator:
 
     def finished(self, job: ExportJob) -> None:
         """Note that the oldest window has been read."""
+        self._rejected = 0
         self._remove(job)
         job.close()
 
@@ -175,6 +178,14 @@ class ExportOrchestrator:
             WindowNotExportedError: It has been made once more already, or cannot be had.
             TapError: No export can be read any more.
         """
+        self._rejected += 1
+        if self._rejected >= FAILED_IN_A_ROW:
+            self._remove(job)
+            job.close()
+            msg = f"Three files of exports in a row cannot be believed: {reason}"
+            error = ExportError(msg, _ADVICE).within(job.window)
+            self._stop(error)
+            raise error
         self._fail(job, reason, halve=False)
         self._wait_for_file(job)
 
@@ -456,9 +467,8 @@ class ExportOrchestrator:
             self._last_failure = now
         if self._failures >= FAILED_IN_A_ROW:
             msg = f"Three exports in a row failed, the last one because {reason}"
-            advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
             job.close()
-            self._stop(ExportError(msg, advice).within(job.window))
+            self._stop(ExportError(msg, _ADVICE).within(job.window))
             return
         logger.warning("Export of %s: %s", job.window, reason)
         if again and job.tries < TRIES:
@@ -493,8 +503,7 @@ class ExportOrchestrator:
 
     def _not_exported(self, job: ExportJob) -> WindowNotExportedError:
         msg = f"No export can read this window: {job.failure}"
-        advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
-        error = WindowNotExportedError(msg, advice, job.window)
+        error = WindowNotExportedError(msg, _ADVICE, job.window)
         error.within(job.window)
         return error
 
