@@ -839,11 +839,15 @@ def test_a_bookmark_keeps_its_zone_until_all_has_been_read_again_under_the_new_o
     with mock.patch.object(extractor, "PAGE_WINDOW", 20):
         second = sync(sandbox, {**config, "timezone": "Asia/Tokyo"}, first.state, clock=clock)
 
-    zones = [state["bookmarks"]["contacts"]["timezone"] for state in second.states]
-    assert {bookmark_of(state) for state in second.states} == {first.bookmark}
-    before = zones.index("Asia/Tokyo")
-    assert zones == ["UTC"] * before + ["Asia/Tokyo"] * (len(zones) - before)
-    assert before > 3
+    written, claimed = set[int](), None
+    for line in second.lines:
+        if line["type"] == "RECORD":
+            written.add(line["record"]["id"])
+        if line["type"] == "STATE" and line["value"]["bookmarks"]["contacts"]["timezone"] != "UTC":
+            claimed = claimed or set(written)
+    assert second.bookmark == first.bookmark
+    assert claimed is not None
+    assert claimed >= sandbox.space.ids(NOW - 12 * HOUR, NOW)
     check(second, sandbox, cuts=4, mend={"timezone": "Asia/Tokyo"})
 
 
