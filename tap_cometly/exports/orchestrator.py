@@ -12,6 +12,7 @@ import typing as t
 from functools import partial
 
 from tap_cometly.client.client import ExportStatus
+from tap_cometly.client.rate_limit import MINUTE
 from tap_cometly.exceptions import (
     AccessError,
     AnswerLostError,
@@ -49,8 +50,9 @@ POLLS_WITHOUT_URL = 8  # of a job that says it is completed
 LIST_CALLS_LEFT = 4  # of the minute, so that a window's content can be checked by two of them
 
 _POLL_INTERVAL = 5.0  # seconds; measured: learned intervals save 3 s of a million contacts
-_FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
-_OTHERS_INTERVAL = 10.0  # seconds between the polls of a job that is not the oldest
+_YOUNG, _FIRST_POLLS = 20.0, 2.3  # seconds: so old is a job that is polled so often at first
+_LATER_SHARE = 0.66  # of its polls that the oldest job has in the rest of its first minute
+_OTHERS_FIRST, _OTHERS_INTERVAL = 14.0, 10.0  # seconds between the polls of any other job
 _OLDEST_SHARE = 0.4  # of the poll limit, when several jobs run: the oldest is waited for
 _ASK_AGAIN = 5.0  # seconds before a job is created again whose creation may have been lost
 _ADVANCE_EVERY = 0.05  # seconds, while a window is read; its blocks come by the thousand
@@ -251,23 +253,27 @@ class ExportOrchestrator:
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
         to wait for the end of a minute whose polls are used up: the oldest has what the others
-        leave, a fixed share at least.
+        leave, a fixed share at least. In its first seconds it is polled more often, since most jobs
+        are short, and less often in the rest of the minute.
         """
         if job.wants_url:
             return job.due_at
-        evenly = 60.0 / self._repository.limiters["poll"].limit
+        evenly = MINUTE / self._repository.limiters["poll"].limit
         others = sum(
             j.status in {JobStatus.RUNNING, JobStatus.POLLING}
             for j in self._jobs[: self._limits.parallel]
             if j is not job
         )
         interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
-        if not self._is_oldest_running(job):
-            return job.polled_at + interval
-        left = 1 / evenly - others / interval  # polls a second
         age = job.polled_at - job.created_at
-        growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
-        return job.polled_at + max(growing, 1 / left)
+        if not self._is_oldest_running(job):
+            return job.polled_at + max(interval, 0.0 if age else _OTHERS_FIRST)
+        if age < _YOUNG:
+            return job.polled_at + max(_FIRST_POLLS, evenly)
+        left = 1 / evenly - others / interval  # polls a second
+        if others and age < MINUTE:
+            left *= _LATER_SHARE
+        return job.polled_at + max(_POLL_INTERVAL, 1 / left)
 
     def _is_oldest_running(self, job: ExportJob) -> bool:
         running = (j for j in self._jobs if j.status in {JobStatus.RUNNING, JobStatus.POLLING})

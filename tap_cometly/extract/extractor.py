@@ -181,6 +181,8 @@ class Extractor:
         whole = replace(asked, end=min(asked.end, sync_range.end(self.began)))
         if whole.start >= whole.end:
             return
+        if first is not None and self._mode == AUTO and self._is_much(first):
+            self._paginator.ask_ahead(self._services.tasks, whole, first)
         head = self.head = self._check_head(sync_range, whole, first)
         if not head.clock_seen:
             logger.info(
@@ -325,9 +327,8 @@ class Extractor:
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold
         first = first or self._paginator.first_page(window)
-        many = 2 * len(first.contacts) >= threshold  # from here on exports can do without the list
         try:
-            for page in self._paginator.pages(window, first, advisory=many):
+            for page in self._paginator.pages(window, first, advisory=self._is_much(first)):
                 held.append(page.contacts)
                 size = sum(map(len, held))
                 if size > threshold or (size == threshold and page.next_cursor is not None):
@@ -336,6 +337,10 @@ class Extractor:
             logger.info("%s", error.what)
             return None
         return held
+
+    def _is_much(self, first: Page) -> bool:
+        """Whether one more such page reaches the threshold: exports can do without the list."""
+        return 2 * len(first.contacts) >= self._settings.export_threshold
 
     def _by_pages(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
         """Read windows of about a minute's pages, for a window is committed as a whole."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from typing_extensions import override
 
+from tap_cometly.client.client import DOCUMENTED_LIMITS
 from tap_cometly.client.rate_limit import RateLimiter
 from tap_cometly.contacts.decoder import Page
 from tap_cometly.contacts.schema import Contact
@@ -28,6 +30,8 @@ from tests.support.exports import Answers, days
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tap_cometly.client.client import Endpoint
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 
@@ -81,15 +85,19 @@ class Windows:
 
     def __init__(self, windows: list[Window], *, probes: int = 0) -> None:
         self.clock = FakeClock(START)
-        self.limiter = RateLimiter(15, share=1.0, clock=self.clock)
+        self.limiters: dict[Endpoint, RateLimiter] = {
+            endpoint: RateLimiter(limit, share=1.0, clock=self.clock)
+            for endpoint, limit in DOCUMENTED_LIMITS.items()
+        }
+        self.limiter = self.limiters["list"]
         self.tasks = Answers(self.clock)
         self.planner = ListedWindows(windows, probes=days(probes))
         self.errors: deque[TapError] = deque()
         self.asked: list[float] = []
         contacts: Any = self
-        self.planned = PlannedWindows(self.planner, contacts, self.limiter, self.tasks, self.clock)
+        self.planned = PlannedWindows(self.planner, contacts, self.limiters, self.tasks, self.clock)
 
-    def page(self, window: Window, *, per_page: int, advisory: bool) -> Page:
+    def first_page(self, window: Window, *, per_page: int, advisory: bool) -> Page:
         """The list."""
         assert (per_page, advisory) == (LARGEST_PAGE, True)
         assert self.limiter.try_acquire()
@@ -180,7 +188,7 @@ def test_windows_are_not_guessed_while_answers_are_under_way() -> None:
         windows.clock.sleep(1.0)
 
 
-@pytest.mark.parametrize(("seconds", "guessed_at"), [(4.0, None), (60.0, 5.0)])
+@pytest.mark.parametrize(("seconds", "guessed_at"), [(4.0, None), (60.0, 0.0)])
 def test_windows_are_guessed_when_the_limit_is_used_up_by_others_for_long(
     seconds: float, guessed_at: float | None
 ) -> None:
@@ -190,7 +198,28 @@ def test_windows_are_guessed_when_the_limit_is_used_up_by_others_for_long(
     assert windows.planned.wait() == days(1)[0]
 
     assert len(windows.asked) == (guessed_at is None)
-    assert windows.clock.monotonic() == pytest.approx(guessed_at or seconds, abs=1.1)
+    expected = seconds if guessed_at is None else guessed_at
+    assert windows.clock.monotonic() == pytest.approx(expected, abs=1.1)
+
+
+def test_windows_are_not_guessed_before_an_export_can_be_created() -> None:
+    windows = Windows(days(1), probes=1)
+    windows.limiters["create"].pause_for(30.0)
+    windows.limiter.pause_for(60.0)
+
+    assert windows.planned.wait() == days(1)[0]
+
+    assert windows.clock.monotonic() == pytest.approx(30.0, abs=1.1)
+
+
+def test_a_window_that_is_known_is_not_guessed() -> None:
+    windows = Windows(days(1))
+    windows.limiter.pause_for(60.0)
+
+    with mock.patch.object(windows.planner, "next_window", return_value=days(1)[0]) as cut:
+        next(windows.planned)
+
+    cut.assert_called_once_with()
 
 
 # A list that does not answer.
@@ -230,7 +259,7 @@ def test_a_range_is_cut_to_its_end_though_the_list_never_answers() -> None:
     windows.errors.extend([UnavailableError("Odd", "-")] * 1_000)
     planner = WindowPlanner(whole, target=1_000, horizon=6_000)
     contacts: Any = windows
-    planned = PlannedWindows(planner, contacts, windows.limiter, windows.tasks, windows.clock)
+    planned = PlannedWindows(planner, contacts, windows.limiters, windows.tasks, windows.clock)
 
     cut = []
     while (window := planned.wait()) is not None:
