@@ -108,8 +108,7 @@ def wall_range(start: datetime, end: datetime, zone: tzinfo) -> WallRange:
         A range that covers every instant from `start` to `end`, whichever of two equal wall times
         the API means.
     """
-    while back := repeated(start, zone):
-        start -= back
+    start = before_repeated(start, zone)
     while on := repeated(end, zone):
         end += on
     return WallRange(_wall(start, zone), _wall(end, zone), earliest=start, latest=end)
@@ -129,6 +128,13 @@ def repeated(instant: datetime, zone: tzinfo) -> timedelta:
     first = wall.replace(fold=0).utcoffset() or timedelta()
     second = wall.replace(fold=1).utcoffset() or timedelta()
     return max(first - second, timedelta())
+
+
+def before_repeated(instant: datetime, zone: tzinfo) -> datetime:
+    """Move an instant whose wall time occurs twice back before both; UTC."""
+    while back := repeated(instant, zone):
+        instant -= back
+    return instant
 
 
 def first_instant(wall: datetime | date, zone: ZoneInfo) -> datetime:
@@ -229,15 +235,20 @@ class StartDate:
         instant: UTC, whole seconds.
         has_zone: Whether it was written with a zone. One without is the Space's wall time, and is
             sent to the API as it was written, whatever the setting `timezone` says.
+        is_skipped: Whether it is a wall time that the setting's zone leaves out, but another one
+            may not.
     """
 
     instant: datetime
     has_zone: bool
+    is_skipped: bool = False
 
     @property
     def earliest(self) -> datetime:
         """Where reading has to begin for nothing to be missed under any zone of the Space, UTC."""
-        return self.instant - WIDEST_ZONE_GAP if self.has_zone else self.instant
+        if self.has_zone:
+            return self.instant - WIDEST_ZONE_GAP
+        return self.instant - SECOND if self.is_skipped else self.instant
 
 
 class Reached(t.NamedTuple):
