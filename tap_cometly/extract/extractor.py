@@ -301,7 +301,7 @@ class Extractor:
         self._list_answers = page is not None
         if whole.end <= sync_range.safe_commit(self.began):
             return Head(clock_seen=True)
-        return self._timezone_check.head(whole, page, self._services.client.latest_now())
+        return self._timezone_check.head(whole, page, self._services.client.latest_now)
 
     def _report(self, whole: Window, first: Page, head: Head) -> None:
         """Tell what a test of the connection has shown; two more calls, ten without dates."""

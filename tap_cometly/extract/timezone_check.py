@@ -35,7 +35,7 @@ from tap_cometly.timeranges import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tap_cometly.contacts.decoder import Page
     from tap_cometly.contacts.schema import Contact
@@ -84,21 +84,23 @@ class TimezoneCheck:
         self._zone = zone
         self._inspections_left = _TRIES
         self._is_outdated = False
+        self._is_late: Callable[[], bool] = lambda: False
 
-    def head(self, window: Window, first: Page | None, now: datetime) -> Head:
+    def head(self, window: Window, first: Page | None, clock: Callable[[], datetime]) -> Head:
         """Find out about the head of a range.
 
         Args:
             window: The range that has been asked for.
             first: Its first page; None when the list did not answer.
-            now: The later of the machine's clock and the API's, UTC: no right contact is newer.
+            clock: Gives the later of the machine's clock and the API's, UTC: no right contact is
+                newer.
 
         Raises:
             TimezoneError: The Space's clock is not where the setting says.
         """
         if first is None:
             return Head(clock_seen=False, why="the list of contacts does not answer")
-        page, recent = first, False
+        page, recent, now = first, False, clock()
         if not first.contacts:
             window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
             ahead = self._list.advice(window, per_page=LARGEST_PAGE)
@@ -114,6 +116,7 @@ class TimezoneCheck:
             page, recent = ahead, ahead.next_cursor is None and now - window.start <= _RECENT
         if is_dated(page.contacts):
             return self._by_date(page.contacts, now)
+        self._is_late = lambda: clock() - now > _AHEAD
         return self._by_clock(window, page.contacts, now, recent=recent)
 
     def inspect(self, contacts: Sequence[Contact], window: Window) -> None:
@@ -278,6 +281,10 @@ class TimezoneCheck:
         if not recent:
             latest = self._list.advice(Window(now - _RECENT, now + _AHEAD), per_page=1)
             recent = latest is not None and bool(latest.contacts)
+        if self._is_late():
+            return Head(
+                clock_seen=False, can_read_ahead=True, why="the list takes minutes to answer"
+            )
         if recent:
             return Head(clock_seen=True, can_read_ahead=True)
         if len(contacts) >= _BUSY:
@@ -289,7 +296,7 @@ class TimezoneCheck:
     def _raise_if_ahead(self, now: datetime) -> None:
         """Name the offset that explains contacts whose wall time is still to come."""
         offset = self._offset_suggested(now, timedelta(), WIDEST_ZONE_GAP)
-        if offset is None or not self._offset(now) < offset <= _HIGHEST:
+        if offset is None or not self._offset(now) < offset <= _HIGHEST or self._is_late():
             return
         if not self._is_law_elsewhere(now, offset):
             raise self._error(now, offset, "its clock showed at least")
