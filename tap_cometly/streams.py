@@ -12,7 +12,7 @@ from singer_sdk import Stream
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 from typing_extensions import override
 
-from tap_cometly.config import Settings
+from tap_cometly.config import Settings, naive_times
 from tap_cometly.contacts.schema import (
     FIELDS,
     KEY,
@@ -125,6 +125,8 @@ class ContactsStream(Stream):
         """Give the windows to read; none where the range is empty."""
         whole = Window(sync_range.start, sync_range.end(self._clock.now()))
         if whole.start >= whole.end:
+            if bookmark is not None and bookmark.is_ahead_of(self._clock.now()):
+                extractor.compare_clocks()
             logger.info("Nothing to read: the range begins after its end, %s", whole)
             return
         sample = self.ABORT_AT_RECORD_COUNT
@@ -149,9 +151,21 @@ class ContactsStream(Stream):
             end_date=settings.end,
             settle=timedelta(seconds=0 if self._full_table else settings.settle_seconds),
         )
+        self._tell_naive_times()
         if bookmark is not None:
             self._warn(bookmark, same_zone=same_zone)
         return sync_range
+
+    def _tell_naive_times(self) -> None:
+        """Tell what was understood of date-times without a zone: YAML may have taken it away."""
+        for understood, is_other_in_utc in naive_times(self.config, self._settings.zone):
+            logger.info("%s", understood)
+            if is_other_in_utc:
+                logger.warning(
+                    "%s: it names no zone. If one stands in your YAML, it was lost on the way, for "
+                    "want of quotes: put the date-time into quotes",
+                    understood.split(":", 1)[0],
+                )
 
     def _warn(self, bookmark: Bookmark, *, same_zone: bool) -> None:
         """Warn of what this run cannot make good by itself."""
@@ -269,13 +283,15 @@ class ContactsStream(Stream):
             catalog: As passed in.
 
         Raises:
-            CatalogError: It names another key or replication key, or no stream of this tap.
+            CatalogError: It names another key or replication key, or no stream of this tap, or it
+                leaves open whether the stream is selected.
         """
         entry = catalog.get_stream(self.name)
         if entry is None:
             msg = f"The catalog has no stream {self.name!r}"
             raise CatalogError(msg, "Correct it, or pass what `tap-cometly --discover` prints.")
         complete(entry)
+        _check_selection(entry)
         _warn_of_missing_columns(entry, [field.name for field in self.fields])
         super().apply_catalog(catalog)
 
@@ -343,6 +359,22 @@ def complete(entry: CatalogEntry) -> None:
         raise CatalogError(msg, "Set it to INCREMENTAL or FULL_TABLE.")
     for name in (KEY, REPLICATION_KEY):
         entry.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
+
+
+def _check_selection(entry: CatalogEntry) -> None:
+    """Tell a stream that is deselected on purpose from one that is so by mistake.
+
+    Raises:
+        CatalogError: It does not say, as in the old style, whose `selected` is no metadata.
+    """
+    if entry.metadata.resolve_selection()[()]:
+        return
+    if entry.metadata.root.selected is None:
+        msg = f"The catalog does not say in its metadata that the stream {entry.tap_stream_id!r} "
+        msg += "is selected, so nothing would be read"
+        add = '{"breadcrumb": [], "metadata": {"selected": true}}'
+        raise CatalogError(msg, f"Add {add} to the stream's `metadata`, or false if it is meant.")
+    logger.warning("The catalog deselects the stream %r: nothing is read", entry.tap_stream_id)
 
 
 def _warn_of_missing_columns(entry: CatalogEntry, asked: Iterable[str]) -> None:

@@ -28,7 +28,6 @@ from tap_cometly.exceptions import (
 )
 from tap_cometly.exports.job import ExportJob, JobStatus
 from tap_cometly.exports.ndjson import bad_file
-from tap_cometly.exports.repository import SAMPLE_CALLS
 from tap_cometly.runtime import metrics
 
 if t.TYPE_CHECKING:
@@ -47,6 +46,7 @@ BAD_FILES = 3  # downloads of one job's file
 REFUSED_URLS = 3  # fresh URLs for one job's file
 FAILED_IN_A_ROW = 3  # jobs, until exports are given up for this run
 POLLS_WITHOUT_URL = 8  # of a job that says it is completed
+LIST_CALLS_LEFT = 4  # of the minute, so that a window's content can be checked by two of them
 
 _POLL_INTERVAL = 5.0  # seconds; measured: learned intervals save 3 s of a million contacts
 _FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
@@ -146,6 +146,11 @@ class ExportOrchestrator:
         self._start_what_is_due()
         self._tasks.wait(0.0)
 
+    def work_for(self, seconds: float) -> None:
+        """Go on with the windows that have been begun, while something else is waited for."""
+        self._start_what_is_due()
+        self._wait(min(seconds, self._idle_seconds()))
+
     def finished(self, job: ExportJob) -> None:
         """Note that the oldest window has been read."""
         self._rejected = 0
@@ -223,6 +228,8 @@ class ExportOrchestrator:
             return None
         now = self._clock.monotonic()
         for job in self._jobs[: self._limits.parallel]:  # halving may have made more than that
+            if job.status is JobStatus.TO_CREATE and not job.sample_asked:
+                self._sample(job)
             if job.status is JobStatus.TO_CREATE and job.due_at <= now:
                 if self._is_refused_size(job) and self._halve(job):
                     return self._start_what_is_due()
@@ -231,13 +238,17 @@ class ExportOrchestrator:
                 self._poll(job)
         return None
 
+    def _sample(self, job: ExportJob) -> None:
+        """Ask the idle list for ids that the file has to hold, before the job is created."""
+        if self._repository.limiters["list"].available() >= LIST_CALLS_LEFT:
+            job.sample_asked = True
+            sample = partial(self._repository.sample, job.window)
+            self._tasks.start(sample, partial(self._sampled, job))
+
     def _create(self, job: ExportJob) -> None:
         if not self._repository.limiters["create"].try_acquire():
             return
         job.creating(self._clock.monotonic())
-        if job.sample is None and self._repository.limiters["list"].available() >= SAMPLE_CALLS:
-            sample = partial(self._repository.sample, job.window)
-            self._tasks.start(sample, partial(self._sampled, job))
         self._tasks.start(partial(self._repository.create, job.window), partial(self._created, job))
 
     def _poll(self, job: ExportJob) -> None:
@@ -250,8 +261,8 @@ class ExportOrchestrator:
         """Say when to poll a running job: the oldest soon and often, for it is waited for.
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
-        to wait for the end of a minute whose polls are used up: the oldest has what the others
-        leave, a fixed share at least.
+        to wait for the end of a minute whose polls are used up: after its first polls the oldest
+        has what the others leave, a fixed share at least.
         """
         if job.wants_url:
             return job.due_at
@@ -264,10 +275,10 @@ class ExportOrchestrator:
         interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
         if not self._is_oldest_running(job):
             return job.polled_at + interval
-        left = 1 / evenly - others / interval  # polls a second
         age = job.polled_at - job.created_at
         growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
-        return job.polled_at + max(growing, 1 / left)
+        left = 1 / evenly - others / interval  # polls a second
+        return job.polled_at + max(growing, evenly if age < _POLL_INTERVAL else 1 / left)
 
     def _is_oldest_running(self, job: ExportJob) -> bool:
         running = (j for j in self._jobs if j.status in {JobStatus.RUNNING, JobStatus.POLLING})

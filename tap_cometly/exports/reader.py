@@ -8,7 +8,7 @@ import typing as t
 from functools import partial
 
 from tap_cometly.exceptions import RecordError, TapError, WindowNotExportedError
-from tap_cometly.exports.repository import SAMPLE_CALLS
+from tap_cometly.exports.orchestrator import LIST_CALLS_LEFT
 from tap_cometly.runtime.tasks import Task
 
 if t.TYPE_CHECKING:
@@ -25,8 +25,11 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NEWCOMERS = 0.1  # of the ids that the list shows: contacts that came after the job was created
-_FEW = 3  # contacts, which may have become visible late
-_CLEARLY_FEWER = 0.8  # of the contacts that are expected: a file with less is looked at closely
+_FEW = 3  # contacts
+_FEWER = 0.75  # of the contacts that are expected: so few are worth a question
+_CLEARLY_FEWER = 1 / 3  # of them: so few are not believed without an answer
+_LONGEST_WAIT = 60.0  # seconds for the list's limit
+_TURN = 1.0  # seconds
 
 
 class ExportReader:
@@ -114,12 +117,11 @@ class ExportReader:
         Contacts that came, or were merged into others, while the job ran are no reason: an id must
         be missing that the list showed before the job was created and still shows.
         """
-        idle = self._repository.limiters["list"].available() >= SAMPLE_CALLS
-        if not content.is_suspicious and (content.sample is not None or not idle):
+        if not content.is_suspicious and not (content.is_unknown and self._list_is_idle):
             return None
         now = self._sample(job.window)
         if now is None:
-            if not content.is_suspicious:
+            if not content.is_clearly_short:
                 return None
             if rejected_rows == content.rows:
                 logger.warning(
@@ -136,12 +138,22 @@ class ExportReader:
         return _INCOMPLETE if content.missing & now else None
 
     def _sample(self, window: Window) -> frozenset[int] | None:
-        """Ask the list for some ids of a window; other windows' exports go on meanwhile."""
+        """Ask the list for some ids of a window, once its limit has room for that.
+
+        Other windows' exports go on meanwhile.
+        """
+        turns = int(_LONGEST_WAIT / _TURN)
+        while turns and not self._list_is_idle:
+            turns -= 1
+            self._orchestrator.work_for(_TURN)
         asked = Task(self._tasks, partial(self._repository.sample, window))
         while not asked.is_done:
-            self._orchestrator.advance()
-            self._tasks.wait(1.0)
+            self._orchestrator.work_for(_TURN)
         return asked.result()
+
+    @property
+    def _list_is_idle(self) -> bool:
+        return self._repository.limiters["list"].available() >= LIST_CALLS_LEFT
 
     def _ids(self, spool: SpoolFile) -> frozenset[int]:
         blocks = self._repository.contacts(spool)
@@ -198,10 +210,22 @@ class FileContent:
         """Whether something seems to be missing."""
         if self.sample is not None:
             return bool(self.missing)
-        if not self.rows:
-            return True
-        expected = self._window.counted or _CLEARLY_FEWER * (self._window.expected or 0)
-        return self.rows < expected
+        return self._is_short(_FEWER)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether there is nothing to compare it with."""
+        return self.sample is None and (self._window.guessed or self._window.expected is None)
+
+    @property
+    def is_clearly_short(self) -> bool:
+        """Whether so much seems to be missing that it takes the list's word to believe it."""
+        return bool(self.missing) or self._is_short(_CLEARLY_FEWER)
+
+    def _is_short(self, share: float) -> bool:
+        window = self._window
+        expected = 0.0 if window.guessed else (window.expected or 0) * share
+        return not self.rows or self.rows < (window.counted or expected)
 
 
 def _failing(error: Exception) -> Iterator[list[Contact]]:

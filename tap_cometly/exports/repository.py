@@ -18,7 +18,6 @@ if t.TYPE_CHECKING:
     from tap_cometly.exports.download import Downloader, SpoolFile
     from tap_cometly.timeranges import Window
 
-SAMPLE_CALLS = 2  # of the list
 _SAMPLE = 100  # ids at each end of a window
 _ENOUGH = 10  # ids to tell whether one end is missing
 _WHOLE = 5000  # ids of a window that one page of the list has shown whole

@@ -50,7 +50,7 @@ _LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets 
 _CROWD = 3  # contacts from the future that are no chance
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
-_MANY_GAPS = 100  # as many contacts as this in the last minutes would be usual, and none has come
+_BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
 
@@ -280,7 +280,8 @@ class TimezoneCheck:
             recent = latest is not None and bool(latest.contacts)
         if recent:
             return Head(clock_seen=True, can_read_ahead=True)
-        self._warn_if_suspiciously_old(window, contacts, now)
+        if len(contacts) >= _BUSY:
+            self._warn_if_suspiciously_old(now)
         why = "no contact is recent, and the API does not tell `created_at`"
         nothing_ahead = latest is not None and now - window.end <= _RECENT
         return Head(clock_seen=False, can_read_ahead=True, nothing_ahead=nothing_ahead, why=why)
@@ -293,14 +294,13 @@ class TimezoneCheck:
         if not self._is_law_elsewhere(now, offset):
             raise self._error(now, offset, "its clock showed at least")
 
-    def _warn_if_suspiciously_old(
-        self, window: Window, contacts: Sequence[Contact], now: datetime
-    ) -> None:
-        """Warn when contacts that come every few seconds have not come for long."""
-        if len(contacts) * _RECENT < _MANY_GAPS * timedelta(seconds=window.seconds):
+    def _warn_if_suspiciously_old(self, now: datetime) -> None:
+        """Warn when no contact has come for long, though there are usually many in an hour."""
+        day = self._list.advice(Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE)
+        if day is None or len(day.contacts) < _BUSY:
             return
         offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, timedelta())
-        if offset is not None and offset < self._offset(now):
+        if offset is not None and offset < self._offset(now) - 2 * _QUARTER:
             logger.warning(
                 "The newest contacts are old for a Space with so many: perhaps its clock is at "
                 "%s, and `timezone` (%s) is wrong",

@@ -23,10 +23,16 @@ from tap_cometly.exceptions import (
     ColumnError,
     RejectedError,
     TapError,
+    TooLongError,
     TooSlowError,
     UnavailableError,
 )
-from tap_cometly.extract.pagination import SURELY_SERVED, ContactList, CursorPaginator
+from tap_cometly.extract.pagination import (
+    SURELY_SERVED,
+    ContactList,
+    CursorPaginator,
+    ServedLength,
+)
 from tap_cometly.timeranges import Window
 
 if TYPE_CHECKING:
@@ -39,6 +45,7 @@ DAY = Window(START, START + timedelta(days=1))
 YEAR = Window(START, START + timedelta(days=366))
 PAGE_SIZE = 3
 REJECTED = RejectedError("The range is too long", "Ask for less.")
+SILENT = UnavailableError("Status 503", "Run again.")
 SLOW = TooSlowError("Status 504", "Run again.")
 
 
@@ -121,7 +128,7 @@ def test_a_page_is_asked_for_with_its_options_and_a_cursor_when_there_is_one() -
 
 def test_a_page_that_only_advises_may_stay_away() -> None:
     client = Client([0.5])
-    client.script.extend([REJECTED, SLOW])
+    client.script.extend([REJECTED, SILENT])
     contacts = list_of(client)
 
     assert contacts.advice(DAY, per_page=1) is None
@@ -281,15 +288,36 @@ def test_a_window_that_is_refused_though_it_is_short_is_an_error() -> None:
         read(paginator_of(Client(longest=SURELY_SERVED - 1)), DAY)
 
 
-def test_a_list_that_does_not_answer_for_a_day_either_is_asked_at_length_and_then_an_error() -> (
-    None
-):
+def test_a_list_that_is_too_slow_is_asked_for_a_day_before_its_length_is_blamed() -> None:
     client = Client(longest=0, refuses=SLOW)
+
+    with pytest.raises(TooSlowError):
+        read(paginator_of(client), YEAR)
+
+    assert [call.window.seconds for call in client.calls] == [YEAR.seconds, SURELY_SERVED]
+
+
+def test_a_list_that_does_not_answer_is_no_reason_for_parts() -> None:
+    client = Client(longest=0, refuses=SILENT)
 
     with pytest.raises(UnavailableError):
         read(paginator_of(client), YEAR)
 
-    assert [(call.window.seconds, call.advisory) for call in client.calls] == [
-        (YEAR.seconds, False),
-        (SURELY_SERVED, False),
-    ]
+    assert [call.window for call in client.calls] == [YEAR]
+
+
+def test_the_length_that_is_served_is_known_to_all_who_ask_the_list() -> None:
+    client: Any = Client(longest=31 * 86_400)
+    length = ServedLength()
+    decoder = ContactDecoder(fields_asked(()), RepairLog())
+    with pytest.raises(TooLongError, match="The range is too long"):
+        ContactList(client, decoder, {}, length).first_page(YEAR, per_page=1)
+    columns = OptionalColumns([], "The list")
+    paginator = CursorPaginator(
+        ContactList(client, decoder, {}, length), columns, page_size=1, inspect=mock.Mock()
+    )
+    client.calls.clear()
+
+    read(paginator, YEAR)
+
+    assert client.calls[0].window.seconds == YEAR.seconds // 2
