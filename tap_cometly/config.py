@@ -15,7 +15,7 @@ import logging
 import re
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, time, timezone
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,7 +27,14 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._util import load_json
 
 from tap_cometly.exceptions import SettingsError, TapError
-from tap_cometly.timeranges import StartDate, first_instant, last_instant, read_date, read_instant
+from tap_cometly.timeranges import (
+    StartDate,
+    first_instant,
+    last_instant,
+    read_date,
+    read_instant,
+    utc_text,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -245,12 +252,7 @@ class Settings:
         """
         _check_key(config["api_key"])
         zone = _zone(config["timezone"])
-        start = StartDate(
-            max(_instant(config, "start_date", first_instant, zone), _EARLIEST).replace(
-                microsecond=0
-            ),
-            has_zone=_has_zone(config["start_date"]),
-        )
+        start = _start_date(config, zone)
         end = _instant(config, "end_date", last_instant, zone) if "end_date" in config else None
         if end is not None and start.instant >= end:
             msg = "The setting `start_date` is not before `end_date`"
@@ -327,9 +329,33 @@ def _instant(
         raise SettingsError(msg, advice) from None
 
 
-def _has_zone(text: str) -> bool:
-    read = read_date(text)
-    return isinstance(read, datetime) and read.tzinfo is not None
+def naive_times(config: Mapping[str, t.Any], zone: ZoneInfo) -> Iterator[tuple[str, bool]]:
+    """Say what was understood of date-times that name no zone; plain dates never name one.
+
+    Args:
+        config: A configuration that `Settings.of` has accepted.
+        zone: The Space's.
+
+    Yields:
+        Which instant was understood; and whether it is another one in UTC.
+    """
+    for name, reading in (("start_date", first_instant), ("end_date", last_instant)):
+        read = read_date(config[name]) if name in config else None
+        if isinstance(read, datetime) and read.tzinfo is None:
+            instant = reading(read, zone)
+            understood = f"`{name}`: {read.isoformat()} in {zone.key} = {utc_text(instant)}"
+            yield understood, instant != read.replace(tzinfo=timezone.utc)
+
+
+def _start_date(config: Mapping[str, t.Any], zone: ZoneInfo) -> StartDate:
+    instant = max(_instant(config, "start_date", first_instant, zone), _EARLIEST)
+    instant = instant.replace(microsecond=0)
+    read = read_date(config["start_date"])
+    if isinstance(read, datetime) and read.tzinfo is not None:
+        return StartDate(instant, has_zone=True)
+    written = read.time() if isinstance(read, datetime) else time()
+    is_skipped = instant.astimezone(zone).time() != written.replace(microsecond=0)
+    return StartDate(instant, has_zone=False, is_skipped=is_skipped and instant > _EARLIEST)
 
 
 def _shown(text: str, like: re.Pattern[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from datetime import timedelta
 
 from tap_cometly.contacts.schema import REPLICATION_KEY
 from tap_cometly.exceptions import StateError
@@ -20,6 +21,7 @@ _CLOCK_SEEN = "clock_was_seen"
 _START = "start_date"
 # What other versions of the SDK leave in a bookmark, in the order in which it may be relied on.
 _MARKS_OF_OTHERS = ("starting_replication_value", "progress_markers")
+_CREDIBLY_AHEAD = timedelta(days=1)
 _ADVICE = (
     'Pass the last STATE the tap wrote, {"bookmarks": {"contacts": {…}}}, or none at all to start '
     "from `start_date`."
@@ -116,6 +118,10 @@ class Bookmark:
     def holds_only_foreign_keys(self) -> bool:
         """Whether the bookmark holds something, but nothing that says how far was read."""
         return self.instant is None and bool(self._stored)
+
+    def is_ahead_of(self, now: datetime) -> bool:
+        """Whether it lies so far ahead of a clock that the clock is probably wrong."""
+        return self.instant is not None and self.instant - now > _CREDIBLY_AHEAD
 
     def commit(
         self,

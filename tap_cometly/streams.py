@@ -12,7 +12,7 @@ from singer_sdk import Stream
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 from typing_extensions import override
 
-from tap_cometly.config import Settings
+from tap_cometly.config import Settings, naive_times
 from tap_cometly.contacts.schema import (
     FIELDS,
     KEY,
@@ -125,6 +125,8 @@ class ContactsStream(Stream):
         """Give the windows to read; none where the range is empty."""
         whole = Window(sync_range.start, sync_range.end(self._clock.now()))
         if whole.start >= whole.end:
+            if bookmark is not None and bookmark.is_ahead_of(self._clock.now()):
+                extractor.compare_clocks()
             logger.info("Nothing to read: the range begins after its end, %s", whole)
             return
         sample = self.ABORT_AT_RECORD_COUNT
@@ -149,9 +151,21 @@ class ContactsStream(Stream):
             end_date=settings.end,
             settle=timedelta(seconds=0 if self._full_table else settings.settle_seconds),
         )
+        self._tell_naive_times()
         if bookmark is not None:
             self._warn(bookmark, same_zone=same_zone)
         return sync_range
+
+    def _tell_naive_times(self) -> None:
+        """Tell what was understood of date-times without a zone: YAML may have taken it away."""
+        for understood, is_other_in_utc in naive_times(self.config, self._settings.zone):
+            logger.info("%s", understood)
+            if is_other_in_utc:
+                logger.warning(
+                    "%s: it names no zone. If one stands in your YAML, it was lost on the way, for "
+                    "want of quotes: put the date-time into quotes",
+                    understood.split(":", 1)[0],
+                )
 
     def _warn(self, bookmark: Bookmark, *, same_zone: bool) -> None:
         """Warn of what this run cannot make good by itself."""

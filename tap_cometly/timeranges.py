@@ -108,8 +108,7 @@ def wall_range(start: datetime, end: datetime, zone: tzinfo) -> WallRange:
         A range that covers every instant from `start` to `end`, whichever of two equal wall times
         the API means.
     """
-    while back := repeated(start, zone):
-        start -= back
+    start = before_repeated(start, zone)
     while on := repeated(end, zone):
         end += on
     return WallRange(_wall(start, zone), _wall(end, zone), earliest=start, latest=end)
@@ -129,6 +128,13 @@ def repeated(instant: datetime, zone: tzinfo) -> timedelta:
     first = wall.replace(fold=0).utcoffset() or timedelta()
     second = wall.replace(fold=1).utcoffset() or timedelta()
     return max(first - second, timedelta())
+
+
+def before_repeated(instant: datetime, zone: tzinfo) -> datetime:
+    """Move an instant whose wall time occurs twice back before both; UTC."""
+    while back := repeated(instant, zone):
+        instant -= back
+    return instant
 
 
 def first_instant(wall: datetime | date, zone: ZoneInfo) -> datetime:
@@ -188,12 +194,14 @@ class Window:
         end: Its last second, which is also the next window's first one.
         expected: How many contacts it is thought to hold; None where nobody knows.
         counted: How many one page of the list has shown it to hold; None where none has shown all.
+        guessed: Whether `expected` is a mere guess, so that another number is no surprise.
     """
 
     start: datetime
     end: datetime
     expected: int | None = field(default=None, compare=False)
     counted: int | None = field(default=None, compare=False)
+    guessed: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         """Name it by its ends, as bookmarks are written."""
@@ -213,7 +221,10 @@ class Window:
         """The older and the newer half; they share their boundary second."""
         middle = self.start + timedelta(seconds=self.seconds // 2)
         each = None if self.expected is None else ceil(self.expected / 2)
-        return Window(self.start, middle, each), Window(middle, self.end, each)
+        return (
+            Window(self.start, middle, each, guessed=True),
+            Window(middle, self.end, each, guessed=True),
+        )
 
 
 @dataclass(frozen=True)
@@ -224,15 +235,20 @@ class StartDate:
         instant: UTC, whole seconds.
         has_zone: Whether it was written with a zone. One without is the Space's wall time, and is
             sent to the API as it was written, whatever the setting `timezone` says.
+        is_skipped: Whether it is a wall time that the setting's zone leaves out, but another one
+            may not.
     """
 
     instant: datetime
     has_zone: bool
+    is_skipped: bool = False
 
     @property
     def earliest(self) -> datetime:
         """Where reading has to begin for nothing to be missed under any zone of the Space, UTC."""
-        return self.instant - WIDEST_ZONE_GAP if self.has_zone else self.instant
+        if self.has_zone:
+            return self.instant - WIDEST_ZONE_GAP
+        return self.instant - SECOND if self.is_skipped else self.instant
 
 
 class Reached(t.NamedTuple):

@@ -46,7 +46,14 @@ from tap_cometly.extract.planner import Probe, WindowPlanner
 from tap_cometly.extract.timezone_check import Head, TimezoneCheck
 from tap_cometly.extract.windows import PlannedWindows
 from tap_cometly.runtime.tasks import ThreadTasks
-from tap_cometly.timeranges import WIDEST_ZONE_GAP, Window, utc_text
+from tap_cometly.timeranges import (
+    SECOND,
+    WIDEST_ZONE_GAP,
+    Window,
+    before_repeated,
+    repeated,
+    utc_text,
+)
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -153,6 +160,16 @@ class Extractor:
         """Give the earlier of the machine's clock and the API's, UTC."""
         return self._services.client.now()
 
+    def compare_clocks(self) -> None:
+        """Ask the list for one contact, for its answer tells what time it is there.
+
+        Raises:
+            ClockError: The machine's clock and the API's differ by more than a day.
+        """
+        now = self.now().replace(microsecond=0)
+        self._services.contacts.advice(Window(now - timedelta(days=1), now), per_page=1)
+        self.now()
+
     def extract(self, sync_range: SyncRange) -> Iterator[Extract]:
         """Read a range.
 
@@ -173,7 +190,7 @@ class Extractor:
                 yield part
 
     def _parts(self, sync_range: SyncRange) -> Iterator[Extract]:
-        asked = Window(sync_range.start, sync_range.end(self.now()))
+        asked = self._asked(sync_range)
         if asked.start >= asked.end:
             return
         first = self._ask_first_page(asked)
@@ -197,6 +214,18 @@ class Extractor:
         if not head.clock_seen and reaches_now and head.can_read_ahead and not head.nothing_ahead:
             ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
             yield from self._extract(Window(whole.end, ahead))
+
+    def _asked(self, sync_range: SyncRange) -> Window:
+        """Give the range up to now; up to before an hour that occurs twice, where it has to be.
+
+        An end inside such an hour is moved on behind it, and some APIs may refuse what is to come.
+        """
+        end = sync_range.end(self.now())
+        if repeated(end, self._settings.zone):
+            newest = Window(end - SECOND, end)
+            if self._services.contacts.advice(newest, per_page=1) is None:
+                end = before_repeated(end, self._settings.zone)
+        return Window(sync_range.start, end)
 
     def _may_have_been_back(self, whole: Window) -> bool:
         """Whether the Space's clock may have been behind the setting's for a part of the range.
@@ -222,7 +251,7 @@ class Extractor:
         Raises:
             TapError: A setting has to be changed.
         """
-        asked = Window(sync_range.start, sync_range.end(self.now()))
+        asked = self._asked(sync_range)
         first = self._paginator.first_page(asked, at_most=at_most)
         self.began = self.now()
         whole = replace(asked, end=min(asked.end, sync_range.end(self.began)))
@@ -272,7 +301,7 @@ class Extractor:
         self._list_answers = page is not None
         if whole.end <= sync_range.safe_commit(self.began):
             return Head(clock_seen=True)
-        return self._timezone_check.head(whole, page, self._services.client.latest_now())
+        return self._timezone_check.head(whole, page, self._services.client.latest_now)
 
     def _report(self, whole: Window, first: Page, head: Head) -> None:
         """Tell what a test of the connection has shown; two more calls, ten without dates."""
@@ -324,8 +353,10 @@ class Extractor:
         """
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold
-        first = first or self._paginator.first_page(window)
-        many = 2 * len(first.contacts) >= threshold  # from here on exports can do without the list
+        with contextlib.suppress(TooLongError):  # then it is read in parts
+            first = first or self._paginator.first_page(window)
+        # From here on exports can do without the list.
+        many = first is not None and 2 * len(first.contacts) >= threshold
         try:
             for page in self._paginator.pages(window, first, advisory=many):
                 held.append(page.contacts)
@@ -370,14 +401,14 @@ class Extractor:
                 try:
                     read = reader.next_window()
                 except WindowNotExportedError as error:
-                    part, contacts, way = error.window, self._instead_of_export(error), _BY_PAGES
-                    expected = part.expected
+                    part, way, expected = error.window, _BY_PAGES, error.window.expected
+                    contacts = self._instead_of_export(error, orchestrator)
                 else:
                     if read is None:
                         return
                     job, contacts = read
                     part, way, expected = job.window, _BY_EXPORT, job.holds
-                    contacts = self._or_by_pages(part, contacts)
+                    contacts = self._or_by_pages(part, contacts, orchestrator)
                 left = windows.remaining
                 if left is not None:
                     left += orchestrator.expected_behind_oldest()
@@ -392,13 +423,20 @@ class Extractor:
             self._progress.exports = None
             orchestrator.close()
 
-    def _instead_of_export(self, error: WindowNotExportedError) -> Iterator[list[Contact]]:
-        """Read a window by pages that no export can read."""
+    def _instead_of_export(
+        self, error: WindowNotExportedError, orchestrator: ExportOrchestrator
+    ) -> Iterator[list[Contact]]:
+        """Read a window by pages that no export can read, while other exports go on."""
         logger.warning("%s. Reading %s by pages", error.what, error.window)
-        return self._paginator.read(error.window)
+        for contacts in self._paginator.read(error.window):
+            yield contacts
+            orchestrator.advance()
 
     def _or_by_pages(
-        self, window: Window, contacts: Iterator[list[Contact]]
+        self,
+        window: Window,
+        contacts: Iterator[list[Contact]],
+        orchestrator: ExportOrchestrator,
     ) -> Iterator[list[Contact]]:
         """Read a begun window to its end by pages where its export turns out to be of no use.
 
@@ -410,8 +448,8 @@ class Extractor:
         except _EXPORTS_UNUSABLE as error:
             if self._mode == EXPORT:
                 raise
-            logger.warning("%s. Reading %s by pages", error.what, window)
-            yield from self._paginator.read(window)
+            failure = WindowNotExportedError(error.what, error.advice, window)
+            yield from self._instead_of_export(failure, orchestrator)
 
     def _planned(
         self, window: Window, first: Page | None, *, target: int, ahead: int

@@ -186,9 +186,17 @@ class _Stretch(NamedTuple):
             return False
         thin, thick = sorted((old, new))
         if thick <= _JUMP * thin:
-            return self.contacts > _UNEVEN * thick * self.seconds
+            return self.crowded
         steady = (thick - thin) / log(thick / thin) * self.seconds if thin else 0.0
         return not steady / _STEADY <= self.contacts <= steady * _STEADY
+
+    @property
+    def crowded(self) -> bool:
+        """Whether they lie closer together there than at either end."""
+        old, new = self.before.density, self.after.density
+        if self.basis is not _Basis.IDS or old is None or new is None:
+            return False
+        return self.contacts > _UNEVEN * max(old, new) * self.seconds
 
     def place(self, contacts: float) -> Second:
         """Say where so many contacts should lie behind."""
@@ -268,6 +276,7 @@ class WindowPlanner:
         self._estimated: list[_Stretch] = []  # what follows from these; empty when out of date
         self._counted: dict[Window, int] = {}
         self._in_flight: set[Window] = set()
+        self._answers = True  # whether the last probe had an answer
         self._page = 0  # contacts on the fullest page
         self._longest = self._end - self._start  # seconds that the list may serve in one probe
         self._asked = self._cut = 0  # probes and windows so far
@@ -291,6 +300,7 @@ class WindowPlanner:
     def learn(self, probe: Probe) -> None:
         """Take in what a probe showed, also one that was not asked for."""
         self._in_flight.discard(probe.window)
+        self._answers = True
         start, end = _second(probe.window.start), min(_second(probe.window.end), self._end)
         if end <= max(start, self._front.second) or (probe.more and probe.ids is None):
             return
@@ -305,7 +315,8 @@ class WindowPlanner:
             if tells and not any(page.second > end for page in counted):
                 known[end] = newer
             return
-        if any(page.second >= end and page.since <= start for page in counted):
+        around = [page.count for page in counted if page.second >= end and page.since <= start]
+        if any(count <= self._target for count in around):  # no window ends inside
             return
         self._counted[probe.window] = probe.count
         if not probe.count and there is not None and there.groups:  # nothing came since
@@ -327,6 +338,7 @@ class WindowPlanner:
             refused: Whether the list refuses so long a window. Then shorter ones are asked for.
         """
         self._in_flight.discard(window)
+        self._answers = refused
         if refused:
             self._longest = min(self._longest, window.seconds // 2)
 
@@ -354,19 +366,23 @@ class WindowPlanner:
         """Cut the next window off the front.
 
         Args:
-            guess: Whether probes are not to be had, so that it has to be cut as well as can be.
+            guess: Whether probes are not to be had for a while, so that it has to be cut as well as
+                can be. Where contacts lie close together nobody can tell the place without a probe,
+                which is then waited for as long as the list answers.
 
         Returns:
             The window; None when all has been cut, or as long as its end is not known.
         """
         if self.done:
             return None
-        end = next(self._ends(guess=guess or not self._may_ask))
+        guess = guess or not self._may_ask
+        end = next(self._ends(guess=guess))
         if end.unsure is not None:
             return None
         window = _window(self._front.second, end.second)
         expected = None if end.contacts is None else round(end.contacts)
-        window = replace(window, expected=expected, counted=self._counted.get(window))
+        counted = self._counted.get(window)
+        window = replace(window, expected=expected, counted=counted, guessed=guess)
         self._drop(end.second)
         self._cut += 1
         return window
@@ -441,7 +457,9 @@ class WindowPlanner:
         stretches = self._stretches()
         aim = self._aim(stretches)
         start, held, lost = self._front.second, 0.0, False
+        may_wait = self._answers and self._may_ask
         for stretch in stretches:
+            guess = guess and not (stretch.uneven and may_wait)
             if not guess and not self._is_located(stretch):
                 yield _End(stretch.end, stretch.contacts, stretch, self._explore(stretch))
                 lost = True  # nobody knows where the windows behind it end
@@ -456,7 +474,7 @@ class WindowPlanner:
                 yield _End(stretch.end, 0.0, stretch, self._refine(stretch, stretch.end))
             first = start
             start, held = yield from self._ends_within(stretch, start, held, aim, guess=guess)
-            lost = stretch.uneven and not guess and start > first
+            lost = stretch.crowded and not guess and start > first
             if held >= aim * (1 - _CLOSE) and self._allowed(stretch.end, start) == stretch.end:
                 yield _End(stretch.end, held)
                 start, held = stretch.end, 0.0
@@ -538,7 +556,7 @@ class WindowPlanner:
         """Say what to ask for to have a checkpoint at a place within a stretch."""
         page, density = stretch.after, stretch.contacts / stretch.seconds
         places = [place]
-        if stretch.uneven:
+        if stretch.crowded:
             places = _places(stretch, [part / _PARTS for part in range(1, _PARTS)])
             density = max(stretch.before.density or 0.0, page.density or 0.0)
         elif place == page.second and page.second > page.since:

@@ -463,7 +463,7 @@ def test_a_start_in_the_future_reads_nothing(sandbox: StartSandbox, state: str |
     assert run.exit == 0
     assert run.records == []
     assert run.bookmark == state
-    assert cometly.requests == []
+    assert len(cometly.requests) == bool(state)  # what time it is there
 
 
 def run_script(

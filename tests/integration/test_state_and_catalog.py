@@ -92,7 +92,7 @@ def test_a_bookmark_ahead_of_now_stays_and_nothing_is_read_again(cometly: StartC
 
     assert (run.exit, run.records) == (0, [])
     assert run.bookmark == "2024-07-01T00:00:00Z"
-    assert sandbox.requests == []
+    assert len(sandbox.requests) == 1  # what time it is there
 
 
 def test_unknown_keys_of_a_bookmark_and_other_streams_survive(cometly: StartCometly) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 from unittest import mock
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -13,11 +15,13 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 from tap_cometly import config
 from tap_cometly.config import DEFAULT_API_URL, SETTINGS_SCHEMA, Settings, explain, is_loopback
 from tap_cometly.exceptions import SettingsError
-from tap_cometly.timeranges import utc_text
+from tap_cometly.timeranges import utc_text, wall_range
 
 PROPERTIES: dict[str, dict[str, Any]] = SETTINGS_SCHEMA["properties"]
 NUMERIC = sorted(name for name, s in PROPERTIES.items() if "maximum" in s)
 DEFAULTS = {name: s["default"] for name, s in PROPERTIES.items() if "default" in s}
+
+NOW = datetime(2024, 12, 1, tzinfo=timezone.utc)
 
 
 def settings(**given_: Any) -> Settings:
@@ -134,6 +138,62 @@ def test_a_start_without_a_zone_is_the_spaces_wall_time(
     start: str, zone: str, instant: str
 ) -> None:
     assert utc_text(settings(start_date=start, timezone=zone).start.instant) == instant
+
+
+@pytest.mark.parametrize(
+    ("start", "zone", "sent"),
+    [
+        ("2024-09-08", "America/Santiago", "2024-09-07 23:59:59"),
+        ("2024-03-10T02:30:00", "America/Los_Angeles", "2024-03-10 01:59:59"),
+        ("2024-03-10T03:30:00", "America/Los_Angeles", "2024-03-10 03:30:00"),
+        ("2024-10-06T02:15:00", "Australia/Lord_Howe", "2024-10-06 01:59:59"),
+        ("2024-03-10", "America/Los_Angeles", "2024-03-10 00:00:00"),
+        ("2024-11-03T01:30:00", "America/Los_Angeles", "2024-11-03 00:30:00"),
+    ],
+)
+def test_a_start_without_a_zone_is_sent_as_it_is_written_or_as_an_earlier_one(
+    start: str, zone: str, sent: str
+) -> None:
+    given_ = settings(start_date=start, timezone=zone)
+
+    assert wall_range(given_.start.earliest, NOW, given_.zone).start == sent
+
+
+@pytest.mark.parametrize(
+    ("given_", "told"),
+    [
+        ({"start_date": "2024-01-01"}, []),
+        ({"start_date": "2024-01-01T00:00:00Z"}, []),
+        ({"start_date": "2024-01-01T00:00:00+02:00", "end_date": "2024-01-03"}, []),
+        (
+            {"start_date": "2024-01-01T00:00:00"},
+            [("`start_date`: 2024-01-01T00:00:00 in UTC = 2024-01-01T00:00:00Z", False)],
+        ),
+        (
+            {"start_date": "2024-01-01T00:00:00", "timezone": "Asia/Tokyo"},
+            [("`start_date`: 2024-01-01T00:00:00 in Asia/Tokyo = 2023-12-31T15:00:00Z", True)],
+        ),
+        (
+            {
+                "start_date": "2024-01-01",
+                "end_date": "2024-11-03 01:30",
+                "timezone": "America/Los_Angeles",
+            },
+            [
+                (
+                    "`end_date`: 2024-11-03T01:30:00 in America/Los_Angeles = 2024-11-03T09:30:00Z",
+                    True,
+                )
+            ],
+        ),
+    ],
+)
+def test_it_is_told_how_a_date_time_without_a_zone_was_understood(
+    given_: dict[str, str], told: list[tuple[str, bool]]
+) -> None:
+    zone = ZoneInfo(given_.get("timezone", "UTC"))
+
+    assert list(config.naive_times(given_, zone)) == told
 
 
 def test_an_end_within_a_repeated_hour_is_the_later_one() -> None:

@@ -78,6 +78,14 @@ def test_nothing_before_the_start_date_is_read_however_careful(*, same_zone: boo
     assert SyncRange.of(WALL_TIME, reached).careful_start == NEW_YEAR
 
 
+def test_a_lookback_of_more_than_26_hours_includes_those() -> None:
+    reached = Reached(february(3), same_zone=False)
+
+    read = SyncRange.of(WALL_TIME, reached, lookback=2 * DAY)
+
+    assert read.start == read.careful_start == february(1)
+
+
 # Where it ends.
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 import requests
 import urllib3
@@ -18,6 +20,7 @@ from tap_cometly.exceptions import (
     AccessError,
     ApiError,
     ForbiddenError,
+    MachineError,
     NotFoundError,
     RejectedError,
     TapError,
@@ -101,6 +104,13 @@ def test_a_status_says_what_happened_and_what_to_do(
 
     assert type(told) is error
     assert str(told) == line
+
+
+@pytest.mark.parametrize("status", [300, 301, 399])
+def test_a_redirect_is_called_so(status: int) -> None:
+    told = error_for_status("GET", "/contacts", status, b"", KEY).what
+
+    assert told == f"Cometly's API answered GET /contacts with a redirect (status {status})"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b"7", b"\xff", b"[" * 100_000])
@@ -248,6 +258,11 @@ def test_what_trying_again_would_not_help_is_told_at_once(failure: Exception, li
         describe_failure(failure)
 
     assert str(error.value) == line
+
+
+def test_what_the_machine_refuses_is_told_as_that() -> None:
+    with pytest.raises(MachineError, match="may open no more files"):
+        describe_failure(OSError(errno.EMFILE, "Too many open files"))
 
 
 def test_a_lost_answer_says_why_and_that_the_bookmark_is_kept() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -201,8 +202,9 @@ def test_when_exports_are_given_up_so_is_the_window_that_is_being_read() -> None
         ([1, 2], [2], [2]),  # 1 has been merged into another contact
         ([1, 2], [2], [2, 3, 4]),  # the same, and others have come
         ([1], [], []),
-        (NO_ANSWER, range(333), "not asked"),
-        (NO_ANSWER, range(332), range(332)),
+        (NO_ANSWER, range(750), "not asked"),
+        (NO_ANSWER, range(749), range(749)),
+        (NO_ANSWER, range(749), NO_ANSWER),  # that may be a poor estimate
         (NO_ANSWER, range(2, 22), range(22)),  # few came while the job ran
         (NO_ANSWER, [], []),
     ],
@@ -254,6 +256,30 @@ def test_a_window_whose_files_lack_contacts_twice_is_not_exported(
         reader.read()
 
     assert reader.created() == 2
+
+
+@pytest.mark.parametrize(("room", "asked"), [(True, 2), (False, 1)])
+def test_a_size_that_was_guessed_is_no_reason_for_doubt(*, room: bool, asked: int) -> None:
+    guessed = replace(DAY, guessed=True)
+    reader = Reader(guessed, files=[[block(1)]])
+    reader.repository.script("sample", NO_ANSWER, [1])
+    if not room:
+        reader.inspect.side_effect = lambda *_: reader.repository.limiters["list"].pause_for(9.0)
+
+    assert reader.read() == {guessed: [1]}
+    assert (reader.created(), len(reader.repository.asked("sample"))) == (1, asked)
+
+
+def test_a_suspicious_file_waits_for_the_limit_of_the_list_while_others_go_on() -> None:
+    first, second = days(2)
+    reader = Reader(first, second, files=[[block(1)], [block(*range(1_000))]])
+    reader.repository.seconds[second] = 30.0
+    reader.repository.limiters["list"].pause_for(50.0)
+    reader.repository.script("sample", [1])
+
+    assert reader.read() == {first: [1], second: list(range(1_000))}
+    assert reader.repository.asked("sample", first) == [pytest.approx(50.0, abs=1.5)]
+    assert reader.repository.asked("download", second) < [45.0]
 
 
 def test_a_window_that_was_counted_holds_as_many_contacts() -> None:

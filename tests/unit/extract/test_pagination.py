@@ -23,9 +23,16 @@ from tap_cometly.exceptions import (
     ColumnError,
     RejectedError,
     TapError,
+    TooLongError,
+    TooSlowError,
     UnavailableError,
 )
-from tap_cometly.extract.pagination import SURELY_SERVED, ContactList, CursorPaginator
+from tap_cometly.extract.pagination import (
+    SURELY_SERVED,
+    ContactList,
+    CursorPaginator,
+    ServedLength,
+)
 from tap_cometly.timeranges import Window
 
 if TYPE_CHECKING:
@@ -38,7 +45,8 @@ DAY = Window(START, START + timedelta(days=1))
 YEAR = Window(START, START + timedelta(days=366))
 PAGE_SIZE = 3
 REJECTED = RejectedError("The range is too long", "Ask for less.")
-SILENT = UnavailableError("Status 504", "Run again.")
+SILENT = UnavailableError("Status 503", "Run again.")
+SLOW = TooSlowError("Status 504", "Run again.")
 
 
 class Call(NamedTuple):
@@ -220,7 +228,7 @@ def test_a_column_that_was_asked_for_and_is_missing_is_an_error() -> None:
 # Windows that are too long for the list.
 
 
-@pytest.mark.parametrize("refuses", [REJECTED, SILENT], ids=["refused", "no answer"])
+@pytest.mark.parametrize("refuses", [REJECTED, SLOW], ids=["refused", "too slow"])
 def test_a_window_that_is_too_long_for_the_list_is_read_in_parts(refuses: TapError) -> None:
     days = [float(day) for day in range(0, 366, 7)]
     client = Client(days, longest=31 * 86_400, refuses=refuses)
@@ -280,16 +288,36 @@ def test_a_window_that_is_refused_though_it_is_short_is_an_error() -> None:
         read(paginator_of(Client(longest=SURELY_SERVED - 1)), DAY)
 
 
-def test_a_list_that_does_not_answer_for_a_day_either_is_asked_at_length_and_then_an_error() -> (
-    None
-):
+def test_a_list_that_is_too_slow_is_asked_for_a_day_before_its_length_is_blamed() -> None:
+    client = Client(longest=0, refuses=SLOW)
+
+    with pytest.raises(TooSlowError):
+        read(paginator_of(client), YEAR)
+
+    assert [call.window.seconds for call in client.calls] == [YEAR.seconds, SURELY_SERVED]
+
+
+def test_a_list_that_does_not_answer_is_no_reason_for_parts() -> None:
     client = Client(longest=0, refuses=SILENT)
 
     with pytest.raises(UnavailableError):
         read(paginator_of(client), YEAR)
 
-    assert [(call.window.seconds, call.advisory) for call in client.calls] == [
-        (YEAR.seconds, True),
-        (SURELY_SERVED, True),
-        (YEAR.seconds, False),
-    ]
+    assert [call.window for call in client.calls] == [YEAR]
+
+
+def test_the_length_that_is_served_is_known_to_all_who_ask_the_list() -> None:
+    client: Any = Client(longest=31 * 86_400)
+    length = ServedLength()
+    decoder = ContactDecoder(fields_asked(()), RepairLog())
+    with pytest.raises(TooLongError, match="The range is too long"):
+        ContactList(client, decoder, {}, length).first_page(YEAR, per_page=1)
+    columns = OptionalColumns([], "The list")
+    paginator = CursorPaginator(
+        ContactList(client, decoder, {}, length), columns, page_size=1, inspect=mock.Mock()
+    )
+    client.calls.clear()
+
+    read(paginator, YEAR)
+
+    assert client.calls[0].window.seconds == YEAR.seconds // 2

@@ -17,6 +17,7 @@ from tap_cometly.exceptions import (
     MachineError,
     RejectedError,
     TapError,
+    TooLongError,
     UnavailableError,
 )
 from tap_cometly.extract.pagination import LARGEST_PAGE
@@ -28,6 +29,8 @@ from tests.support.exports import Answers, days
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tap_cometly.client.client import Endpoint
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 
@@ -82,14 +85,16 @@ class Windows:
     def __init__(self, windows: list[Window], *, probes: int = 0) -> None:
         self.clock = FakeClock(START)
         self.limiter = RateLimiter(15, share=1.0, clock=self.clock)
+        self.exports = RateLimiter(5, share=1.0, clock=self.clock)
+        self.limiters: dict[Endpoint, RateLimiter] = {"list": self.limiter, "create": self.exports}
         self.tasks = Answers(self.clock)
         self.planner = ListedWindows(windows, probes=days(probes))
-        self.errors: deque[TapError] = deque()
+        self.errors: deque[Exception] = deque()
         self.asked: list[float] = []
         contacts: Any = self
-        self.planned = PlannedWindows(self.planner, contacts, self.limiter, self.tasks, self.clock)
+        self.planned = PlannedWindows(self.planner, contacts, self.limiters, self.tasks, self.clock)
 
-    def page(self, window: Window, *, per_page: int, advisory: bool) -> Page:
+    def first_page(self, window: Window, *, per_page: int, advisory: bool) -> Page:
         """The list."""
         assert (per_page, advisory) == (LARGEST_PAGE, True)
         assert self.limiter.try_acquire()
@@ -180,17 +185,28 @@ def test_windows_are_not_guessed_while_answers_are_under_way() -> None:
         windows.clock.sleep(1.0)
 
 
-@pytest.mark.parametrize(("seconds", "guessed_at"), [(4.0, None), (60.0, 5.0)])
-def test_windows_are_guessed_when_the_limit_is_used_up_by_others_for_long(
-    seconds: float, guessed_at: float | None
+@pytest.mark.parametrize(("seconds", "probes"), [(4.9, 1), (5.1, 0)])
+def test_windows_are_guessed_at_once_when_the_limit_is_used_up_for_long(
+    seconds: float, probes: int
 ) -> None:
     windows = Windows(days(1), probes=1)
     windows.limiter.pause_for(seconds)
 
     assert windows.planned.wait() == days(1)[0]
 
-    assert len(windows.asked) == (guessed_at is None)
-    assert windows.clock.monotonic() == pytest.approx(guessed_at or seconds, abs=1.1)
+    assert len(windows.asked) == probes
+    assert windows.clock.monotonic() == pytest.approx(seconds if probes else 0.0, abs=1.1)
+
+
+def test_windows_are_not_guessed_while_no_export_could_be_created_anyway() -> None:
+    windows = Windows(days(1), probes=1)
+    windows.limiter.pause_for(30.0)
+    windows.exports.pause_for(40.0)
+
+    assert windows.planned.wait() == days(1)[0]
+
+    assert len(windows.asked) == 1
+    assert windows.clock.monotonic() == pytest.approx(30.0, abs=1.1)
 
 
 # A list that does not answer.
@@ -213,9 +229,12 @@ def test_when_the_list_does_not_answer_windows_are_guessed_for_a_minute(error: T
     assert len(windows.planner.learned) == 1
 
 
-def test_a_refused_probe_is_told_to_the_planner_and_the_list_is_asked_again_at_once() -> None:
+@pytest.mark.parametrize("error", [TooLongError("Too long"), RejectedError("Too long", "-")])
+def test_a_refused_probe_is_told_to_the_planner_and_the_list_is_asked_again_at_once(
+    error: Exception,
+) -> None:
     windows = Windows(days(1), probes=1)
-    windows.errors.append(RejectedError("The range is too long", "-"))
+    windows.errors.append(error)
 
     assert windows.planned.wait() == days(1)[0]
 
@@ -230,7 +249,7 @@ def test_a_range_is_cut_to_its_end_though_the_list_never_answers() -> None:
     windows.errors.extend([UnavailableError("Odd", "-")] * 1_000)
     planner = WindowPlanner(whole, target=1_000, horizon=6_000)
     contacts: Any = windows
-    planned = PlannedWindows(planner, contacts, windows.limiter, windows.tasks, windows.clock)
+    planned = PlannedWindows(planner, contacts, windows.limiters, windows.tasks, windows.clock)
 
     cut = []
     while (window := planned.wait()) is not None:
