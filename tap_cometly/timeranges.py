@@ -212,19 +212,31 @@ class Window:
         """Its length."""
         return (self.end - self.start) // timedelta(seconds=1)
 
-    @property
-    def can_halve(self) -> bool:
-        """Whether it is longer than a second."""
-        return self.seconds > 1
+    def halves(self, zone: tzinfo = timezone.utc) -> tuple[Window, ...]:
+        """Give the older and the newer half; they share their boundary second.
 
-    def halves(self) -> tuple[Window, Window]:
-        """The older and the newer half; they share their boundary second."""
-        middle = self.start + timedelta(seconds=self.seconds // 2)
+        A boundary in an hour that occurs twice moves out of it, for otherwise each half would hold
+        all of that hour.
+
+        Args:
+            zone: The Space's zone.
+
+        Returns:
+            The halves; nothing when there is no second to cut the window at.
+        """
+        earlier = later = self.start + timedelta(seconds=self.seconds // 2)
+        while back := repeated(earlier, zone):
+            earlier -= back
+        while on := repeated(later, zone):
+            later += on
         each = None if self.expected is None else ceil(self.expected / 2)
-        return (
-            Window(self.start, middle, each, guessed=True),
-            Window(middle, self.end, each, guessed=True),
-        )
+        for boundary in (earlier, later):
+            if self.start < boundary < self.end:
+                return (
+                    Window(self.start, boundary, each, guessed=True),
+                    Window(boundary, self.end, each, guessed=True),
+                )
+        return ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from datetime import timezone
 from functools import partial
 
 from tap_cometly.client.client import ExportStatus
@@ -32,6 +33,7 @@ from tap_cometly.runtime import metrics
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import tzinfo
 
     from tap_cometly.exports.download import SpoolFile
     from tap_cometly.exports.repository import Repository
@@ -46,7 +48,7 @@ BAD_FILES = 3  # downloads of one job's file
 REFUSED_URLS = 3  # fresh URLs for one job's file
 FAILED_IN_A_ROW = 3  # jobs, until exports are given up for this run
 POLLS_WITHOUT_URL = 8  # of a job that says it is completed
-LIST_CALLS_LEFT = 4  # of the minute, so that a window's content can be checked by two of them
+LIST_CALLS_LEFT = 8  # of the minute, for the list to be idle: probes come before checks
 
 _POLL_INTERVAL = 5.0  # seconds; measured: learned intervals save 3 s of a million contacts
 _FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
@@ -68,11 +70,13 @@ class ExportLimits(t.NamedTuple):
         parallel: Exports at once.
         timeout: Seconds that a job may take.
         threshold: Contacts; a window that holds no more is not worth an export of its own.
+        zone: The Space's: no window is cut in an hour that occurs twice there.
     """
 
     parallel: int
     timeout: float
     threshold: int
+    zone: tzinfo = timezone.utc
 
 
 class ExportOrchestrator:
@@ -488,14 +492,14 @@ class ExportOrchestrator:
 
     def _halve(self, job: ExportJob) -> bool:
         """Put two halves in the window's place, unless they would not be worth an export."""
-        if job.keeps_its_window or not job.window.can_halve:
+        if job.keeps_its_window or job.expected <= self._limits.threshold:
             return False
-        if job.expected <= self._limits.threshold:
+        halves = job.window.halves(self._limits.zone)
+        if not halves:
             return False
         place = self._jobs.index(job)
         job.close()
-        halves = map(ExportJob, job.window.halves())
-        self._jobs = (*self._jobs[:place], *halves, *self._jobs[place + 1 :])
+        self._jobs = (*self._jobs[:place], *map(ExportJob, halves), *self._jobs[place + 1 :])
         return True
 
     def _remove(self, job: ExportJob) -> None:

@@ -59,6 +59,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from tap_cometly.client.client import Endpoint
     from tap_cometly.config import Settings
     from tap_cometly.contacts.decoder import Page
     from tap_cometly.contacts.schema import Contact, Field
@@ -370,7 +371,7 @@ class Extractor:
 
     def _by_pages(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
         """Read windows of about a minute's pages, for a window is committed as a whole."""
-        windows = self._planned(window, first, target=PAGE_WINDOW, ahead=1)
+        windows = self._planned(window, first, "list", target=PAGE_WINDOW, ahead=1)
         while (part := windows.wait()) is not None:
             reused = first if part == window else None
             contacts = self._paginator.read(part, reused)
@@ -381,9 +382,16 @@ class Extractor:
         settings, services = self._settings, self._services
         parallel = settings.max_parallel_exports
         windows = self._planned(
-            window, first, target=settings.export_target_size, ahead=parallel + _AHEAD
+            window,
+            first,
+            "list",
+            "create",
+            target=settings.export_target_size,
+            ahead=parallel + _AHEAD,
         )
-        limits = ExportLimits(parallel, float(settings.export_timeout), settings.export_threshold)
+        limits = ExportLimits(
+            parallel, float(settings.export_timeout), settings.export_threshold, settings.zone
+        )
         orchestrator = ExportOrchestrator(
             iter(windows), services.repository, services.tasks, services.clock, limits
         )
@@ -452,7 +460,7 @@ class Extractor:
             yield from self._instead_of_export(failure, orchestrator)
 
     def _planned(
-        self, window: Window, first: Page | None, *, target: int, ahead: int
+        self, window: Window, first: Page | None, *asked: Endpoint, target: int, ahead: int
     ) -> PlannedWindows:
         services = self._services
         planner = WindowPlanner(
@@ -463,7 +471,7 @@ class Extractor:
         if first is not None:
             ids = [contact.id for contact in first.contacts]
             planner.learn(Probe.of(window, ids, more=first.next_cursor is not None))
-        limiters = services.client.limiters
+        limiters = {endpoint: services.client.limiters[endpoint] for endpoint in asked}
         return PlannedWindows(planner, services.contacts, limiters, services.tasks, services.clock)
 
 

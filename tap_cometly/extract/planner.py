@@ -58,6 +58,7 @@ _STRETCH = 0.025  # of the target: what each of many windows may hold more for t
 _JUMP = 10  # times the density at the other checkpoint: it does not change steadily
 _STEADY = 1.5  # times what a steady change would make of it: such a jump is none
 _STEEPEST = 3  # times the mean density, where a cubic curve still always rises
+_STEEPEST_RISE = 100  # of the logarithm of the density: what is beyond is nonsense
 _HALVINGS = 40  # to find a place on a curve
 _UNEVEN = 3  # times the density at both checkpoints: contacts lie close together between them
 _TWO_GROUPS = 4  # times as far from the middle id to one end of a page as to the other
@@ -206,11 +207,13 @@ class _Stretch(NamedTuple):
             low, high = (part, high) if self._passed(part) < contacts else (low, part)
         return self.start + round(self.seconds * high)
 
-    def reached(self, second: Second) -> tuple[float, float]:
+    def reached(self, second: Second) -> tuple[float, float | None]:
         """Say how many contacts should lie before a second, and how many a second there."""
         part, step = (second - self.start) / self.seconds, 1 / self.seconds
         passed = self._passed(part)
-        return passed, self._passed(part + step) - passed
+        if self.basis is not _Basis.IDS:  # the number itself comes of the density
+            return passed, self.before.density
+        return passed, max(0.0, self._passed(part + step) - passed)
 
     def _passed(self, part: float) -> float:
         """Say how many contacts should lie in the first part of its time.
@@ -230,7 +233,9 @@ class _Stretch(NamedTuple):
     @property
     def _rise(self) -> float:
         old, new = self.before.density, self.after.density
-        return log(new / old) if old and new else 0.0
+        return (
+            max(-_STEEPEST_RISE, min(log(new) - log(old), _STEEPEST_RISE)) if old and new else 0.0
+        )
 
 
 class _End(NamedTuple):
@@ -354,7 +359,7 @@ class WindowPlanner:
             seconds //= 2
         self._guess = max(1, (self._end - self._start) // _LEAST_GUESS, seconds)
         expected = window.expected or 0
-        far_less = expected > max(_FAR_LESS * contacts, self._target / 2)
+        far_less = not window.guessed and expected > max(_FAR_LESS * contacts, self._target / 2)
         self._overrated = self._overrated + 1 if far_less else 0
         if self._overrated == _OVERRATED and not self.done:
             self._longest = 0

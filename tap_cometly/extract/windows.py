@@ -33,7 +33,7 @@ class PlannedWindows:
     Args:
         planner: Cuts the range.
         contacts: The list, asked for no optional columns.
-        limiters: The requests that may be made.
+        limiters: Of the list; and of creating exports, where windows are cut for them.
         tasks: Makes the calls in the background.
         clock: Monotonic seconds.
     """
@@ -52,6 +52,7 @@ class PlannedWindows:
         self._tasks = tasks
         self._clock = clock
         self._in_flight = 0
+        self._created_at_guess = -1  # exports, when the last window was guessed
         self._silent_until = float("-inf")
 
     @property
@@ -78,6 +79,8 @@ class PlannedWindows:
         window = self._planner.next_window()
         if window is None and self._must_guess():
             window = self._planner.next_window(guess=True)
+            if window is not None and "create" in self._limiters:
+                self._created_at_guess = self._limiters["create"].requests
         if window is None or not self._planner.done:
             self._probe()
         return window
@@ -93,9 +96,11 @@ class PlannedWindows:
     def _must_guess(self) -> bool:
         """Whether to cut without probes: the list fails, or its limit is used up for a while.
 
-        There is time for probes as long as no export can be created anyway.
+        There is time for probes as long as no export can be created anyway, or the last window that
+        was guessed waits for its own.
         """
-        if self._limiters["create"].delay() > 0:
+        exports = self._limiters.get("create")
+        if exports and (exports.delay() > 0 or exports.requests == self._created_at_guess):
             return False
         is_silent = self._clock.monotonic() < self._silent_until
         return is_silent or (not self._in_flight and self._limiters["list"].delay() > _LONGEST_WAIT)

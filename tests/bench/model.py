@@ -16,6 +16,7 @@ from tap_cometly.client.rate_limit import MINUTE
 from tap_cometly.client.retry import acquire
 from tap_cometly.contacts.decoder import Page
 from tap_cometly.contacts.schema import Contact
+from tap_cometly.exceptions import RejectedError
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.extract.pagination import LARGEST_PAGE
@@ -125,6 +126,7 @@ class ModelClient(CometlyClient):
         settings: Of the tap. Its zone is the Space's, too.
         clock: Passes while a call is made.
         job_time: Seconds that an export job takes.
+        largest_job: Contacts; larger exports are refused.
         dated: Whether contacts tell `created_at`. To be quick, only the first one on a page does.
         told: Whether a poll is answered the moment its job is completed, and costs nothing.
 
@@ -139,6 +141,7 @@ class ModelClient(CometlyClient):
         clock: VirtualTime,
         *,
         job_time: JobTime = job_time,
+        largest_job: int | None = None,
         dated: bool = False,
         told: bool = False,
     ) -> None:
@@ -150,6 +153,7 @@ class ModelClient(CometlyClient):
         self.looked_at: set[int] = set()
         self._zone = settings.zone
         self._job_time = job_time
+        self._largest_job = largest_job
         self._dated = dated
         self._told = told
 
@@ -170,12 +174,15 @@ class ModelClient(CometlyClient):
 
     @override
     def create_export(self, window: Window, *, options: Mapping[str, int]) -> int:
+        ids = self._ids(window)
         with self._request("create"):
-            ids = self._ids(window)
             number = len(self.jobs)
             done_at = self.clock.monotonic() + self._job_time(number, len(ids))
-            self.jobs.append(Job(ids, done_at, []))
-            return number
+        if self._largest_job is not None and len(ids) > self._largest_job:
+            msg = "The export is too large"
+            raise RejectedError(msg, "Ask for less.")
+        self.jobs.append(Job(ids, done_at, []))
+        return number
 
     @override
     def get_export(self, export_id: int) -> ExportStatus:

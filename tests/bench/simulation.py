@@ -113,6 +113,7 @@ def simulate(
     space: Space,
     *,
     job_time: JobTime = job_time,
+    largest_job: int | None = None,
     dated: bool = False,
     told: bool = False,
     all_ids: bool = False,
@@ -123,6 +124,7 @@ def simulate(
     Args:
         space: What there is.
         job_time: Seconds that export jobs take.
+        largest_job: Contacts; larger exports are refused.
         dated: Whether contacts tell `created_at`.
         told: Whether the tap is told when jobs are completed.
         all_ids: Whether it is counted how often each contact came.
@@ -130,7 +132,15 @@ def simulate(
     """
     settings = settings_with(**config)
     clock = VirtualTime(EPOCH + timedelta(seconds=space.seconds + settings.settle_seconds))
-    client = ModelClient(space, settings, clock, job_time=job_time, dated=dated, told=told)
+    client = ModelClient(
+        space,
+        settings,
+        clock,
+        job_time=job_time,
+        largest_job=largest_job,
+        dated=dated,
+        told=told,
+    )
     repository, reading = _extractor(client, settings, all_ids=all_ids)
     sync_range = SyncRange.of(
         settings.start, None, settle=timedelta(seconds=settings.settle_seconds)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_cometly.exports.download import SpoolFile
+    from tap_cometly.runtime.tasks import TaskRunner
 
 FAILED = ("failed", None)
 DEFAULTS = {
@@ -59,6 +60,10 @@ class Pages(CursorPaginator):
             msg = "the range is too long"
             raise TooLongError(msg)
         return self._page()
+
+    @override
+    def ask_ahead(self, tasks: TaskRunner, window: Window, page: Page) -> None:
+        """Nothing takes time here."""
 
     @override
     def pages(
@@ -169,7 +174,7 @@ def test_when_exports_are_given_up_that_is_the_end_of_mode_export() -> None:
 def test_other_exports_go_on_while_a_window_is_read_by_pages(*, rejected: bool) -> None:
     first, second = days(2)
     extraction = Extraction()
-    extraction.repository.seconds.update({first: 0.0, second: 25.0})
+    extraction.repository.seconds.update({first: 0.0, second: 20.0})
     if rejected:  # its file lacks a contact that the list shows
         extraction.repository.script("sample", *[[1, 2]] * 4, to=first)
     else:

@@ -209,6 +209,17 @@ def test_windows_are_not_guessed_while_no_export_could_be_created_anyway() -> No
     assert windows.clock.monotonic() == pytest.approx(30.0, abs=1.1)
 
 
+def test_no_more_windows_are_guessed_than_exports_are_created() -> None:
+    windows = Windows(days(2), probes=1)
+    windows.limiter.pause_for(60.0)
+
+    cut = [next(windows.planned), next(windows.planned)]
+    assert windows.exports.try_acquire()
+    windows.exports.release()
+
+    assert [*cut, next(windows.planned)] == [days(2)[0], None, days(2)[1]]
+
+
 # A list that does not answer.
 
 
@@ -217,6 +228,7 @@ def test_windows_are_not_guessed_while_no_export_could_be_created_anyway() -> No
 )
 def test_when_the_list_does_not_answer_windows_are_guessed_for_a_minute(error: TapError) -> None:
     windows = Windows(days(3), probes=1)
+    del windows.limiters["create"]  # they are read by pages
     windows.errors.append(error)
 
     guessed = [windows.planned.wait(), windows.planned.wait()]
@@ -246,6 +258,7 @@ def test_a_refused_probe_is_told_to_the_planner_and_the_list_is_asked_again_at_o
 def test_a_range_is_cut_to_its_end_though_the_list_never_answers() -> None:
     whole = Window(START, START + timedelta(days=365))
     windows = Windows([])
+    del windows.limiters["create"]
     windows.errors.extend([UnavailableError("Odd", "-")] * 1_000)
     planner = WindowPlanner(whole, target=1_000, horizon=6_000)
     contacts: Any = windows
