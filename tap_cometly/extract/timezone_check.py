@@ -103,7 +103,7 @@ class TimezoneCheck:
         page, recent, now = first, False, clock()
         if not first.contacts:
             window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
-            ahead = self._list.advice(window, per_page=LARGEST_PAGE)
+            ahead = self._list.advice(window, per_page=LARGEST_PAGE, patient=True)
             if ahead is None:
                 return Head(clock_seen=False, why=_NO_FUTURE)
             if not ahead.contacts:
@@ -177,7 +177,7 @@ class TimezoneCheck:
         if self._any_comes_back(contacts):
             return Head(clock_seen=True)
         now = now.replace(microsecond=0)
-        ahead = self._list.advice(Window(now, now + WIDEST_ZONE_GAP), per_page=1)
+        ahead = self._list.advice(Window(now, now + WIDEST_ZONE_GAP), per_page=1, patient=True)
         why = "the newest contacts do not come back when asked for by their creation time"
         return Head(clock_seen=False, can_read_ahead=ahead is not None, why=why)
 
@@ -264,7 +264,9 @@ class TimezoneCheck:
             recent: Whether the contacts are of the last minutes, if they are not from the future.
         """
         now = now.replace(microsecond=0)
-        future = self._list.advice(Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD)
+        future = self._list.advice(
+            Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD, patient=True
+        )
         if future is None:
             return Head(clock_seen=False, why=_NO_FUTURE)
         if any(repeated(edge, self._zone) for edge in (now - _RECENT, now, now + _AHEAD)):
@@ -279,7 +281,9 @@ class TimezoneCheck:
             return Head(clock_seen=False, can_read_ahead=True, why=why)
         latest = None
         if not recent:
-            latest = self._list.advice(Window(now - _RECENT, now + _AHEAD), per_page=1)
+            latest = self._list.advice(
+                Window(now - _RECENT, now + _AHEAD), per_page=1, patient=True
+            )
             recent = latest is not None and bool(latest.contacts)
         if self._is_late():
             return Head(
@@ -303,7 +307,9 @@ class TimezoneCheck:
 
     def _warn_if_suspiciously_old(self, now: datetime) -> None:
         """Warn when no contact has come for long, though there are usually many in an hour."""
-        day = self._list.advice(Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE)
+        day = self._list.advice(
+            Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE, patient=True
+        )
         if day is None or len(day.contacts) < _BUSY:
             return
         offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, timedelta())
@@ -344,7 +350,7 @@ class TimezoneCheck:
     ) -> Page | None:
         """Ask for contacts between two wall times, whose zone is of no account."""
         start, end = (edge.replace(tzinfo=UTC, microsecond=0) for edge in (start, end))
-        return self._list.advice(wall_range(start, end, UTC), per_page=per_page)
+        return self._list.advice(wall_range(start, end, UTC), per_page=per_page, patient=True)
 
     def _is_law_elsewhere(self, when: datetime, offset: timedelta) -> bool:
         """Tell whether another zone database has the offset that was found for the setting."""
