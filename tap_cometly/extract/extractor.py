@@ -26,6 +26,7 @@ from tap_cometly.exceptions import (
     ColumnError,
     ExportError,
     ForbiddenError,
+    IncompleteExportError,
     RateLimitError,
     RejectedError,
     TooLongError,
@@ -449,12 +450,15 @@ class Extractor:
         """Read a begun window to its end by pages where its export turns out to be of no use.
 
         Raises:
-            ExportError: In mode `export`, which knows no other way.
+            ExportError: In mode `export`, when not only this window's jobs fail, or when they leave
+                contacts out.
         """
         try:
             yield from contacts
         except _EXPORTS_UNUSABLE as error:
-            if self._mode == EXPORT:
+            jobs_failed = isinstance(error, WindowNotExportedError)
+            incomplete = isinstance(error, IncompleteExportError)
+            if self._mode == EXPORT and (incomplete or not jobs_failed):
                 raise
             failure = WindowNotExportedError(error.what, error.advice, window)
             yield from self._instead_of_export(failure, orchestrator)
