@@ -223,6 +223,6 @@ def scrub(text: str, secret: str) -> str:
     text = " ".join(text.replace(secret, "***").split())
     text = re.sub(r"[^\s@<>\"']+@[^\s@<>\"']+", "***", text)
     text = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
-    text = re.sub(r"\+\d[\d ().-]{6,}", "***", text)
+    text = re.sub(r"\+\d[\d ().-]{5,}\d", "***", text)
     text = re.sub(r"[A-Za-z0-9+/=_-]{25,}", "***", text)
     return "".join(c if c.isprintable() else "?" for c in text)[:200]

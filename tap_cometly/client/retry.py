@@ -122,10 +122,13 @@ class RetryPolicy:
 
         Raises:
             ApiError: It happened too often.
+            UnavailableError: Likewise, and the request only advises.
         """
         self._garbled += 1
         if self._garbled >= GARBLED_TRIES:
             msg = f"{self._service} gave {GARBLED_TRIES} unreadable answers in a row: {reason}"
+            if self._give_up_after < LONGEST_OUTAGE:
+                raise UnavailableError(msg, "Run again later; the bookmark is kept.")
             raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
         self.failed(reason)
 

@@ -13,7 +13,6 @@ from datetime import timezone
 from functools import partial
 
 from tap_cometly.client.client import ExportStatus
-from tap_cometly.client.rate_limit import MINUTE
 from tap_cometly.exceptions import (
     AccessError,
     AnswerLostError,
@@ -52,15 +51,15 @@ POLLS_WITHOUT_URL = 8  # of a job that says it is completed
 LIST_CALLS_LEFT = 8  # of the minute, for the list to be idle: probes come before checks
 
 _POLL_INTERVAL = 5.0  # seconds; measured: learned intervals save 3 s of a million contacts
-_YOUNG, _FIRST_POLLS = 20.0, 2.3  # seconds: so old is a job that is polled so often at first
-_LATER_SHARE = 0.66  # of its polls that the oldest job has in the rest of its first minute
-_OTHERS_FIRST, _OTHERS_INTERVAL = 14.0, 10.0  # seconds between the polls of any other job
+_FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
+_OTHERS_INTERVAL = 10.0  # seconds between the polls of a job that is not the oldest
 _OLDEST_SHARE = 0.4  # of the poll limit, when several jobs run: the oldest is waited for
 _ASK_AGAIN = 5.0  # seconds before a job is created again whose creation may have been lost
 _ADVANCE_EVERY = 0.05  # seconds, while a window is read; its blocks come by the thousand
 _IDLE = 30.0  # seconds to wait for an outcome when there is nothing to start
 _MOMENT = 0.01  # seconds to wait at least, lest rounding keep the machine busy
 
+_ADVICE = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
 _RUNNING = {"queued", "processing"}  # as the API words it
 
 
@@ -109,6 +108,7 @@ class ExportOrchestrator:
         self._waits_for_window = False
         self._error: Exception | None = None
         self._failures = 0
+        self._rejected = 0  # files, since one was believed
         self._last_failure = float("-inf")
         self._smallest_refused = float("inf")
         self._warned_of_status = False
@@ -157,6 +157,7 @@ class ExportOrchestrator:
 
     def finished(self, job: ExportJob) -> None:
         """Note that the oldest window has been read."""
+        self._rejected = 0
         self._remove(job)
         job.close()
 
@@ -181,6 +182,14 @@ class ExportOrchestrator:
             WindowNotExportedError: It has been made once more already, or cannot be had.
             TapError: No export can be read any more.
         """
+        self._rejected += 1
+        if self._rejected >= FAILED_IN_A_ROW:
+            self._remove(job)
+            job.close()
+            msg = f"Three files of exports in a row cannot be believed: {reason}"
+            error = ExportError(msg, _ADVICE).within(job.window)
+            self._stop(error)
+            raise error
         self._fail(job, reason, halve=False)
         self._wait_for_file(job)
 
@@ -256,28 +265,24 @@ class ExportOrchestrator:
         """Say when to poll a running job: the oldest soon and often, for it is waited for.
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
-        to wait for the end of a minute whose polls are used up: the oldest has what the others
-        leave, a fixed share at least. In its first seconds it is polled more often, since most jobs
-        are short, and less often in the rest of the minute.
+        to wait for the end of a minute whose polls are used up: after its first polls the oldest
+        has what the others leave, a fixed share at least.
         """
         if job.wants_url:
             return job.due_at
-        evenly = MINUTE / self._repository.limiters["poll"].limit
+        evenly = 60.0 / self._repository.limiters["poll"].limit
         others = sum(
             j.status in {JobStatus.RUNNING, JobStatus.POLLING}
             for j in self._jobs[: self._limits.parallel]
             if j is not job
         )
         interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
-        age = job.polled_at - job.created_at
         if not self._is_oldest_running(job):
-            return job.polled_at + max(interval, 0.0 if age else _OTHERS_FIRST)
-        if age < _YOUNG:
-            return job.polled_at + max(_FIRST_POLLS, evenly)
+            return job.polled_at + interval
+        age = job.polled_at - job.created_at
+        growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
         left = 1 / evenly - others / interval  # polls a second
-        if others and age < MINUTE:
-            left *= _LATER_SHARE
-        return job.polled_at + max(_POLL_INTERVAL, 1 / left)
+        return job.polled_at + max(growing, evenly if age < _POLL_INTERVAL else 1 / left)
 
     def _is_oldest_running(self, job: ExportJob) -> bool:
         running = (j for j in self._jobs if j.status in {JobStatus.RUNNING, JobStatus.POLLING})
@@ -466,9 +471,8 @@ class ExportOrchestrator:
             self._last_failure = now
         if self._failures >= FAILED_IN_A_ROW:
             msg = f"Three exports in a row failed, the last one because {reason}"
-            advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
             job.close()
-            self._stop(ExportError(msg, advice).within(job.window))
+            self._stop(ExportError(msg, _ADVICE).within(job.window))
             return
         logger.warning("Export of %s: %s", job.window, reason)
         if again and job.tries < TRIES:
@@ -503,8 +507,7 @@ class ExportOrchestrator:
 
     def _not_exported(self, job: ExportJob) -> WindowNotExportedError:
         msg = f"No export can read this window: {job.failure}"
-        advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
-        error = WindowNotExportedError(msg, advice, job.window)
+        error = WindowNotExportedError(msg, _ADVICE, job.window)
         error.within(job.window)
         return error
 

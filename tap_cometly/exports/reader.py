@@ -119,7 +119,7 @@ class ExportReader:
         """
         if not content.is_suspicious and not (content.is_unknown and self._list_is_idle):
             return None
-        now = self._list(job.window)
+        now = self._sample(job.window)
         if now is None:
             if not content.is_clearly_short:
                 return None
@@ -133,21 +133,23 @@ class ExportReader:
                 return None
             return "its file holds fewer contacts than expected, and the list does not answer"
         if content.sample is None:
-            missing = now - self._ids(_spool_of(job))
-            few = max(_FEW, _NEWCOMERS * len(now)) if content.rows else 0
-            return _INCOMPLETE if len(missing) > few else None
+            lacks = _lacks(self._ids(_spool_of(job)), now)
+            return _INCOMPLETE if lacks else None
         return _INCOMPLETE if content.missing & now else None
 
-    def _list(self, window: Window) -> frozenset[int] | None:
+    def _sample(self, window: Window) -> frozenset[int] | None:
         """Ask the list for some ids of a window, once its limit has room for that.
 
-        Other exports go on meanwhile.
+        Other windows' exports go on meanwhile.
         """
         turns = int(_LONGEST_WAIT / _TURN)
         while turns and not self._list_is_idle:
             turns -= 1
             self._orchestrator.work_for(_TURN)
-        return Task(self._tasks, partial(self._repository.sample, window)).result()
+        asked = Task(self._tasks, partial(self._repository.sample, window))
+        while not asked.is_done:
+            self._orchestrator.work_for(_TURN)
+        return asked.result()
 
     @property
     def _list_is_idle(self) -> bool:
@@ -159,6 +161,18 @@ class ExportReader:
 
 
 _INCOMPLETE = "its file lacks contacts that the list shows"
+
+
+def _lacks(file: frozenset[int], shown: frozenset[int]) -> bool:
+    """Whether a file lacks more of what the list shows now than may have come since it was made.
+
+    Who came since has a higher id than all in the file.
+    """
+    missing = shown - file
+    if not file:
+        return bool(missing)
+    old = [contact_id for contact_id in missing if contact_id < max(file)]
+    return len(old) > _FEW or len(missing) > max(_FEW, _NEWCOMERS * len(shown))
 
 
 class FileContent:

@@ -199,8 +199,6 @@ class Extractor:
         whole = replace(asked, end=min(asked.end, sync_range.end(self.began)))
         if whole.start >= whole.end:
             return
-        if first is not None and self._mode == AUTO and self._is_much(first):
-            self._paginator.ask_ahead(self._services.tasks, whole, first)
         head = self.head = self._check_head(sync_range, whole, first)
         if not head.clock_seen:
             logger.info(
@@ -304,7 +302,7 @@ class Extractor:
         self._list_answers = page is not None
         if whole.end <= sync_range.safe_commit(self.began):
             return Head(clock_seen=True)
-        return self._timezone_check.head(whole, page, self._services.client.latest_now())
+        return self._timezone_check.head(whole, page, self._services.client.latest_now)
 
     def _report(self, whole: Window, first: Page, head: Head) -> None:
         """Tell what a test of the connection has shown; two more calls, ten without dates."""
@@ -358,8 +356,10 @@ class Extractor:
         threshold = self._settings.export_threshold
         with contextlib.suppress(TooLongError):  # then it is read in parts
             first = first or self._paginator.first_page(window)
+        # From here on exports can do without the list.
+        many = first is not None and 2 * len(first.contacts) >= threshold
         try:
-            for page in self._paginator.pages(window, first, advisory=self._is_much(first)):
+            for page in self._paginator.pages(window, first, advisory=many):
                 held.append(page.contacts)
                 size = sum(map(len, held))
                 if size > threshold or (size == threshold and page.next_cursor is not None):
@@ -368,10 +368,6 @@ class Extractor:
             logger.info("%s", error.what)
             return None
         return held
-
-    def _is_much(self, first: Page | None) -> bool:
-        """Whether one more such page reaches the threshold: exports can do without the list."""
-        return first is not None and 2 * len(first.contacts) >= self._settings.export_threshold
 
     def _by_pages(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
         """Read windows of about a minute's pages, for a window is committed as a whole."""

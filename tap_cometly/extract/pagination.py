@@ -6,7 +6,6 @@ import logging
 import typing as t
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from tap_cometly.exceptions import (
     AccessError,
@@ -17,7 +16,6 @@ from tap_cometly.exceptions import (
     TooSlowError,
     UnreachableError,
 )
-from tap_cometly.runtime.tasks import Task
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +23,6 @@ if t.TYPE_CHECKING:
     from tap_cometly.client.client import CometlyClient
     from tap_cometly.contacts.decoder import ContactDecoder, Page
     from tap_cometly.contacts.schema import Contact, OptionalColumns
-    from tap_cometly.runtime.tasks import TaskRunner
     from tap_cometly.timeranges import WallRange, Window
 
 logger = logging.getLogger(__name__)
@@ -172,7 +169,6 @@ class CursorPaginator:
         self._columns = columns
         self._page_size = page_size
         self._inspect = inspect
-        self._ahead: tuple[str, Task[Page]] | None = None  # a cursor, and what is asked by it
 
     def first_page(
         self, window: Window, *, at_most: int | None = None, advisory: bool = False
@@ -190,21 +186,6 @@ class CursorPaginator:
         """
         per_page = min(self._page_size, at_most or self._page_size)
         return self._list.first_page(window, per_page=per_page, advisory=advisory)
-
-    def ask_ahead(self, tasks: TaskRunner, window: Window, page: Page) -> None:
-        """Ask in the background for the page behind one, so that `pages` need not wait for it.
-
-        The run must be able to go on without it.
-        """
-        if page.next_cursor is not None:
-            ask = partial(
-                self._list.page,
-                window,
-                per_page=self._page_size,
-                cursor=page.next_cursor,
-                advisory=True,
-            )
-            self._ahead = page.next_cursor, Task(tasks, ask)
 
     def read(self, window: Window, first: Page | None = None) -> Iterator[list[Contact]]:
         """Read a window's contacts, page by page; see `pages`."""
@@ -259,11 +240,6 @@ class CursorPaginator:
                 msg = "The list of contacts does not move on: its cursor comes again and again"
                 raise ApiError(msg, "Run again; if it stays, ask Cometly's support.")
             seen.add(cursor)
-            page = self._behind(window, cursor, advisory=advisory)
-
-    def _behind(self, window: Window, cursor: str, *, advisory: bool) -> Page:
-        ahead = self._ahead
-        if ahead is not None and ahead[0] == cursor:
-            self._ahead = None
-            return ahead[1].result()
-        return self._list.page(window, per_page=self._page_size, cursor=cursor, advisory=advisory)
+            page = self._list.page(
+                window, per_page=self._page_size, cursor=cursor, advisory=advisory
+            )

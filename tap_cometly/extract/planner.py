@@ -320,7 +320,8 @@ class WindowPlanner:
             if tells and not any(page.second > end for page in counted):
                 known[end] = newer
             return
-        if any(page.second >= end and page.since <= start for page in counted):
+        around = [page.count for page in counted if page.second >= end and page.since <= start]
+        if any(count <= self._target for count in around):  # no window ends inside
             return
         self._counted[probe.window] = probe.count
         if not probe.count and there is not None and there.groups:  # nothing came since

@@ -35,7 +35,7 @@ from tap_cometly.timeranges import (
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tap_cometly.contacts.decoder import Page
     from tap_cometly.contacts.schema import Contact
@@ -50,7 +50,7 @@ _LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets 
 _CROWD = 3  # contacts from the future that are no chance
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
-_MANY_GAPS = 100  # as many contacts as this in the last minutes would be usual, and none has come
+_BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
 
@@ -84,21 +84,23 @@ class TimezoneCheck:
         self._zone = zone
         self._inspections_left = _TRIES
         self._is_outdated = False
+        self._is_late: Callable[[], bool] = lambda: False
 
-    def head(self, window: Window, first: Page | None, now: datetime) -> Head:
+    def head(self, window: Window, first: Page | None, clock: Callable[[], datetime]) -> Head:
         """Find out about the head of a range.
 
         Args:
             window: The range that has been asked for.
             first: Its first page; None when the list did not answer.
-            now: The later of the machine's clock and the API's, UTC: no right contact is newer.
+            clock: Gives the later of the machine's clock and the API's, UTC: no right contact is
+                newer.
 
         Raises:
             TimezoneError: The Space's clock is not where the setting says.
         """
         if first is None:
             return Head(clock_seen=False, why="the list of contacts does not answer")
-        page, recent = first, False
+        page, recent, now = first, False, clock()
         if not first.contacts:
             window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
             ahead = self._list.advice(window, per_page=LARGEST_PAGE)
@@ -114,6 +116,7 @@ class TimezoneCheck:
             page, recent = ahead, ahead.next_cursor is None and now - window.start <= _RECENT
         if is_dated(page.contacts):
             return self._by_date(page.contacts, now)
+        self._is_late = lambda: clock() - now > _AHEAD
         return self._by_clock(window, page.contacts, now, recent=recent)
 
     def inspect(self, contacts: Sequence[Contact], window: Window) -> None:
@@ -278,9 +281,14 @@ class TimezoneCheck:
         if not recent:
             latest = self._list.advice(Window(now - _RECENT, now + _AHEAD), per_page=1)
             recent = latest is not None and bool(latest.contacts)
+        if self._is_late():
+            return Head(
+                clock_seen=False, can_read_ahead=True, why="the list takes minutes to answer"
+            )
         if recent:
             return Head(clock_seen=True, can_read_ahead=True)
-        self._warn_if_suspiciously_old(window, contacts, now)
+        if len(contacts) >= _BUSY:
+            self._warn_if_suspiciously_old(now)
         why = "no contact is recent, and the API does not tell `created_at`"
         nothing_ahead = latest is not None and now - window.end <= _RECENT
         return Head(clock_seen=False, can_read_ahead=True, nothing_ahead=nothing_ahead, why=why)
@@ -288,19 +296,18 @@ class TimezoneCheck:
     def _raise_if_ahead(self, now: datetime) -> None:
         """Name the offset that explains contacts whose wall time is still to come."""
         offset = self._offset_suggested(now, timedelta(), WIDEST_ZONE_GAP)
-        if offset is None or not self._offset(now) < offset <= _HIGHEST:
+        if offset is None or not self._offset(now) < offset <= _HIGHEST or self._is_late():
             return
         if not self._is_law_elsewhere(now, offset):
             raise self._error(now, offset, "its clock showed at least")
 
-    def _warn_if_suspiciously_old(
-        self, window: Window, contacts: Sequence[Contact], now: datetime
-    ) -> None:
-        """Warn when contacts that come every few seconds have not come for long."""
-        if len(contacts) * _RECENT < _MANY_GAPS * timedelta(seconds=window.seconds):
+    def _warn_if_suspiciously_old(self, now: datetime) -> None:
+        """Warn when no contact has come for long, though there are usually many in an hour."""
+        day = self._list.advice(Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE)
+        if day is None or len(day.contacts) < _BUSY:
             return
         offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, timedelta())
-        if offset is not None and offset < self._offset(now):
+        if offset is not None and offset < self._offset(now) - 2 * _QUARTER:
             logger.warning(
                 "The newest contacts are old for a Space with so many: perhaps its clock is at "
                 "%s, and `timezone` (%s) is wrong",

@@ -336,6 +336,81 @@ def test_a_redirect_from_the_api_is_not_followed(
     check(run, sandbox, canaries=["canary_place"])
 
 
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 406, 410, 413, 414, 451])
+@pytest.mark.parametrize("mode", ["pagination", "auto"])
+def test_every_refusal_quotes_the_apis_message_scrubbed(
+    forty: tuple[Sandbox, FakeClock], mode: str, status: int
+) -> None:
+    sandbox, clock = forty
+    message = "No such thing, said ada@example.com to +49 170 1234567 about ck_sandbox."
+    sandbox.fault(Fault("list", times=None, status=status, message=message))
+
+    run = sync(sandbox, {**PAGES, "extraction_mode": mode}, clock=clock)
+
+    assert f"status {status}: No such thing, said *** to *** about ***." in error_of(run)
+    assert took(clock) < 1
+    check(run, sandbox)
+
+
+NONSENSE = ["9" * 5_000, "-1", "15, 15", "[15]", "", "1e3", "15.0", "many", "\u0661\u0665"]
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=range(len(NONSENSE)))
+@pytest.mark.parametrize("mode", ["pagination", "export"])
+def test_limits_in_headers_that_are_nonsense_are_ignored(
+    forty: tuple[Sandbox, FakeClock], mode: str, value: str
+) -> None:
+    sandbox, clock = forty
+    raw = value.encode().decode("latin-1")
+    headers = {"X-RateLimit-Limit": raw, "X-RateLimit-Remaining": raw}
+    for endpoint in ("list", "create", "poll"):
+        sandbox.fault(Fault(endpoint, "replace", times=None, headers=headers))
+
+    run = sync(sandbox, {**PAGES, "extraction_mode": mode}, clock=clock)
+
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 40
+    assert took(clock) <= MINUTE + 10
+    check(run, sandbox)
+
+
+USED_UP = "The list limit of 15 a minute is used up, by this run, an earlier one or another client"
+
+
+def test_a_run_right_after_another_tells_what_it_waits_for_and_waits_no_longer(
+    cometly: StartCometly,
+) -> None:
+    sandbox, clock = cometly(dated())
+    sandbox.space.fill(120, FIRST, NOW - timedelta(hours=1))
+    sync(sandbox, PAGES, clock=clock)  # twelve pages and more
+    used = sum(request.at > took(clock) - MINUTE for request in sandbox.requests)
+    assert used > 12
+    clock.advance(timedelta(seconds=20))
+    began = took(clock)
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 120
+    assert USED_UP in run.log
+    assert took(clock) - began <= MINUTE - 20 + 1
+    check(run, sandbox, cuts=0)
+
+
+def test_a_run_whose_first_call_is_over_the_limit_waits_as_long_as_it_is_told(
+    forty: tuple[Sandbox, FakeClock],
+) -> None:
+    sandbox, clock = forty
+    sandbox.take("list", 15)
+    clock.advance(timedelta(seconds=26))
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    assert len(run.ids) == 40
+    assert f"{USED_UP}; going on in 34 s" in run.log
+    assert took(clock) == pytest.approx(MINUTE, abs=1.5)
+    check(run, sandbox)
+
+
 class _Quiet(http.server.BaseHTTPRequestHandler):
     """Answers everything with an empty page and keeps the headers it saw."""
 

@@ -646,7 +646,7 @@ def test_each_job_and_each_download_is_timed_once(
     told = [(p["tags"]["job_type"], p["tags"]["status"], round(p["value"])) for p in points]
     assert told == [
         ("export", "failed", 2),
-        ("export", "succeeded", 12),
+        ("export", "succeeded", 10),
         ("download", "failed", 0),
         ("download", "succeeded", 3),
     ]

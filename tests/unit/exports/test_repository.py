@@ -33,6 +33,9 @@ class Asked:
         )
 
 
+OLDEST = range(1, 11)
+
+
 def page(*ids: int, more: bool = False) -> Page:
     return Page([Contact(id=number) for number in ids], "abc" if more else None)
 
@@ -64,11 +67,12 @@ def test_a_file_is_downloaded_and_decoded() -> None:
     [
         ([page()], []),
         ([page(9, 8)], [8, 9]),
-        ([page(9, 8, more=True), page(2, 1)], [1, 2, 8, 9]),
-        ([page(9, 8, more=True), page()], [8, 9]),
-        ([page(9, 8, more=True), None], [8, 9]),
+        ([page(90, more=True), page(*OLDEST)], [*OLDEST, 90]),
+        ([page(90, more=True), page(1), page(*OLDEST)], [*OLDEST, 90]),
+        ([page(90, more=True), page(), page(), page()], [90]),
+        ([page(90, more=True), None], [90]),
     ],
-    ids=["empty", "small", "large", "nothing old", "no second answer"],
+    ids=["empty", "small", "large", "few old", "nothing old", "no second answer"],
 )
 def test_a_sample_is_the_newest_ids_of_a_window_and_some_of_its_oldest(
     pages: list[Page | None], ids: list[int]
@@ -80,7 +84,7 @@ def test_a_sample_is_the_newest_ids_of_a_window_and_some_of_its_oldest(
 
 
 def test_the_oldest_are_asked_for_in_a_short_stretch_from_the_start() -> None:
-    asked = Asked(page(9, more=True), page())
+    asked = Asked(page(90, more=True), page(*OLDEST))
 
     asked.repository.sample(DAY)
 

@@ -44,7 +44,7 @@ class Files(ScriptedRepository):
 
 
 class Pages(CursorPaginator):
-    """A list that serves each window in three pages, and takes its time."""
+    """A list that serves each window in a dozen pages, and takes its time."""
 
     def __init__(self, clock: FakeClock, contacts_on_a_page: int) -> None:
         self.contacts_on_a_page = contacts_on_a_page
@@ -69,10 +69,10 @@ class Pages(CursorPaginator):
     def pages(
         self, window: Window, first: Page | None = None, *, advisory: bool = False
     ) -> Iterator[Page]:
-        for _ in range(3):
+        for _ in range(12):
             self.last_page_at = self._clock.monotonic()
             yield self._page()
-            self._clock.sleep(20.0)
+            self._clock.sleep(5.0)
 
     def _page(self) -> Page:
         return Page([Contact(id=2)] * self.contacts_on_a_page, "more")
