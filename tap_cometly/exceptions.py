@@ -14,6 +14,7 @@ The classes as a tree; a line names what it stands for::
     ├── FileError               an export file could not be had whole
     ├── ExportError             export jobs failed, took too long, or deliver incomplete files
     │   └── WindowNotExportedError  for one window only
+    │       └── IncompleteExportError  whose files lack contacts
     └── ApiError                an answer of the API that ends the run
         ├── AccessError         401
         │   └── ForbiddenError  403
@@ -196,6 +197,10 @@ class WindowNotExportedError(ExportError):
 
 class TooLongError(Exception):
     """The list serves shorter windows than the one that was asked for; the message says how."""
+
+
+class IncompleteExportError(WindowNotExportedError):
+    """The files of one window lack contacts."""
 
 
 class GarbledError(Exception):

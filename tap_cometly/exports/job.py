@@ -46,6 +46,7 @@ class ExportJob:
         failure: Why the last job failed.
         first_asked_at: When the first export of this window was asked for.
         keeps_its_window: Whether a reader has begun to read this very window: it is not halved.
+        incomplete: Whether one of its files was not believed, for it lacked contacts.
         spool: The file, once it is here.
         sample_asked: Whether the list was asked for some ids of this window.
         sample: Those that it showed before the job was created; None where it was not asked or did
@@ -70,6 +71,7 @@ class ExportJob:
     failure: str = ""
     first_asked_at: float | None = None
     keeps_its_window: bool = False
+    incomplete: bool = False
     spool: SpoolFile | None = None
     sample_asked: bool = False
     sample: frozenset[int] | None = field(default=None, repr=False)

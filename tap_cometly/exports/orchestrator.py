@@ -21,6 +21,7 @@ from tap_cometly.exceptions import (
     ExportBusyError,
     ExportError,
     FileGoneError,
+    IncompleteExportError,
     RateLimitError,
     RejectedError,
     UnavailableError,
@@ -182,6 +183,7 @@ class ExportOrchestrator:
             WindowNotExportedError: It has been made once more already, or cannot be had.
             TapError: No export can be read any more.
         """
+        job.incomplete = True
         self._rejected += 1
         if self._rejected >= FAILED_IN_A_ROW:
             self._remove(job)
@@ -507,7 +509,8 @@ class ExportOrchestrator:
 
     def _not_exported(self, job: ExportJob) -> WindowNotExportedError:
         msg = f"No export can read this window: {job.failure}"
-        error = WindowNotExportedError(msg, _ADVICE, job.window)
+        kind = IncompleteExportError if job.incomplete else WindowNotExportedError
+        error = kind(msg, _ADVICE, job.window)
         error.within(job.window)
         return error
 

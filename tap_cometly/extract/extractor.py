@@ -26,6 +26,7 @@ from tap_cometly.exceptions import (
     ColumnError,
     ExportError,
     ForbiddenError,
+    IncompleteExportError,
     RateLimitError,
     RejectedError,
     TooLongError,
@@ -72,7 +73,7 @@ logger = logging.getLogger(__name__)
 
 PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
 _FEW_DAYS = 3 * 26 * 3600  # seconds
-_SHORTEST_SEASON = timedelta(days=20)  # no law sets clocks back for less
+_LONG_AGO = timedelta(days=10)  # no law sets clocks back for less than twice as long
 _AHEAD = 2  # windows beyond the exports at work whose sizes should be known
 
 _BY_PAGES, _BY_EXPORT = "by pages", "by export"
@@ -237,7 +238,7 @@ class Extractor:
             edge.astimezone(self._settings.zone).utcoffset() or timedelta()
             for edge in (whole.start, whole.end)
         )
-        return first > last or whole.end - whole.start > _SHORTEST_SEASON
+        return first > last or whole.end - whole.start > _LONG_AGO
 
     def sample(self, sync_range: SyncRange, at_most: int) -> Iterator[Extract]:
         """Read the beginning of a range's first page, to test the connection, and report on it.
@@ -449,12 +450,15 @@ class Extractor:
         """Read a begun window to its end by pages where its export turns out to be of no use.
 
         Raises:
-            ExportError: In mode `export`, which knows no other way.
+            ExportError: In mode `export`, when not only this window's jobs fail, or when they leave
+                contacts out.
         """
         try:
             yield from contacts
         except _EXPORTS_UNUSABLE as error:
-            if self._mode == EXPORT:
+            jobs_failed = isinstance(error, WindowNotExportedError)
+            incomplete = isinstance(error, IncompleteExportError)
+            if self._mode == EXPORT and (incomplete or not jobs_failed):
                 raise
             failure = WindowNotExportedError(error.what, error.advice, window)
             yield from self._instead_of_export(failure, orchestrator)

@@ -128,8 +128,15 @@ class ContactList:
         self.length.note_refused(window)
         raise TooLongError(reason)
 
-    def advice(self, window: Window | WallRange, *, per_page: int) -> Page | None:
+    def advice(
+        self, window: Window | WallRange, *, per_page: int, patient: bool = False
+    ) -> Page | None:
         """Ask for one page that the run can go on without.
+
+        Args:
+            window: What to ask for.
+            per_page: 1 to 5000 contacts.
+            patient: Whether a 429 is worth the wait for another try.
 
         Returns:
             The page; None when the list refuses to answer, or does not answer soon.
@@ -144,7 +151,9 @@ class ContactList:
             raise
         except (ApiError, RecordError) as error:
             logger.debug("The list does not answer: %s", error.what)
-            return None
+        if patient and self._client.limiters["list"].delay() > 0:
+            return self.advice(window, per_page=per_page)
+        return None
 
 
 class CursorPaginator:

@@ -50,6 +50,7 @@ _LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets 
 _CROWD = 3  # contacts from the future that are no chance
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
+_FRESH = timedelta(days=10)  # an older contact does not tell how clocks go now
 _BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
@@ -103,7 +104,7 @@ class TimezoneCheck:
         page, recent, now = first, False, clock()
         if not first.contacts:
             window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
-            ahead = self._list.advice(window, per_page=LARGEST_PAGE)
+            ahead = self._list.advice(window, per_page=LARGEST_PAGE, patient=True)
             if ahead is None:
                 return Head(clock_seen=False, why=_NO_FUTURE)
             if not ahead.contacts:
@@ -174,31 +175,34 @@ class TimezoneCheck:
 
     def _by_date(self, contacts: Sequence[Contact], now: datetime) -> Head:
         """Ask for the newest contacts by their creation time: under the setting, then elsewhere."""
-        if self._any_comes_back(contacts):
-            return Head(clock_seen=True)
         now = now.replace(microsecond=0)
-        ahead = self._list.advice(Window(now, now + WIDEST_ZONE_GAP), per_page=1)
+        found = self._one_that_comes_back(contacts)
         why = "the newest contacts do not come back when asked for by their creation time"
+        if found is not None:
+            created = _created(found)
+            if now - created < _FRESH and self._offset(created) == self._offset(now):
+                return Head(clock_seen=True)
+            why = "since the newest contact, the clock may have been changed"
+        ahead = self._list.advice(Window(now, now + WIDEST_ZONE_GAP), per_page=1, patient=True)
         return Head(clock_seen=False, can_read_ahead=ahead is not None, why=why)
 
-    def _any_comes_back(self, contacts: Sequence[Contact]) -> bool:
+    def _one_that_comes_back(self, contacts: Sequence[Contact]) -> Contact | None:
         # The latest by date: after an import, the newest ids may have old dates.
         dated = sorted((c for c in contacts if c.created_at), key=_created, reverse=True)
         plain = [c for c in dated if self._has_plain_wall_time(_created(c))]
         first, *others = plain or dated
         back = self._comes_back(first, self._offset(_created(first)))
         if back is not False or not plain:
-            return bool(back)
+            return first if back else None
         if self._raise_if_elsewhere(first, others):
-            return False
+            return None
         # It may have been merged away meanwhile.
         tries = _apart(first, others)[: _TRIES - 1]
-        return any(self._comes_back(c, self._offset(_created(c))) for c in tries)
+        return next((c for c in tries if self._comes_back(c, self._offset(_created(c)))), None)
 
     def _has_plain_wall_time(self, created: datetime) -> bool:
         """Whether the setting's clock was not changed around an instant."""
-        steady = self._offset(created - _CLOSE) == self._offset(created)
-        return steady and not repeated(created, self._zone)
+        return not self._is_changed(created - _CLOSE, created)
 
     def _comes_back(self, contact: Contact, offset: timedelta) -> bool | None:
         """Ask for a contact by its creation time under an offset.
@@ -264,11 +268,13 @@ class TimezoneCheck:
             recent: Whether the contacts are of the last minutes, if they are not from the future.
         """
         now = now.replace(microsecond=0)
-        future = self._list.advice(Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD)
+        future = self._list.advice(
+            Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD, patient=True
+        )
         if future is None:
             return Head(clock_seen=False, why=_NO_FUTURE)
-        if any(repeated(edge, self._zone) for edge in (now - _RECENT, now, now + _AHEAD)):
-            why = "the clock is being set back, so that wall times occur twice"
+        if self._is_changed(now - _RECENT, now + _AHEAD):
+            why = "the clock is being changed"
             return Head(clock_seen=False, can_read_ahead=True, why=why)
         if future.contacts:
             ids = {contact.id for contact in future.contacts}
@@ -279,7 +285,9 @@ class TimezoneCheck:
             return Head(clock_seen=False, can_read_ahead=True, why=why)
         latest = None
         if not recent:
-            latest = self._list.advice(Window(now - _RECENT, now + _AHEAD), per_page=1)
+            latest = self._list.advice(
+                Window(now - _RECENT, now + _AHEAD), per_page=1, patient=True
+            )
             recent = latest is not None and bool(latest.contacts)
         if self._is_late():
             return Head(
@@ -303,7 +311,9 @@ class TimezoneCheck:
 
     def _warn_if_suspiciously_old(self, now: datetime) -> None:
         """Warn when no contact has come for long, though there are usually many in an hour."""
-        day = self._list.advice(Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE)
+        day = self._list.advice(
+            Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE, patient=True
+        )
         if day is None or len(day.contacts) < _BUSY:
             return
         offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, timedelta())
@@ -344,7 +354,7 @@ class TimezoneCheck:
     ) -> Page | None:
         """Ask for contacts between two wall times, whose zone is of no account."""
         start, end = (edge.replace(tzinfo=UTC, microsecond=0) for edge in (start, end))
-        return self._list.advice(wall_range(start, end, UTC), per_page=per_page)
+        return self._list.advice(wall_range(start, end, UTC), per_page=per_page, patient=True)
 
     def _is_law_elsewhere(self, when: datetime, offset: timedelta) -> bool:
         """Tell whether another zone database has the offset that was found for the setting."""
@@ -363,6 +373,11 @@ class TimezoneCheck:
                 self._zone.key,
             )
         return outdated
+
+    def _is_changed(self, start: datetime, end: datetime) -> bool:
+        """Whether the setting's clock is changed within some minutes, or an hour repeats."""
+        twice = repeated(start, self._zone) or repeated(end, self._zone)
+        return bool(twice) or self._offset(start) != self._offset(end)
 
     def _offset(self, instant: datetime) -> timedelta:
         return instant.astimezone(self._zone).utcoffset() or timedelta()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PLENTY = Limits(list=10_000, create=10_000, poll=10_000)
 MINUTE = 60.0
+FIRST_INSTANT = datetime.min.replace(tzinfo=timezone.utc)
 NOT_NOW = {409, 423, 425, 429}  # statuses of a POST that made no job
 WIDEST_ZONE_GAP = timedelta(hours=26)
 STOPPED = {130, 143}
@@ -114,7 +115,9 @@ def claims_only_what_it_wrote(
 
     A run that exits 0 has written its whole range, however far its bookmark dares to go.
     """
-    reached = _since(run) if bookmark_of(run.given) else _start(run) - WIDEST_ZONE_GAP
+    reached = _since(run)
+    if not bookmark_of(run.given):  # a first run begins earlier
+        reached = max(reached, FIRST_INSTANT + WIDEST_ZONE_GAP) - WIDEST_ZONE_GAP
     written: set[int] = set()
     for line in run.lines:
         if line["type"] == "RECORD":

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_cometly.exports.download import SpoolFile
-    from tap_cometly.runtime.tasks import TaskRunner
 
 FAILED = ("failed", None)
 DEFAULTS = {
@@ -60,10 +59,6 @@ class Pages(CursorPaginator):
             msg = "the range is too long"
             raise TooLongError(msg)
         return self._page()
-
-    @override
-    def ask_ahead(self, tasks: TaskRunner, window: Window, page: Page) -> None:
-        """Nothing takes time here."""
 
     @override
     def pages(
