@@ -34,9 +34,11 @@ TARGET = 250_000
 GOALS = {MILLION: 2.05, 10 * MILLION: 1.25, 100 * MILLION: 1.05}
 
 sizes = pytest.mark.parametrize(
-    "contacts",
-    [MILLION, 10 * MILLION, pytest.param(100 * MILLION, marks=pytest.mark.slow)],
-    ids=lambda contacts: f"{contacts // MILLION}M",
+    ("contacts", "dated"),
+    [
+        *product((MILLION, 10 * MILLION), (False, True)),
+        pytest.param(100 * MILLION, False, marks=pytest.mark.slow),
+    ],
 )
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 
@@ -58,7 +60,6 @@ def is_read_without_a_false_alarm(outcome: Outcome, contacts: int) -> None:
 
 @sizes
 @shapes
-@pytest.mark.parametrize("dated", [False, True], ids=["undated", "dated"])
 def test_a_sync_takes_hardly_longer_than_one_that_knows_everything(
     contacts: int, shape: Shape, *, dated: bool
 ) -> None:
