@@ -532,7 +532,9 @@ def test_an_api_that_refuses_ranges_ending_in_the_future_is_read(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("reading", ["first", "second"])
-@pytest.mark.parametrize("refuses", [frozenset(), frozenset({"list", "create"})], ids=str)
+@pytest.mark.parametrize(
+    "refuses", [frozenset(), frozenset({"list", "create"})], ids=["future served", "future refused"]
+)
 def test_runs_within_an_hour_that_occurs_twice_accuse_nobody(
     cometly: StartCometly, kind: Kind, reading: Any, refuses: frozenset[str]
 ) -> None:
