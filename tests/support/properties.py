@@ -113,7 +113,8 @@ def claims_only_what_it_wrote(
 
     A run that exits 0 has written its whole range, however far its bookmark dares to go.
     """
-    reached = _since(run) if bookmark_of(run.given) else _start(run) - WIDEST_ZONE_GAP
+    before = bookmark_of(run.given)
+    reached = instant(before) if before else _start(run) - WIDEST_ZONE_GAP
     written: set[int] = set()
     for line in run.lines:
         if line["type"] == "RECORD":
