@@ -203,7 +203,7 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
 ).to_dict()
 
 
-_EARLIEST = datetime(1000, 1, 1, tzinfo=timezone.utc)  # leaves room to look around in every zone
+_EARLIEST = datetime(1000, 1, 3, tzinfo=timezone.utc)  # leaves room to look around in every zone
 _RESEMBLING = 0.8  # of 1, as `difflib` has it
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u201e\xab\xbb"
 _LIKE_A_DATE = re.compile(
@@ -470,6 +470,25 @@ def settings_from_environment(schema: Mapping[str, t.Any], prefix: str) -> dict[
     return {
         name: _read(text, properties[name].get("type", ())) for name, text in texts.items() if text
     }
+
+
+def tidy(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
+    """Take out what counts as unset, and read numbers that came as text.
+
+    Meltano passes on a variable of its environment as text where its definition of the setting has
+    another kind, and an empty variable as an empty text.
+
+    Args:
+        config: The configuration as it came; it is changed.
+        schema: The settings' JSON schema.
+    """
+    for name, value in list(config.items()):
+        setting = schema["properties"].get(name, {"type": "string"})
+        optional = "default" not in setting and name not in schema.get("required", ())
+        if value is None or (value == "" and optional):
+            del config[name]
+        elif isinstance(value, str):
+            config[name] = _read(value, setting.get("type", ()))
 
 
 def _read(text: str, kinds: str | list[str]) -> t.Any:

@@ -14,6 +14,7 @@ The classes as a tree; a line names what it stands for::
     ├── FileError               an export file could not be had whole
     ├── ExportError             export jobs failed, took too long, or deliver incomplete files
     │   └── WindowNotExportedError  for one window only
+    │       └── IncompleteExportError  whose files lack contacts
     └── ApiError                an answer of the API that ends the run
         ├── AccessError         401
         │   └── ForbiddenError  403
@@ -23,9 +24,12 @@ The classes as a tree; a line names what it stands for::
         ├── RateLimitError      429 for too long
         ├── ExportBusyError     another export is in progress; asked again later
         ├── UnavailableError    no usable answer for minutes
+        │   └── TooSlowError    no answer in time, where much was asked for
+        ├── UnreachableError    no connection at all, since the run began
         └── AnswerLostError     a request that must not be repeated, without an answer
 
     Exception                   caught within the tap; no user sees these
+    ├── TooLongError            a window that the list refuses for its length; it is cut
     ├── GarbledError            an answer that cannot be read; the client asks again
     ├── NoContactError          a value that is no contact; becomes a RecordError
     ├── BadFileError            a broken export file; it is downloaded again
@@ -137,6 +141,14 @@ class UnavailableError(ApiError):
     """The API could not be reached, or only answered with errors, until the tap gave up."""
 
 
+class TooSlowError(UnavailableError):
+    """A gateway, or the tap, did not wait for the answer: perhaps too much was asked for."""
+
+
+class UnreachableError(ApiError):
+    """No connection could be made since the run began: more likely a mistake than an outage."""
+
+
 class AnswerLostError(ApiError):
     """A request that must not simply be repeated went out, and no usable answer came back."""
 
@@ -181,6 +193,14 @@ class WindowNotExportedError(ExportError):
         """Add the window to what happened and what to do."""
         super().__init__(what, advice)
         self.window = window
+
+
+class TooLongError(Exception):
+    """The list serves shorter windows than the one that was asked for; the message says how."""
+
+
+class IncompleteExportError(WindowNotExportedError):
+    """The files of one window lack contacts."""
 
 
 class GarbledError(Exception):

@@ -143,13 +143,14 @@ class Bookmark:
         """
         if self.instant is None:
             self._stored[_START] = utc_text(start)
+        if self.instant is None or end >= self.instant:  # all up to it was read under this zone
+            self._stored[_TIMEZONE] = timezone
         if self.instant is None or end > self.instant:
             self.instant = end
             self._stored[_CLOCK_SEEN] = clock_was_seen
         self._stored["replication_key"] = REPLICATION_KEY
         self._stored[_VALUE] = utc_text(self.instant)
         self._stored[_COLUMNS] = list(columns)
-        self._stored[_TIMEZONE] = timezone
 
 
 def _instant(stored: Mapping[str, t.Any]) -> datetime | None:

@@ -283,13 +283,15 @@ class ContactsStream(Stream):
             catalog: As passed in.
 
         Raises:
-            CatalogError: It names another key or replication key, or no stream of this tap.
+            CatalogError: It names another key or replication key, or no stream of this tap, or it
+                leaves open whether the stream is selected.
         """
         entry = catalog.get_stream(self.name)
         if entry is None:
             msg = f"The catalog has no stream {self.name!r}"
             raise CatalogError(msg, "Correct it, or pass what `tap-cometly --discover` prints.")
         complete(entry)
+        _check_selection(entry)
         _warn_of_missing_columns(entry, [field.name for field in self.fields])
         super().apply_catalog(catalog)
 
@@ -357,6 +359,22 @@ def complete(entry: CatalogEntry) -> None:
         raise CatalogError(msg, "Set it to INCREMENTAL or FULL_TABLE.")
     for name in (KEY, REPLICATION_KEY):
         entry.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
+
+
+def _check_selection(entry: CatalogEntry) -> None:
+    """Tell a stream that is deselected on purpose from one that is so by mistake.
+
+    Raises:
+        CatalogError: It does not say, as in the old style, whose `selected` is no metadata.
+    """
+    if entry.metadata.resolve_selection()[()]:
+        return
+    if entry.metadata.root.selected is None:
+        msg = f"The catalog does not say in its metadata that the stream {entry.tap_stream_id!r} "
+        msg += "is selected, so nothing would be read"
+        add = '{"breadcrumb": [], "metadata": {"selected": true}}'
+        raise CatalogError(msg, f"Add {add} to the stream's `metadata`, or false if it is meant.")
+    logger.warning("The catalog deselects the stream %r: nothing is read", entry.tap_stream_id)
 
 
 def _warn_of_missing_columns(entry: CatalogEntry, asked: Iterable[str]) -> None:

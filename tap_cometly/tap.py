@@ -35,6 +35,7 @@ from tap_cometly.config import (
     misspelt,
     read_config_file,
     settings_from_environment,
+    tidy,
 )
 from tap_cometly.contacts.schema import KEY, REPLICATION_KEY
 from tap_cometly.exceptions import (
@@ -166,9 +167,8 @@ class TapCometly(Tap):
         Raises:
             SettingsError: One is wrong. Not for discovery, which needs none.
         """
-        for name in [name for name, value in self._config.items() if value is None]:
-            del self._config[name]
         self.append_builtin_config(self.config_jsonschema)
+        tidy(self._config, self.config_jsonschema)
         try:
             errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config))
         except Exception as error:  # noqa: BLE001, the SDK's schema of `__else__` is no schema

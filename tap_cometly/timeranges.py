@@ -194,12 +194,14 @@ class Window:
         end: Its last second, which is also the next window's first one.
         expected: How many contacts it is thought to hold; None where nobody knows.
         counted: How many one page of the list has shown it to hold; None where none has shown all.
+        guessed: Whether `expected` is a mere guess, so that another number is no surprise.
     """
 
     start: datetime
     end: datetime
     expected: int | None = field(default=None, compare=False)
     counted: int | None = field(default=None, compare=False)
+    guessed: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         """Name it by its ends, as bookmarks are written."""
@@ -210,16 +212,31 @@ class Window:
         """Its length."""
         return (self.end - self.start) // timedelta(seconds=1)
 
-    @property
-    def can_halve(self) -> bool:
-        """Whether it is longer than a second."""
-        return self.seconds > 1
+    def halves(self, zone: tzinfo = timezone.utc) -> tuple[Window, ...]:
+        """Give the older and the newer half; they share their boundary second.
 
-    def halves(self) -> tuple[Window, Window]:
-        """The older and the newer half; they share their boundary second."""
-        middle = self.start + timedelta(seconds=self.seconds // 2)
+        A boundary in an hour that occurs twice moves out of it, for otherwise each half would hold
+        all of that hour.
+
+        Args:
+            zone: The Space's zone.
+
+        Returns:
+            The halves; nothing when there is no second to cut the window at.
+        """
+        earlier = later = self.start + timedelta(seconds=self.seconds // 2)
+        while back := repeated(earlier, zone):
+            earlier -= back
+        while on := repeated(later, zone):
+            later += on
         each = None if self.expected is None else ceil(self.expected / 2)
-        return Window(self.start, middle, each), Window(middle, self.end, each)
+        for boundary in (earlier, later):
+            if self.start < boundary < self.end:
+                return (
+                    Window(self.start, boundary, each, guessed=True),
+                    Window(boundary, self.end, each, guessed=True),
+                )
+        return ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -34,24 +35,36 @@ EXPORTS: dict[str, Any] = {
 }
 
 
+CONFIGS = {
+    (contacts, way): dict(config)
+    for contacts in (20, 3_000)  # a sample stops before the end of the latter
+    for way, config in (("paged", PAGES), ("exported", EXPORTS))
+}
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _sandbox() -> Iterator[None]:
-    with Sandbox(dated(limits=PLENTY, queued_seconds=0.0)) as sandbox:
-        sandbox.space.fill(20, FIRST, NOW - timedelta(days=1))
-        everything = {number: "3.5" if number in range(16, 26) else None for number in range(1, 31)}
-        sandbox.space.add(
-            created_at=NOW - timedelta(hours=1),
-            email="ada@example.com",
-            phone="+1 555 0100",
-            location="Lima",
-            name="Ada",
-            emails=["ada@example.com", "lovelace@example.com"],
-            comet_tokens=["t1"],
-            profile_fields={**everything, 1: "text", 26: "2024-02-29"},
-        )
-        for config in (PAGES, EXPORTS):
-            config["api_url"] = sandbox.api_url
+def _sandboxes() -> Iterator[None]:
+    with ExitStack() as started:
+        for (contacts, _), config in CONFIGS.items():
+            config["api_url"] = started.enter_context(_sandbox(contacts)).api_url
         yield
+
+
+def _sandbox(contacts: int) -> Sandbox:
+    sandbox = Sandbox(dated(limits=PLENTY, queued_seconds=0.0))
+    sandbox.space.fill(contacts, FIRST, NOW - timedelta(days=1))
+    everything = {number: "3.5" if number in range(16, 26) else None for number in range(1, 31)}
+    sandbox.space.add(
+        created_at=NOW - timedelta(hours=1),
+        email="ada@example.com",
+        phone="+1 555 0100",
+        location="Lima",
+        name="Ada",
+        emails=["ada@example.com", "lovelace@example.com"],
+        comet_tokens=["t1"],
+        profile_fields={**everything, 1: "text", 26: "2024-02-29"},
+    )
+    return sandbox
 
 
 class GuestTap(TapCometly):
@@ -62,5 +75,11 @@ class GuestTap(TapCometly):
         pass
 
 
-TestPages = get_tap_test_class(GuestTap, config=PAGES, parse_env_config=False)
-TestExports = get_tap_test_class(GuestTap, config=EXPORTS, parse_env_config=False)
+def _tests_of(contacts: int, way: str) -> type:
+    return get_tap_test_class(GuestTap, config=CONFIGS[contacts, way], parse_env_config=False)
+
+
+TestPagesOfFew = _tests_of(20, "paged")
+TestExportsOfFew = _tests_of(20, "exported")
+TestPagesOfMany = _tests_of(3_000, "paged")
+TestExportsOfMany = _tests_of(3_000, "exported")

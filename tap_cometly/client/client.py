@@ -28,7 +28,7 @@ from tap_cometly.client.responses import (
 )
 from tap_cometly.client.retry import LONGEST_OUTAGE, Outage, RetryPolicy, acquire, wait_told
 from tap_cometly.contacts.schema import REFUSED
-from tap_cometly.exceptions import ClockError, GarbledError
+from tap_cometly.exceptions import ClockError, GarbledError, TooSlowError, UnavailableError
 from tap_cometly.runtime import metrics
 from tap_cometly.runtime.progress import RequestStats
 from tap_cometly.timeranges import Window, wall_range
@@ -50,13 +50,16 @@ DOCUMENTED_LIMITS: dict[Endpoint, int] = {"list": 15, "create": 5, "poll": 30}
 _SLOWEST_ANSWER = 5  # times the request timeout, from the first byte to the last
 _SERVED = {200, 201, 202}
 _MAY_HAVE_WORKED = {500, 502, 503, 504, 520, 521, 522, 523, 524, 529}  # of a request to create
+_TOO_SLOW = {408, 504, 524}  # as gateways say it
+_NOT_IN_TIME = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
 _TRANSIENT = {408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
 _CLOCKS_AT_ODDS = timedelta(days=1)
+_LONG = 26 * 3600  # seconds of a window that may be too long for a list
 _ADVICE_SECONDS = 20.0  # of failures that a call is worth whose answer only advises
 _ADVICE_WAIT = 65.0  # seconds that it may wait for the rate limit
-_OUT_OF_REACH = 30.0  # seconds of failures before the first answer of a run
+_SILENCE = 60.0  # seconds in which no such call is made after one was not answered
 
 _T = t.TypeVar("_T")
 
@@ -77,6 +80,7 @@ class _Call(t.Generic[_T]):
     repeatable: bool = True
     acquired: bool = False
     advisory: bool = False
+    impatient: bool = False  # for a window that is longer than any that has been served
 
 
 class _Answer(t.NamedTuple):
@@ -138,6 +142,8 @@ class CometlyClient:
         self._clock_ahead: timedelta | None = None  # of the API's; None before its first answer
         self._warned_of_clock = False
         self._outage = Outage()
+        self._silent_until = -math.inf
+        self._longest_served = _LONG
         self._one_reader = threading.Lock()
         self._session = requests.Session()
         self._session.auth = _Bearer(settings.api_key)
@@ -214,12 +220,27 @@ class CometlyClient:
             What `decode` made of the answer.
 
         Raises:
-            UnavailableError: The list did not answer in time.
+            TooSlowError: The list took too long for a window longer than any it has served.
+            UnavailableError: The list did not answer in time, or not to other calls that advise.
+            UnreachableError: Nothing has answered since the run began.
             ApiError: One of its other kinds, by status.
         """
         wall = self._wall(window)
         asked = {"start_date": wall.start, "end_date": wall.end, **query}
-        return self._ask(_Call("list", "GET", "/contacts", decode, query=asked, advisory=advisory))
+        seconds = window.seconds if isinstance(window, Window) and "cursor" not in query else 0
+        call = _Call(
+            "list",
+            "GET",
+            "/contacts",
+            decode,
+            query=asked,
+            advisory=advisory,
+            impatient=seconds > self._longest_served,
+        )
+        page = self._advised(call) if advisory else self._ask(call)
+        self._silent_until = -math.inf
+        self._longest_served = max(self._longest_served, seconds)
+        return page
 
     def create_export(self, window: Window, *, options: Mapping[str, int]) -> int:
         """Create an export job; the caller has acquired the right to make the request.
@@ -266,6 +287,19 @@ class CometlyClient:
             return wall_range(window.start, window.end, self._settings.zone)
         return window
 
+    def _advised(self, call: _Call[_T]) -> _T:
+        """Make a call that the run can go on without; after one without an answer, not at once."""
+        if self._clock.monotonic() < self._silent_until:
+            msg = f"The {call.endpoint} did not answer a moment ago"
+            raise UnavailableError(msg, "Run again later; the bookmark is kept.")
+        try:
+            return self._ask(call)
+        except TooSlowError:
+            raise
+        except UnavailableError:
+            self._silent_until = self._clock.monotonic() + _SILENCE
+            raise
+
     def _ask(self, call: _Call[_T]) -> _T:
         """Make a call, and make it again after what may pass: a 429, a failure, a broken answer."""
         give_up_after = _ADVICE_SECONDS if call.advisory else LONGEST_OUTAGE
@@ -286,8 +320,10 @@ class CometlyClient:
                 problem = describe_failure(failure)
                 if not call.repeatable and not never_sent(failure):
                     raise answer_lost(problem) from None
-                out_of_reach = self._clock_ahead is None and never_sent(failure)
-                retry.failed(problem, at_most=_OUT_OF_REACH if out_of_reach else LONGEST_OUTAGE)
+                if call.impatient and isinstance(failure, _NOT_IN_TIME):
+                    raise _too_slow(problem) from None
+                never_reached = self._clock_ahead is None and never_sent(failure)
+                retry.failed(problem, never_reached=never_reached)
                 continue
             except GarbledError as reason:
                 if not call.repeatable:
@@ -312,6 +348,8 @@ class CometlyClient:
             raise answer_lost(_status(status))
         if status not in _TRANSIENT:
             raise error_for_status(call.method, call.path, status, content, key)
+        if call.impatient and status in _TOO_SLOW:
+            raise _too_slow(_status(status))
         retry.failed(_status(status))
 
     def _exchange(self, call: _Call[_T]) -> _Answer:
@@ -374,6 +412,11 @@ def _reading(decoder: msgspec.json.Decoder[_T]) -> Callable[[bytes], _T]:
             raise GarbledError(msg) from None
 
     return read
+
+
+def _too_slow(reason: str) -> TooSlowError:
+    msg = f"The list of contacts did not answer in time ({reason})"
+    return TooSlowError(msg, "Run again later; the bookmark is kept.")
 
 
 def _status(status: int) -> str:

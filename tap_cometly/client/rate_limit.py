@@ -18,7 +18,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.runtime.clock import Clock
 
 MINUTE = 60.0  # seconds
-_ASK_AGAIN = 5.0  # seconds after which one request finds out whether other clients left room
+_ASK_AGAIN = 5.0  # seconds after which one request finds out what an earlier run has left
 _LONGEST_NUMBER = 9  # digits of a header; anything longer is nonsense
 
 
@@ -48,6 +48,7 @@ class RateLimiter:
         self._answered: deque[float] = deque()
         self._left_to_all: int | None = None
         self._left_until = 0.0
+        self._ask_again = _ASK_AGAIN
         self._blocked_until = 0.0
         self.requests = 0
         self.waited = 0.0
@@ -123,7 +124,8 @@ class RateLimiter:
                 self._left_to_all = left
                 self._left_until = self._answered[0] + self._minute
                 if not left:
-                    self._left_until = min(self._left_until, now + _ASK_AGAIN)
+                    self._left_until = min(self._left_until, now + self._ask_again)
+                    self._ask_again *= 2
             elif self._left_to_all:
                 self._left_to_all -= 1
 
@@ -137,6 +139,7 @@ class RateLimiter:
         """Give the slots that are free by our own count, and by what the server said last."""
         while self._answered and self._answered[0] + self._minute <= now:
             self._answered.popleft()
+            self._ask_again = self._minute  # by now an earlier run's requests do not count any more
         if self._left_to_all is not None and now >= self._left_until:
             # Nobody tells when other clients' requests expire. One request finds out: it is
             # answered, or a 429 tells how long to wait.
@@ -153,8 +156,8 @@ class RateLimiter:
             return self._blocked_until - now
         if min(mine, all_of_us) > 0:
             return 0.0
-        if mine > 0 and self._in_flight:
-            return math.inf  # the server may already have counted what is in flight
+        if mine > 0:  # the server may already have counted what is in flight
+            return math.inf if self._in_flight else self._left_until - now
         return self._answered[0] + self._minute - now if self._answered else math.inf
 
 

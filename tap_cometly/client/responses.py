@@ -19,6 +19,7 @@ from tap_cometly.exceptions import (
     ForbiddenError,
     NotFoundError,
     RejectedError,
+    machine_error,
     tls_error,
 )
 
@@ -129,6 +130,8 @@ def error_for_status(method: str, path: str, status: int, content: bytes, secret
             return ForbiddenError(what, advice)
         case 404 if "/exports/" in path:
             return NotFoundError(what, "The export is gone; run again.")
+        case _ if 300 <= status < 400:  # noqa: PLR2004, it could lead anywhere
+            what = f"Cometly's API answered {method} {path} with a redirect (status {status})"
         case 407:
             return proxy_password_error()
         case 422:
@@ -161,15 +164,18 @@ def describe_failure(failure: Exception, *, service: str = "Cometly's API") -> s
 
     Raises:
         ApiError: Trying again would not help: it is about TLS, the proxy, or a setting.
+        MachineError: The machine refuses what the request needs.
     """
     if isinstance(failure, requests.exceptions.SSLError) or "SSL" in type(failure).__name__:
         unverified = tls_error(service)
         raise unverified from None
+    if (refused := machine_error(failure)) is not None:
+        raise refused from None
     if "CA certificate bundle" in str(failure):
         msg = "The file of certificates that the environment names cannot be read"
         raise ApiError(msg, "Correct or unset REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE).") from None
     if isinstance(failure, requests.exceptions.ProxyError):
-        if "407" in str(failure):
+        if "Tunnel connection failed: 407" in str(failure):  # a URL may hold the number, too
             raise proxy_password_error() from None
         return "the proxy could not be used"
     if isinstance(failure, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
@@ -217,6 +223,6 @@ def scrub(text: str, secret: str) -> str:
     text = " ".join(text.replace(secret, "***").split())
     text = re.sub(r"[^\s@<>\"']+@[^\s@<>\"']+", "***", text)
     text = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
-    text = re.sub(r"\+\d[\d ().-]{6,}", "***", text)
+    text = re.sub(r"\+\d[\d ().-]{5,}\d", "***", text)
     text = re.sub(r"[A-Za-z0-9+/=_-]{25,}", "***", text)
     return "".join(c if c.isprintable() else "?" for c in text)[:200]

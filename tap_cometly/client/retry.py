@@ -11,7 +11,12 @@ from email.utils import parsedate_to_datetime
 
 import backoff
 
-from tap_cometly.exceptions import ApiError, RateLimitError, UnavailableError
+from tap_cometly.exceptions import (
+    ApiError,
+    RateLimitError,
+    UnavailableError,
+    UnreachableError,
+)
 from tap_cometly.timeranges import utc_text
 
 if t.TYPE_CHECKING:
@@ -21,6 +26,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LONGEST_OUTAGE = 300.0  # seconds of failures in a row
+LONGEST_UNREACHED = 30.0  # seconds without a connection, before the first answer of a run
 LONGEST_LIMIT_WAIT = 900.0  # seconds of being told to wait in a row
 GARBLED_TRIES = 6
 LONGEST_PAUSE = 30.0  # seconds; also the longest silence in the log
@@ -83,27 +89,31 @@ class RetryPolicy:
         self._waited_for_limit = 0.0
         self._garbled = 0
 
-    def failed(self, reason: str, *, at_most: float = LONGEST_OUTAGE) -> None:
+    def failed(self, reason: str, *, never_reached: bool = False) -> None:
         """Pause after a failure that may pass.
 
         Args:
             reason: What failed, in words.
-            at_most: Seconds of such failures in a row that are worth waiting for.
+            never_reached: Whether no connection could be made since the run began.
 
         Raises:
             UnavailableError: The request has been failing for too long.
+            UnreachableError: No connection could be made for half a minute.
         """
         now = self._clock.monotonic()
         if self._failing_since is None:
             began = self._outage.began(now)
             self._failing_since = began if self._give_up_after == LONGEST_OUTAGE else now
         self._outage.began(now)
-        longest = min(self._give_up_after, at_most)
-        if now - self._failing_since >= longest:
-            lasted = _minutes(longest)
-            msg = f"{self._service} has not answered usably for {lasted}: {reason}"
+        longest = LONGEST_UNREACHED if never_reached else self._give_up_after
+        left = longest - (now - self._failing_since)
+        if left <= 0:
+            if never_reached:
+                msg = f"{self._service} cannot be reached: {reason} for {_minutes(longest)}"
+                raise UnreachableError(msg, "Check `api_url` and the network, and run again.")
+            msg = f"{self._service} has not answered usably for {_minutes(longest)}: {reason}"
             raise UnavailableError(msg, "Run again later; the bookmark is kept.")
-        pause = backoff.full_jitter(next(self._waits))
+        pause = min(backoff.full_jitter(next(self._waits)), left)
         logger.warning("%s: %s; trying again in %.1f s", self._service, reason, pause)
         self._clock.sleep(pause)
 
@@ -112,10 +122,13 @@ class RetryPolicy:
 
         Raises:
             ApiError: It happened too often.
+            UnavailableError: Likewise, and the request only advises.
         """
         self._garbled += 1
         if self._garbled >= GARBLED_TRIES:
             msg = f"{self._service} gave {GARBLED_TRIES} unreadable answers in a row: {reason}"
+            if self._give_up_after < LONGEST_OUTAGE:
+                raise UnavailableError(msg, "Run again later; the bookmark is kept.")
             raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
         self.failed(reason)
 
@@ -124,13 +137,14 @@ class RetryPolicy:
 
         Raises:
             RateLimitError: The wait is too long, or all waits in a row have been.
-            UnavailableError: The request only advises, and need not be answered.
+            UnavailableError: The request only advises, and is not worth the wait.
         """
         seconds = wait_told(retry_after, self._clock.now())
         if self._give_up_after < LONGEST_OUTAGE:
             limiter.pause_for(min(seconds, LONGEST_LIMIT_WAIT))
-            msg = f"{self._service} is over its limit (429)"
-            raise UnavailableError(msg, "Run again later; the bookmark is kept.")
+            if seconds <= LONGEST_LIMIT_WAIT:
+                msg = f"{self._service} is over its limit (429)"
+                raise UnavailableError(msg, "Run again later; the bookmark is kept.")
         if seconds > LONGEST_LIMIT_WAIT:
             until = "for ever"
             if seconds < timedelta(days=365).total_seconds():

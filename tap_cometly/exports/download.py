@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
@@ -47,7 +48,8 @@ class SpoolFile:
 
     def close(self) -> None:
         """Let go of the disk space."""
-        self.file.close()
+        with contextlib.suppress(OSError):  # what could not be written need not be
+            self.file.close()
 
 
 class _NoAuth(requests.auth.AuthBase):
@@ -99,15 +101,16 @@ class Downloader:
         """
         _check(url)
         file = t.cast("t.BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115, outlives this call
+        spool = SpoolFile(file, lines=0, size=0)
         try:
-            size = self._download(url, file)
-            return SpoolFile(file, verify(file), size)
-        except OSError as error:
-            file.close()
-            raise _disk_full(error) from None
-        except BaseException:
-            file.close()
+            spool.size = self._download(url, file)
+            spool.lines = verify(file)
+        except BaseException as error:
+            spool.close()
+            if isinstance(error, OSError):
+                raise _disk_full(error) from None
             raise
+        return spool
 
     def _download(self, url: str, file: t.BinaryIO) -> int:
         with self._open(url) as response:

@@ -46,9 +46,11 @@ class ExportJob:
         failure: Why the last job failed.
         first_asked_at: When the first export of this window was asked for.
         keeps_its_window: Whether a reader has begun to read this very window: it is not halved.
+        incomplete: Whether one of its files was not believed, for it lacked contacts.
         spool: The file, once it is here.
-        sample: Ids that the list showed for this window before the job was created; None where the
-            list was not asked or did not answer.
+        sample_asked: Whether the list was asked for some ids of this window.
+        sample: Those that it showed before the job was created; None where it was not asked or did
+            not answer.
     """
 
     window: Window
@@ -69,7 +71,9 @@ class ExportJob:
     failure: str = ""
     first_asked_at: float | None = None
     keeps_its_window: bool = False
+    incomplete: bool = False
     spool: SpoolFile | None = None
+    sample_asked: bool = False
     sample: frozenset[int] | None = field(default=None, repr=False)
 
     @property
@@ -144,6 +148,7 @@ class ExportJob:
         """Note that the window needs another job."""
         self.close()
         self.status = JobStatus.TO_CREATE
+        self.sample_asked = self.sample is not None
         self.due_at = due_at
 
     def failed(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from datetime import timezone
 from functools import partial
 
 from tap_cometly.client.client import ExportStatus
@@ -20,6 +21,7 @@ from tap_cometly.exceptions import (
     ExportBusyError,
     ExportError,
     FileGoneError,
+    IncompleteExportError,
     RateLimitError,
     RejectedError,
     UnavailableError,
@@ -32,6 +34,7 @@ from tap_cometly.runtime import metrics
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import tzinfo
 
     from tap_cometly.exports.download import SpoolFile
     from tap_cometly.exports.repository import Repository
@@ -46,17 +49,18 @@ BAD_FILES = 3  # downloads of one job's file
 REFUSED_URLS = 3  # fresh URLs for one job's file
 FAILED_IN_A_ROW = 3  # jobs, until exports are given up for this run
 POLLS_WITHOUT_URL = 8  # of a job that says it is completed
+LIST_CALLS_LEFT = 8  # of the minute, for the list to be idle: probes come before checks
 
 _POLL_INTERVAL = 5.0  # seconds; measured: learned intervals save 3 s of a million contacts
 _FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
 _OTHERS_INTERVAL = 10.0  # seconds between the polls of a job that is not the oldest
 _OLDEST_SHARE = 0.4  # of the poll limit, when several jobs run: the oldest is waited for
 _ASK_AGAIN = 5.0  # seconds before a job is created again whose creation may have been lost
-_SAMPLE_CALLS = 2  # of the list
 _ADVANCE_EVERY = 0.05  # seconds, while a window is read; its blocks come by the thousand
 _IDLE = 30.0  # seconds to wait for an outcome when there is nothing to start
 _MOMENT = 0.01  # seconds to wait at least, lest rounding keep the machine busy
 
+_ADVICE = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
 _RUNNING = {"queued", "processing"}  # as the API words it
 
 
@@ -67,11 +71,13 @@ class ExportLimits(t.NamedTuple):
         parallel: Exports at once.
         timeout: Seconds that a job may take.
         threshold: Contacts; a window that holds no more is not worth an export of its own.
+        zone: The Space's: no window is cut in an hour that occurs twice there.
     """
 
     parallel: int
     timeout: float
     threshold: int
+    zone: tzinfo = timezone.utc
 
 
 class ExportOrchestrator:
@@ -103,6 +109,7 @@ class ExportOrchestrator:
         self._waits_for_window = False
         self._error: Exception | None = None
         self._failures = 0
+        self._rejected = 0  # files, since one was believed
         self._last_failure = float("-inf")
         self._smallest_refused = float("inf")
         self._warned_of_status = False
@@ -144,8 +151,14 @@ class ExportOrchestrator:
         self._start_what_is_due()
         self._tasks.wait(0.0)
 
+    def work_for(self, seconds: float) -> None:
+        """Go on with the windows that have been begun, while something else is waited for."""
+        self._start_what_is_due()
+        self._wait(min(seconds, self._idle_seconds()))
+
     def finished(self, job: ExportJob) -> None:
         """Note that the oldest window has been read."""
+        self._rejected = 0
         self._remove(job)
         job.close()
 
@@ -170,6 +183,15 @@ class ExportOrchestrator:
             WindowNotExportedError: It has been made once more already, or cannot be had.
             TapError: No export can be read any more.
         """
+        job.incomplete = True
+        self._rejected += 1
+        if self._rejected >= FAILED_IN_A_ROW:
+            self._remove(job)
+            job.close()
+            msg = f"Three files of exports in a row cannot be believed: {reason}"
+            error = ExportError(msg, _ADVICE).within(job.window)
+            self._stop(error)
+            raise error
         self._fail(job, reason, halve=False)
         self._wait_for_file(job)
 
@@ -212,6 +234,8 @@ class ExportOrchestrator:
             return None
         now = self._clock.monotonic()
         for job in self._jobs[: self._limits.parallel]:  # halving may have made more than that
+            if job.status is JobStatus.TO_CREATE and not job.sample_asked:
+                self._sample(job)
             if job.status is JobStatus.TO_CREATE and job.due_at <= now:
                 if self._is_refused_size(job) and self._halve(job):
                     return self._start_what_is_due()
@@ -220,13 +244,17 @@ class ExportOrchestrator:
                 self._poll(job)
         return None
 
+    def _sample(self, job: ExportJob) -> None:
+        """Ask the idle list for ids that the file has to hold, before the job is created."""
+        if self._repository.limiters["list"].available() >= LIST_CALLS_LEFT:
+            job.sample_asked = True
+            sample = partial(self._repository.sample, job.window)
+            self._tasks.start(sample, partial(self._sampled, job))
+
     def _create(self, job: ExportJob) -> None:
         if not self._repository.limiters["create"].try_acquire():
             return
         job.creating(self._clock.monotonic())
-        if job.sample is None and self._repository.limiters["list"].available() >= _SAMPLE_CALLS:
-            sample = partial(self._repository.sample, job.window)
-            self._tasks.start(sample, partial(self._sampled, job))
         self._tasks.start(partial(self._repository.create, job.window), partial(self._created, job))
 
     def _poll(self, job: ExportJob) -> None:
@@ -239,8 +267,8 @@ class ExportOrchestrator:
         """Say when to poll a running job: the oldest soon and often, for it is waited for.
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
-        to wait for the end of a minute whose polls are used up: the oldest has what the others
-        leave, a fixed share at least.
+        to wait for the end of a minute whose polls are used up: after its first polls the oldest
+        has what the others leave, a fixed share at least.
         """
         if job.wants_url:
             return job.due_at
@@ -253,10 +281,10 @@ class ExportOrchestrator:
         interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
         if not self._is_oldest_running(job):
             return job.polled_at + interval
-        left = 1 / evenly - others / interval  # polls a second
         age = job.polled_at - job.created_at
         growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
-        return job.polled_at + max(growing, 1 / left)
+        left = 1 / evenly - others / interval  # polls a second
+        return job.polled_at + max(growing, evenly if age < _POLL_INTERVAL else 1 / left)
 
     def _is_oldest_running(self, job: ExportJob) -> bool:
         running = (j for j in self._jobs if j.status in {JobStatus.RUNNING, JobStatus.POLLING})
@@ -445,9 +473,8 @@ class ExportOrchestrator:
             self._last_failure = now
         if self._failures >= FAILED_IN_A_ROW:
             msg = f"Three exports in a row failed, the last one because {reason}"
-            advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
             job.close()
-            self._stop(ExportError(msg, advice).within(job.window))
+            self._stop(ExportError(msg, _ADVICE).within(job.window))
             return
         logger.warning("Export of %s: %s", job.window, reason)
         if again and job.tries < TRIES:
@@ -467,14 +494,14 @@ class ExportOrchestrator:
 
     def _halve(self, job: ExportJob) -> bool:
         """Put two halves in the window's place, unless they would not be worth an export."""
-        if job.keeps_its_window or not job.window.can_halve:
+        if job.keeps_its_window or job.expected <= self._limits.threshold:
             return False
-        if job.expected <= self._limits.threshold:
+        halves = job.window.halves(self._limits.zone)
+        if not halves:
             return False
         place = self._jobs.index(job)
         job.close()
-        halves = map(ExportJob, job.window.halves())
-        self._jobs = (*self._jobs[:place], *halves, *self._jobs[place + 1 :])
+        self._jobs = (*self._jobs[:place], *map(ExportJob, halves), *self._jobs[place + 1 :])
         return True
 
     def _remove(self, job: ExportJob) -> None:
@@ -482,8 +509,8 @@ class ExportOrchestrator:
 
     def _not_exported(self, job: ExportJob) -> WindowNotExportedError:
         msg = f"No export can read this window: {job.failure}"
-        advice = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
-        error = WindowNotExportedError(msg, advice, job.window)
+        kind = IncompleteExportError if job.incomplete else WindowNotExportedError
+        error = kind(msg, _ADVICE, job.window)
         error.within(job.window)
         return error
 

@@ -7,7 +7,8 @@ import logging
 import typing as t
 from functools import partial
 
-from tap_cometly.exceptions import RecordError, TapError
+from tap_cometly.exceptions import RecordError, TapError, WindowNotExportedError
+from tap_cometly.exports.orchestrator import LIST_CALLS_LEFT
 from tap_cometly.runtime.tasks import Task
 
 if t.TYPE_CHECKING:
@@ -25,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 _NEWCOMERS = 0.1  # of the ids that the list shows: contacts that came after the job was created
 _FEW = 3  # contacts
-_CLEARLY_FEWER = 3  # times fewer contacts than expected
+_FEWER = 0.75  # of the contacts that are expected: so few are worth a question
+_CLEARLY_FEWER = 1 / 3  # of them: so few are not believed without an answer
+_LONGEST_WAIT = 60.0  # seconds for the list's limit
+_TURN = 1.0  # seconds
 
 
 class ExportReader:
@@ -72,6 +76,8 @@ class ExportReader:
         try:
             # What the first block shows may speak against exports altogether.
             first = next(blocks, [])
+        except WindowNotExportedError as error:
+            return job, _failing(error)  # no matter whether its file shows it early or late
         except TapError as error:
             raise error.within(job.window) from None
         return job, itertools.chain([first], blocks)
@@ -111,10 +117,12 @@ class ExportReader:
         Contacts that came, or were merged into others, while the job ran are no reason: an id must
         be missing that the list showed before the job was created and still shows.
         """
-        if not content.is_suspicious:
+        if not content.is_suspicious and not (content.is_unknown and self._list_is_idle):
             return None
-        now = Task(self._tasks, partial(self._repository.sample, job.window)).result()
+        now = self._sample(job.window)
         if now is None:
+            if not content.is_clearly_short:
+                return None
             if rejected_rows == content.rows:
                 logger.warning(
                     "The list of contacts does not answer; the export of %s was made twice, with "
@@ -125,10 +133,27 @@ class ExportReader:
                 return None
             return "its file holds fewer contacts than expected, and the list does not answer"
         if content.sample is None:
-            missing = now - self._ids(_spool_of(job))
-            few = max(_FEW, _NEWCOMERS * len(now)) if content.rows else 0
-            return _INCOMPLETE if len(missing) > few else None
+            lacks = _lacks(self._ids(_spool_of(job)), now)
+            return _INCOMPLETE if lacks else None
         return _INCOMPLETE if content.missing & now else None
+
+    def _sample(self, window: Window) -> frozenset[int] | None:
+        """Ask the list for some ids of a window, once its limit has room for that.
+
+        Other windows' exports go on meanwhile.
+        """
+        turns = int(_LONGEST_WAIT / _TURN)
+        while turns and not self._list_is_idle:
+            turns -= 1
+            self._orchestrator.work_for(_TURN)
+        asked = Task(self._tasks, partial(self._repository.sample, window))
+        while not asked.is_done:
+            self._orchestrator.work_for(_TURN)
+        return asked.result()
+
+    @property
+    def _list_is_idle(self) -> bool:
+        return self._repository.limiters["list"].available() >= LIST_CALLS_LEFT
 
     def _ids(self, spool: SpoolFile) -> frozenset[int]:
         blocks = self._repository.contacts(spool)
@@ -136,6 +161,18 @@ class ExportReader:
 
 
 _INCOMPLETE = "its file lacks contacts that the list shows"
+
+
+def _lacks(file: frozenset[int], shown: frozenset[int]) -> bool:
+    """Whether a file lacks more of what the list shows now than may have come since it was made.
+
+    Who came since has a higher id than all in the file.
+    """
+    missing = shown - file
+    if not file:
+        return bool(missing)
+    old = [contact_id for contact_id in missing if contact_id < max(file)]
+    return len(old) > _FEW or len(missing) > max(_FEW, _NEWCOMERS * len(shown))
 
 
 class FileContent:
@@ -173,10 +210,28 @@ class FileContent:
         """Whether something seems to be missing."""
         if self.sample is not None:
             return bool(self.missing)
-        if not self.rows:
-            return True
-        expected = self._window.counted or (self._window.expected or 0) // _CLEARLY_FEWER
-        return self.rows < expected
+        return self._is_short(_FEWER)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether there is nothing to compare it with."""
+        return self.sample is None and (self._window.guessed or self._window.expected is None)
+
+    @property
+    def is_clearly_short(self) -> bool:
+        """Whether so much seems to be missing that it takes the list's word to believe it."""
+        return bool(self.missing) or self._is_short(_CLEARLY_FEWER)
+
+    def _is_short(self, share: float) -> bool:
+        window = self._window
+        expected = 0.0 if window.guessed else (window.expected or 0) * share
+        return not self.rows or self.rows < (window.counted or expected)
+
+
+def _failing(error: Exception) -> Iterator[list[Contact]]:
+    """Give nothing, and say why when it is asked for."""
+    yield from ()  # nothing goes wrong before it is asked for
+    raise error
 
 
 def _spool_of(job: ExportJob) -> SpoolFile:

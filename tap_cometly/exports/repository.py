@@ -19,7 +19,9 @@ if t.TYPE_CHECKING:
     from tap_cometly.timeranges import Window
 
 _SAMPLE = 100  # ids at each end of a window
-_OLDEST_PART = 64  # of a window: so many times shorter is the stretch of its oldest contacts
+_ENOUGH = 10  # ids to tell whether one end is missing
+_WHOLE = 5000  # ids of a window that one page of the list has shown whole
+_OLDEST_PARTS = 64, 8, 2  # of a window: so many times shorter is the stretch of its oldest contacts
 
 
 class Repository(t.Protocol):
@@ -89,15 +91,21 @@ class ExportRepository:
         """Ask the list for the newest ids of a window, and for some of its oldest.
 
         Returns:
-            The ids; None when the list does not answer. Empty only where the window is.
+            The ids, all of them where one page of the list has shown them before; None when the
+            list does not answer. Empty only where the window is.
         """
-        newest = self._advise(window, per_page=_SAMPLE)
+        newest = self._advise(window, per_page=_SAMPLE if window.counted is None else _WHOLE)
         if newest is None:
             return None
         ids = frozenset(contact.id for contact in newest.contacts)
         if newest.next_cursor is None:
             return ids
-        seconds = max(1, window.seconds // _OLDEST_PART)
-        stretch = replace(window, end=window.start + timedelta(seconds=seconds))
-        oldest = self._advise(stretch, per_page=_SAMPLE)
-        return ids if oldest is None else ids | {contact.id for contact in oldest.contacts}
+        for part in _OLDEST_PARTS:
+            seconds = max(1, window.seconds // part)
+            stretch = replace(window, end=window.start + timedelta(seconds=seconds))
+            oldest = self._advise(stretch, per_page=_SAMPLE)
+            if oldest is None:
+                break
+            if len(oldest.contacts) >= _ENOUGH:
+                return ids | {contact.id for contact in oldest.contacts}
+        return ids

@@ -26,7 +26,10 @@ from tap_cometly.exceptions import (
     ColumnError,
     ExportError,
     ForbiddenError,
+    IncompleteExportError,
+    RateLimitError,
     RejectedError,
+    TooLongError,
     UnavailableError,
     WindowNotExportedError,
 )
@@ -34,7 +37,12 @@ from tap_cometly.exports.download import Downloader
 from tap_cometly.exports.orchestrator import ExportLimits, ExportOrchestrator
 from tap_cometly.exports.reader import ExportReader
 from tap_cometly.exports.repository import ExportRepository
-from tap_cometly.extract.pagination import LARGEST_PAGE, SURELY_SERVED, ContactList, CursorPaginator
+from tap_cometly.extract.pagination import (
+    LARGEST_PAGE,
+    ContactList,
+    CursorPaginator,
+    ServedLength,
+)
 from tap_cometly.extract.planner import Probe, WindowPlanner
 from tap_cometly.extract.timezone_check import Head, TimezoneCheck
 from tap_cometly.extract.windows import PlannedWindows
@@ -52,6 +60,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from tap_cometly.client.client import Endpoint
     from tap_cometly.config import Settings
     from tap_cometly.contacts.decoder import Page
     from tap_cometly.contacts.schema import Contact, Field
@@ -64,7 +73,6 @@ logger = logging.getLogger(__name__)
 
 PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
 _FEW_DAYS = 3 * 26 * 3600  # seconds
-_LONG_AGO = timedelta(days=10)  # no law sets clocks back for less than twice as long
 _AHEAD = 2  # windows beyond the exports at work whose sizes should be known
 
 _BY_PAGES, _BY_EXPORT = "by pages", "by export"
@@ -199,7 +207,7 @@ class Extractor:
                 self._settings.zone.key,
                 head.why,
             )
-        careful = not head.clock_seen or self._may_have_been_back(whole)
+        careful = not head.clock_seen or self._was_set_back(whole)
         if careful and sync_range.careful_start < whole.start:
             yield from self._extract(Window(sync_range.careful_start, whole.start))
         yield from self._extract(whole, first)
@@ -220,16 +228,16 @@ class Extractor:
                 end = before_repeated(end, self._settings.zone)
         return Window(sync_range.start, end)
 
-    def _may_have_been_back(self, whole: Window) -> bool:
-        """Whether the Space's clock may have been behind the setting's for a part of the range.
+    def _was_set_back(self, whole: Window) -> bool:
+        """Whether the setting's clock was set back within the range.
 
-        Its zone may have been set back before the setting's was, or for a few weeks only.
+        The Space's may have been set back earlier, and so have been behind the setting's.
         """
         first, last = (
             edge.astimezone(self._settings.zone).utcoffset() or timedelta()
             for edge in (whole.start, whole.end)
         )
-        return first > last or whole.end - whole.start > _LONG_AGO
+        return first > last
 
     def sample(self, sync_range: SyncRange, at_most: int) -> Iterator[Extract]:
         """Read the beginning of a range's first page, to test the connection, and report on it.
@@ -265,19 +273,23 @@ class Extractor:
         Raises:
             TapError: The list cannot be asked, and nothing can be read without it.
         """
-        is_long = window.seconds > SURELY_SERVED
+        refusal: Exception
         try:
-            return self._paginator.first_page(window, advisory=is_long or self._mode == EXPORT)
-        except RejectedError as error:
-            if window.end > self.now():  # the machine's clock is ahead
-                return self._paginator.first_page(replace(window, end=self.now()))
-            if not is_long and self._mode != EXPORT:
+            return self._paginator.first_page(window, advisory=self._mode == EXPORT)
+        except (TooLongError, RejectedError) as error:
+            now = self.now().replace(microsecond=0)
+            if window.end > now:  # the machine's clock is ahead, and the API refuses the future
+                self._services.contacts.length.refused = None
+                known = replace(window, end=now)
+                return self._ask_first_page(known) if known.start < known.end else None
+            if isinstance(error, RejectedError) and self._mode != EXPORT:
                 raise
-            logger.warning("The list does not serve the whole range: %s", error.what)
-        except UnavailableError as error:
-            if self._mode != EXPORT and (not is_long or self._newest_day(window) is None):
-                return self._paginator.first_page(window)
-            logger.warning("The list does not serve the whole range: %s", error.what)
+            refusal = error
+        except (RateLimitError, UnavailableError) as error:
+            if self._mode != EXPORT:
+                raise
+            refusal = error
+        logger.warning("The list does not serve the whole range: %s", refusal.args[0])
         return None
 
     def _newest_day(self, window: Window) -> Page | None:
@@ -342,8 +354,10 @@ class Extractor:
         """
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold
-        first = first or self._paginator.first_page(window)
-        many = 2 * len(first.contacts) >= threshold  # from here on exports can do without the list
+        with contextlib.suppress(TooLongError):  # then it is read in parts
+            first = first or self._paginator.first_page(window)
+        # From here on exports can do without the list.
+        many = first is not None and 2 * len(first.contacts) >= threshold
         try:
             for page in self._paginator.pages(window, first, advisory=many):
                 held.append(page.contacts)
@@ -357,7 +371,7 @@ class Extractor:
 
     def _by_pages(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
         """Read windows of about a minute's pages, for a window is committed as a whole."""
-        windows = self._planned(window, first, target=PAGE_WINDOW, ahead=1)
+        windows = self._planned(window, first, "list", target=PAGE_WINDOW, ahead=1)
         while (part := windows.wait()) is not None:
             reused = first if part == window else None
             contacts = self._paginator.read(part, reused)
@@ -368,9 +382,16 @@ class Extractor:
         settings, services = self._settings, self._services
         parallel = settings.max_parallel_exports
         windows = self._planned(
-            window, first, target=settings.export_target_size, ahead=parallel + _AHEAD
+            window,
+            first,
+            "list",
+            "create",
+            target=settings.export_target_size,
+            ahead=parallel + _AHEAD,
         )
-        limits = ExportLimits(parallel, float(settings.export_timeout), settings.export_threshold)
+        limits = ExportLimits(
+            parallel, float(settings.export_timeout), settings.export_threshold, settings.zone
+        )
         orchestrator = ExportOrchestrator(
             iter(windows), services.repository, services.tasks, services.clock, limits
         )
@@ -388,14 +409,14 @@ class Extractor:
                 try:
                     read = reader.next_window()
                 except WindowNotExportedError as error:
-                    part, contacts, way = error.window, self._instead_of_export(error), _BY_PAGES
-                    expected = part.expected
+                    part, way, expected = error.window, _BY_PAGES, error.window.expected
+                    contacts = self._instead_of_export(error, orchestrator)
                 else:
                     if read is None:
                         return
                     job, contacts = read
                     part, way, expected = job.window, _BY_EXPORT, job.holds
-                    contacts = self._or_by_pages(part, contacts)
+                    contacts = self._or_by_pages(part, contacts, orchestrator)
                 left = windows.remaining
                 if left is not None:
                     left += orchestrator.expected_behind_oldest()
@@ -410,39 +431,51 @@ class Extractor:
             self._progress.exports = None
             orchestrator.close()
 
-    def _instead_of_export(self, error: WindowNotExportedError) -> Iterator[list[Contact]]:
-        """Read a window by pages that no export can read."""
+    def _instead_of_export(
+        self, error: WindowNotExportedError, orchestrator: ExportOrchestrator
+    ) -> Iterator[list[Contact]]:
+        """Read a window by pages that no export can read, while other exports go on."""
         logger.warning("%s. Reading %s by pages", error.what, error.window)
-        return self._paginator.read(error.window)
+        for contacts in self._paginator.read(error.window):
+            yield contacts
+            orchestrator.advance()
 
     def _or_by_pages(
-        self, window: Window, contacts: Iterator[list[Contact]]
+        self,
+        window: Window,
+        contacts: Iterator[list[Contact]],
+        orchestrator: ExportOrchestrator,
     ) -> Iterator[list[Contact]]:
         """Read a begun window to its end by pages where its export turns out to be of no use.
 
         Raises:
-            ExportError: In mode `export`, which knows no other way.
+            ExportError: In mode `export`, when not only this window's jobs fail, or when they leave
+                contacts out.
         """
         try:
             yield from contacts
         except _EXPORTS_UNUSABLE as error:
-            if self._mode == EXPORT:
+            jobs_failed = isinstance(error, WindowNotExportedError)
+            incomplete = isinstance(error, IncompleteExportError)
+            if self._mode == EXPORT and (incomplete or not jobs_failed):
                 raise
-            logger.warning("%s. Reading %s by pages", error.what, window)
-            yield from self._paginator.read(window)
+            failure = WindowNotExportedError(error.what, error.advice, window)
+            yield from self._instead_of_export(failure, orchestrator)
 
     def _planned(
-        self, window: Window, first: Page | None, *, target: int, ahead: int
+        self, window: Window, first: Page | None, *asked: Endpoint, target: int, ahead: int
     ) -> PlannedWindows:
         services = self._services
         planner = WindowPlanner(
             window, target=target, horizon=target * ahead, zone=self._settings.zone
         )
+        if services.contacts.length.refused is not None:
+            planner.unanswered(services.contacts.length.refused, refused=True)
         if first is not None:
             ids = [contact.id for contact in first.contacts]
             planner.learn(Probe.of(window, ids, more=first.next_cursor is not None))
-        limiter = services.client.limiters["list"]
-        return PlannedWindows(planner, services.contacts, limiter, services.tasks, services.clock)
+        limiters = {endpoint: services.client.limiters[endpoint] for endpoint in asked}
+        return PlannedWindows(planner, services.contacts, limiters, services.tasks, services.clock)
 
 
 @contextlib.contextmanager
@@ -468,12 +501,13 @@ def open_extractor(
     decoder = ContactDecoder(fields, repairs)
     options = {field.option: 1 for field in fields if field.option}
     silent = RepairLog(silent=True)  # these pages are not delivered
-    plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {})
-    every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1))
+    length = ServedLength()
+    plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {}, length)
+    every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1), length)
     tasks = ThreadTasks(clock)
     timezone_check = TimezoneCheck(plain, settings.zone)
     paginator = CursorPaginator(
-        ContactList(client, decoder, options),
+        ContactList(client, decoder, options, length),
         OptionalColumns(fields, "The list"),
         page_size=settings.page_size,
         inspect=timezone_check.inspect,

@@ -12,7 +12,9 @@ from tap_cometly.exceptions import (
     ApiError,
     RecordError,
     RejectedError,
-    UnavailableError,
+    TooLongError,
+    TooSlowError,
+    UnreachableError,
 )
 
 if t.TYPE_CHECKING:
@@ -30,6 +32,30 @@ SURELY_SERVED = 86_400  # seconds; a window that no list refuses for its length
 _EMPTY_PAGES = 100  # in a row, each with a cursor: nothing is going to come
 
 
+class ServedLength:
+    """How long a window the list serves, as a run learns it: some lists refuse long ones.
+
+    Attributes:
+        refused: The shortest window that was refused for its length; None when none was.
+    """
+
+    def __init__(self) -> None:
+        """Start with a list that has refused nothing."""
+        self.refused: Window | None = None
+
+    def note_refused(self, window: Window) -> None:
+        """Note that the list does not serve so long a window."""
+        if self.refused is None or window.seconds < self.refused.seconds:
+            self.refused = window
+
+    def cut(self, window: Window) -> Window:
+        """Give the beginning of a window, as long as is worth asking for."""
+        if self.refused is None or window.seconds < self.refused.seconds:
+            return window
+        longest = timedelta(seconds=self.refused.seconds // 2)
+        return replace(window, end=window.start + longest)
+
+
 class ContactList:
     """The list of contacts, one page at a time.
 
@@ -37,14 +63,20 @@ class ContactList:
         client: Asks the API.
         decoder: Makes contacts of the answers.
         options: The `include_*` parameters.
+        length: What is known of how long a window it serves, shared by all that ask it.
     """
 
     def __init__(
-        self, client: CometlyClient, decoder: ContactDecoder, options: Mapping[str, int]
+        self,
+        client: CometlyClient,
+        decoder: ContactDecoder,
+        options: Mapping[str, int],
+        length: ServedLength | None = None,
     ) -> None:
         self._client = client
         self._decoder = decoder
         self._options = options
+        self.length = length or ServedLength()
 
     def page(
         self,
@@ -70,22 +102,58 @@ class ContactList:
             query["cursor"] = cursor
         return self._client.list_contacts(window, self._decoder.page, query, advisory=advisory)
 
-    def advice(self, window: Window | WallRange, *, per_page: int) -> Page | None:
+    def first_page(self, window: Window, *, per_page: int, advisory: bool = False) -> Page:
+        """Ask for the first page of a window that may be too long.
+
+        Args:
+            window: What to ask for.
+            per_page: 1 to 5000 contacts.
+            advisory: Whether the run can go on without the answer.
+
+        Raises:
+            TooLongError: The list serves shorter windows only.
+            TapError: The page cannot be had, or does not hold contacts.
+        """
+        try:
+            return self.page(window, per_page=per_page, advisory=advisory)
+        except RejectedError as error:
+            if window.seconds <= SURELY_SERVED:
+                raise
+            reason = error.what
+        except TooSlowError as error:
+            if self.length.refused is None:  # it may be slow whatever it is asked for
+                day = replace(window, start=window.end - timedelta(seconds=SURELY_SERVED))
+                self.page(day, per_page=1, advisory=advisory)
+            reason = error.what
+        self.length.note_refused(window)
+        raise TooLongError(reason)
+
+    def advice(
+        self, window: Window | WallRange, *, per_page: int, patient: bool = False
+    ) -> Page | None:
         """Ask for one page that the run can go on without.
+
+        Args:
+            window: What to ask for.
+            per_page: 1 to 5000 contacts.
+            patient: Whether a 429 is worth the wait for another try.
 
         Returns:
             The page; None when the list refuses to answer, or does not answer soon.
 
         Raises:
             AccessError: The key may not do this.
+            UnreachableError: Nothing has answered since the run began.
         """
         try:
             return self.page(window, per_page=per_page, advisory=True)
-        except AccessError:
+        except (AccessError, UnreachableError):
             raise
         except (ApiError, RecordError) as error:
             logger.debug("The list does not answer: %s", error.what)
-            return None
+        if patient and self._client.limiters["list"].delay() > 0:
+            return self.advice(window, per_page=per_page)
+        return None
 
 
 class CursorPaginator:
@@ -110,7 +178,6 @@ class CursorPaginator:
         self._columns = columns
         self._page_size = page_size
         self._inspect = inspect
-        self._longest: int | None = None  # seconds that the list serves, once it has refused more
 
     def first_page(
         self, window: Window, *, at_most: int | None = None, advisory: bool = False
@@ -123,10 +190,11 @@ class CursorPaginator:
             advisory: Whether the run can go on without the answer.
 
         Raises:
+            TooLongError: The list serves shorter windows only.
             TapError: It cannot be read.
         """
         per_page = min(self._page_size, at_most or self._page_size)
-        return self._list.page(window, per_page=per_page, advisory=advisory)
+        return self._list.first_page(window, per_page=per_page, advisory=advisory)
 
     def read(self, window: Window, first: Page | None = None) -> Iterator[list[Contact]]:
         """Read a window's contacts, page by page; see `pages`."""
@@ -151,13 +219,12 @@ class CursorPaginator:
         start = window.start
         while start < window.end:
             part = replace(window, start=start)
-            if self._longest is not None and part.seconds > self._longest:
-                part = replace(part, end=start + timedelta(seconds=self._longest))
+            if first is None:
+                part = self._list.length.cut(part)
             try:
-                page = first or self._first_of_part(part)
-            except _TooLongError:
-                self._longest = part.seconds // 2
-                logger.info("The list refuses %s; asking for shorter parts", part)
+                page = first or self.first_page(part)
+            except TooLongError as refusal:
+                logger.info("Asking for less than %s at once: %s", part, refusal)
                 continue
             try:
                 yield from self._follow(part, page, advisory=advisory)
@@ -165,18 +232,6 @@ class CursorPaginator:
                 logger.warning("The cursor was refused; reading %s from its start again", part)
                 yield from self._follow(part, self.first_page(part), advisory=advisory)
             start, first = part.end, None
-
-    def _first_of_part(self, part: Window) -> Page:
-        """Read a part's first page, which tells whether the list serves so long a part."""
-        if part.seconds > SURELY_SERVED:
-            try:
-                return self.first_page(part, advisory=True)
-            except RejectedError:
-                raise _TooLongError from None
-            except UnavailableError:
-                if self._list.advice(_tail(part), per_page=1) is not None:
-                    raise _TooLongError from None
-        return self.first_page(part)
 
     def _follow(self, window: Window, page: Page, *, advisory: bool) -> Iterator[Page]:
         """Go from page to page until one has no cursor."""
@@ -197,12 +252,3 @@ class CursorPaginator:
             page = self._list.page(
                 window, per_page=self._page_size, cursor=cursor, advisory=advisory
             )
-
-
-class _TooLongError(Exception):
-    """The list refuses so long a window."""
-
-
-def _tail(window: Window) -> Window:
-    """Give the window's last day."""
-    return replace(window, start=window.end - timedelta(seconds=SURELY_SERVED))

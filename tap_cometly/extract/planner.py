@@ -33,7 +33,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum, auto
-from math import ceil, expm1, inf, log, log1p
+from math import ceil, expm1, inf, log
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_cometly.timeranges import Window, repeated
@@ -55,9 +55,11 @@ _MARGIN = 1.2  # times as many contacts as density says are reckoned with
 _ENOUGH = 0.3  # of a window: when guessing, it rather ends there than in the unknown
 _SPILL = 0.2  # of the target: what the last windows share rather than leave to one more
 _STRETCH = 0.025  # of the target: what each of many windows may hold more for the same reason
-_LEAST_RISE = 1e-9 - 1  # the least argument of log1p
 _JUMP = 10  # times the density at the other checkpoint: it does not change steadily
-_FAR = 0.25  # of the contacts between two checkpoints: so far the last window's density holds
+_STEADY = 1.5  # times what a steady change would make of it: such a jump is none
+_STEEPEST = 3  # times the mean density, where a cubic curve still always rises
+_STEEPEST_RISE = 100  # of the logarithm of the density: what is beyond is nonsense
+_HALVINGS = 40  # to find a place on a curve
 _UNEVEN = 3  # times the density at both checkpoints: contacts lie close together between them
 _TWO_GROUPS = 4  # times as far from the middle id to one end of a page as to the other
 _TELLING = 32  # contacts on a page, before it tells the share and the groups of ids
@@ -184,24 +186,56 @@ class _Stretch(NamedTuple):
         if self.basis is not _Basis.IDS or old is None or new is None:
             return False
         thin, thick = sorted((old, new))
-        return thick > _JUMP * thin or self.contacts > _UNEVEN * thick * self.seconds
+        if thick <= _JUMP * thin:
+            return self.crowded
+        steady = (thick - thin) / log(thick / thin) * self.seconds if thin else 0.0
+        return not steady / _STEADY <= self.contacts <= steady * _STEADY
 
-    def place(self, contacts: float, density: float | None) -> Second:
-        """Say where so many contacts should lie behind, if density changes steadily.
-
-        Args:
-            contacts: How many.
-            density: Contacts a second at the start, if known; else it goes by the estimate.
-        """
+    @property
+    def crowded(self) -> bool:
+        """Whether they lie closer together there than at either end."""
         old, new = self.before.density, self.after.density
-        rise = log(new / old) if old and new and not self.uneven else 0.0
-        near = density and contacts <= _FAR * min(self.contacts, density * self.seconds)
-        if not (near and old and density and 1 / _UNEVEN < density / old < _UNEVEN):
-            density = self.contacts / self.seconds * (rise / expm1(rise) if rise else 1.0)
-        part = contacts / density / self.seconds if density else 0.0
-        if rise:
-            part = log1p(max(part * rise, _LEAST_RISE)) / rise
-        return self.start + round(self.seconds * min(1.0, part))
+        if self.basis is not _Basis.IDS or old is None or new is None:
+            return False
+        return self.contacts > _UNEVEN * max(old, new) * self.seconds
+
+    def place(self, contacts: float) -> Second:
+        """Say where so many contacts should lie behind."""
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            part = (low + high) / 2
+            low, high = (part, high) if self._passed(part) < contacts else (low, part)
+        return self.start + round(self.seconds * high)
+
+    def reached(self, second: Second) -> tuple[float, float | None]:
+        """Say how many contacts should lie before a second, and how many a second there."""
+        part, step = (second - self.start) / self.seconds, 1 / self.seconds
+        passed = self._passed(part)
+        if self.basis is not _Basis.IDS:  # the number itself comes of the density
+            return passed, self.before.density
+        return passed, max(0.0, self._passed(part + step) - passed)
+
+    def _passed(self, part: float) -> float:
+        """Say how many contacts should lie in the first part of its time.
+
+        Density changes steadily. Where that contradicts the estimate, its contacts follow a cubic
+        curve whose slopes are the densities at both ends, as far as such a curve always rises.
+        """
+        if not self.uneven:
+            rise = self._rise
+            return self.contacts * (expm1(rise * part) / expm1(rise) if rise else part)
+        mean = self.contacts / self.seconds
+        densities = (self.before.density, self.after.density)
+        first, last = (min(_STEEPEST, (density or 0.0) / mean) for density in densities)
+        rest = 1 - part
+        return self.contacts * part * (first * rest**2 + part * (3 - 2 * part - last * rest))
+
+    @property
+    def _rise(self) -> float:
+        old, new = self.before.density, self.after.density
+        return (
+            max(-_STEEPEST_RISE, min(log(new) - log(old), _STEEPEST_RISE)) if old and new else 0.0
+        )
 
 
 class _End(NamedTuple):
@@ -247,9 +281,9 @@ class WindowPlanner:
         self._estimated: list[_Stretch] = []  # what follows from these; empty when out of date
         self._counted: dict[Window, int] = {}
         self._in_flight: set[Window] = set()
+        self._answers = True  # whether the last probe had an answer
         self._page = 0  # contacts on the fullest page
         self._longest = self._end - self._start  # seconds that the list may serve in one probe
-        self._density: float | None = None  # of the last window, contacts a second
         self._asked = self._cut = 0  # probes and windows so far
         self._overrated = 0  # windows in a row that held far less than expected
         seconds, part = _FIRST_GUESS
@@ -271,6 +305,7 @@ class WindowPlanner:
     def learn(self, probe: Probe) -> None:
         """Take in what a probe showed, also one that was not asked for."""
         self._in_flight.discard(probe.window)
+        self._answers = True
         start, end = _second(probe.window.start), min(_second(probe.window.end), self._end)
         if end <= max(start, self._front.second) or (probe.more and probe.ids is None):
             return
@@ -285,7 +320,8 @@ class WindowPlanner:
             if tells and not any(page.second > end for page in counted):
                 known[end] = newer
             return
-        if any(page.second >= end and page.since <= start for page in counted):
+        around = [page.count for page in counted if page.second >= end and page.since <= start]
+        if any(count <= self._target for count in around):  # no window ends inside
             return
         self._counted[probe.window] = probe.count
         if not probe.count and there is not None and there.groups:  # nothing came since
@@ -307,6 +343,7 @@ class WindowPlanner:
             refused: Whether the list refuses so long a window. Then shorter ones are asked for.
         """
         self._in_flight.discard(window)
+        self._answers = refused
         if refused:
             self._longest = min(self._longest, window.seconds // 2)
 
@@ -322,7 +359,7 @@ class WindowPlanner:
             seconds //= 2
         self._guess = max(1, (self._end - self._start) // _LEAST_GUESS, seconds)
         expected = window.expected or 0
-        far_less = expected > max(_FAR_LESS * contacts, self._target / 2)
+        far_less = not window.guessed and expected > max(_FAR_LESS * contacts, self._target / 2)
         self._overrated = self._overrated + 1 if far_less else 0
         if self._overrated == _OVERRATED and not self.done:
             self._longest = 0
@@ -334,21 +371,23 @@ class WindowPlanner:
         """Cut the next window off the front.
 
         Args:
-            guess: Whether probes are not to be had, so that it has to be cut as well as can be.
+            guess: Whether probes are not to be had for a while, so that it has to be cut as well as
+                can be. Where contacts lie close together nobody can tell the place without a probe,
+                which is then waited for as long as the list answers.
 
         Returns:
             The window; None when all has been cut, or as long as its end is not known.
         """
         if self.done:
             return None
-        end = next(self._ends(guess=guess or not self._may_ask))
+        guess = guess or not self._may_ask
+        end = next(self._ends(guess=guess))
         if end.unsure is not None:
             return None
         window = _window(self._front.second, end.second)
-        if end.contacts:
-            self._density = end.contacts / window.seconds
         expected = None if end.contacts is None else round(end.contacts)
-        window = replace(window, expected=expected, counted=self._counted.get(window))
+        counted = self._counted.get(window)
+        window = replace(window, expected=expected, counted=counted, guessed=guess)
         self._drop(end.second)
         self._cut += 1
         return window
@@ -396,14 +435,15 @@ class WindowPlanner:
             before, after = stretch.before, stretch.after.after(stretch.before)
             self._front = after
             if stretch.end > until:
-                part = (until - stretch.start) / stretch.seconds
+                passed, density = stretch.reached(until)
+                part = passed / stretch.contacts if stretch.contacts else 0.0
                 groups = before.groups
                 if len(groups) == len(after.groups):
                     groups = tuple(
                         _Reached(old.newest + (new.newest - old.newest) * part, old.share)
                         for old, new in zip(groups, after.groups, strict=True)
                     )
-                self._front = replace(before, second=until, groups=groups)
+                self._front = replace(before, second=until, density=density, groups=groups)
             else:
                 del self._checkpoints[stretch.end]
         self._estimated = []
@@ -422,7 +462,9 @@ class WindowPlanner:
         stretches = self._stretches()
         aim = self._aim(stretches)
         start, held, lost = self._front.second, 0.0, False
+        may_wait = self._answers and self._may_ask
         for stretch in stretches:
+            guess = guess and not (stretch.uneven and may_wait)
             if not guess and not self._is_located(stretch):
                 yield _End(stretch.end, stretch.contacts, stretch, self._explore(stretch))
                 lost = True  # nobody knows where the windows behind it end
@@ -437,7 +479,7 @@ class WindowPlanner:
                 yield _End(stretch.end, 0.0, stretch, self._refine(stretch, stretch.end))
             first = start
             start, held = yield from self._ends_within(stretch, start, held, aim, guess=guess)
-            lost = stretch.uneven and not guess and start > first
+            lost = stretch.crowded and not guess and start > first
             if held >= aim * (1 - _CLOSE) and self._allowed(stretch.end, start) == stretch.end:
                 yield _End(stretch.end, held)
                 start, held = stretch.end, 0.0
@@ -466,7 +508,7 @@ class WindowPlanner:
             short = max(0.0, aim - held)
             if guess and large:  # its contacts may lie anywhere inside
                 short = 0.0 if held >= _ENOUGH * aim else aim / 2 - held
-            place = self._allowed(stretch.place(passed + short, self._density), start)
+            place = self._allowed(stretch.place(passed + short), start)
             if place >= stretch.end:
                 break
             if large and not guess and place > stretch.start:
@@ -519,7 +561,7 @@ class WindowPlanner:
         """Say what to ask for to have a checkpoint at a place within a stretch."""
         page, density = stretch.after, stretch.contacts / stretch.seconds
         places = [place]
-        if stretch.uneven:
+        if stretch.crowded:
             places = _places(stretch, [part / _PARTS for part in range(1, _PARTS)])
             density = max(stretch.before.density or 0.0, page.density or 0.0)
         elif place == page.second and page.second > page.since:

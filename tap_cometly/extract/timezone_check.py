@@ -50,7 +50,6 @@ _LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets 
 _CROWD = 3  # contacts from the future that are no chance
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
-_FRESH = timedelta(days=10)  # an older contact does not tell how clocks go now
 _BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
@@ -104,7 +103,7 @@ class TimezoneCheck:
         page, recent, now = first, False, clock()
         if not first.contacts:
             window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
-            ahead = self._list.advice(window, per_page=LARGEST_PAGE)
+            ahead = self._list.advice(window, per_page=LARGEST_PAGE, patient=True)
             if ahead is None:
                 return Head(clock_seen=False, why=_NO_FUTURE)
             if not ahead.contacts:
@@ -180,10 +179,10 @@ class TimezoneCheck:
         why = "the newest contacts do not come back when asked for by their creation time"
         if found is not None:
             created = _created(found)
-            if now - created < _FRESH and self._offset(created) == self._offset(now):
+            if self._offset(created) == self._offset(now):
                 return Head(clock_seen=True)
             why = "since the newest contact, the clock may have been changed"
-        ahead = self._list.advice(Window(now, now + WIDEST_ZONE_GAP), per_page=1)
+        ahead = self._list.advice(Window(now, now + WIDEST_ZONE_GAP), per_page=1, patient=True)
         return Head(clock_seen=False, can_read_ahead=ahead is not None, why=why)
 
     def _one_that_comes_back(self, contacts: Sequence[Contact]) -> Contact | None:
@@ -268,7 +267,9 @@ class TimezoneCheck:
             recent: Whether the contacts are of the last minutes, if they are not from the future.
         """
         now = now.replace(microsecond=0)
-        future = self._list.advice(Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD)
+        future = self._list.advice(
+            Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD, patient=True
+        )
         if future is None:
             return Head(clock_seen=False, why=_NO_FUTURE)
         if self._is_changed(now - _RECENT, now + _AHEAD):
@@ -283,7 +284,9 @@ class TimezoneCheck:
             return Head(clock_seen=False, can_read_ahead=True, why=why)
         latest = None
         if not recent:
-            latest = self._list.advice(Window(now - _RECENT, now + _AHEAD), per_page=1)
+            latest = self._list.advice(
+                Window(now - _RECENT, now + _AHEAD), per_page=1, patient=True
+            )
             recent = latest is not None and bool(latest.contacts)
         if self._is_late():
             return Head(
@@ -307,7 +310,9 @@ class TimezoneCheck:
 
     def _warn_if_suspiciously_old(self, now: datetime) -> None:
         """Warn when no contact has come for long, though there are usually many in an hour."""
-        day = self._list.advice(Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE)
+        day = self._list.advice(
+            Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE, patient=True
+        )
         if day is None or len(day.contacts) < _BUSY:
             return
         offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, timedelta())
@@ -348,7 +353,7 @@ class TimezoneCheck:
     ) -> Page | None:
         """Ask for contacts between two wall times, whose zone is of no account."""
         start, end = (edge.replace(tzinfo=UTC, microsecond=0) for edge in (start, end))
-        return self._list.advice(wall_range(start, end, UTC), per_page=per_page)
+        return self._list.advice(wall_range(start, end, UTC), per_page=per_page, patient=True)
 
     def _is_law_elsewhere(self, when: datetime, offset: timedelta) -> bool:
         """Tell whether another zone database has the offset that was found for the setting."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import typing as t
 from functools import partial
 
-from tap_cometly.exceptions import RejectedError
+from tap_cometly.exceptions import RejectedError, TooLongError
 from tap_cometly.extract.pagination import LARGEST_PAGE
 from tap_cometly.extract.planner import Probe
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from tap_cometly.client.client import Endpoint
     from tap_cometly.client.rate_limit import RateLimiter
     from tap_cometly.extract.pagination import ContactList
     from tap_cometly.extract.planner import WindowPlanner
@@ -19,7 +20,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.runtime.tasks import TaskRunner
     from tap_cometly.timeranges import Window
 
-_LONGEST_WAIT = 5.0  # seconds without an answer, while others use up the list's limit
+_LONGEST_WAIT = 5.0  # seconds for the list's limit
 _PAUSE_AFTER_SILENCE = 60.0  # seconds in which the list is not asked again after it did not answer
 
 
@@ -32,7 +33,7 @@ class PlannedWindows:
     Args:
         planner: Cuts the range.
         contacts: The list, asked for no optional columns.
-        limiter: Of the list.
+        limiters: Of the list; and of creating exports, where windows are cut for them.
         tasks: Makes the calls in the background.
         clock: Monotonic seconds.
     """
@@ -41,18 +42,18 @@ class PlannedWindows:
         self,
         planner: WindowPlanner,
         contacts: ContactList,
-        limiter: RateLimiter,
+        limiters: Mapping[Endpoint, RateLimiter],
         tasks: TaskRunner,
         clock: Clock,
     ) -> None:
         self._planner = planner
         self._list = contacts
-        self._limiter = limiter
+        self._limiters = limiters
         self._tasks = tasks
         self._clock = clock
         self._in_flight = 0
+        self._created_at_guess = -1  # exports, when the last window was guessed
         self._silent_until = float("-inf")
-        self._waiting_since: float | None = None
 
     @property
     def remaining(self) -> float | None:
@@ -75,13 +76,13 @@ class PlannedWindows:
         """
         if self._planner.done:
             raise StopIteration
-        window = self._planner.next_window(guess=self._list_is_silent())
-        if window is None:
+        window = self._planner.next_window()
+        if window is None and self._must_guess():
+            window = self._planner.next_window(guess=True)
+            if window is not None and "create" in self._limiters:
+                self._created_at_guess = self._limiters["create"].requests
+        if window is None or not self._planner.done:
             self._probe()
-        else:
-            self._waiting_since = None
-            if not self._planner.done:
-                self._probe()
         return window
 
     def wait(self) -> Window | None:
@@ -92,25 +93,25 @@ class PlannedWindows:
             self._tasks.wait(1.0)
         return None
 
-    def _list_is_silent(self) -> bool:
-        """Whether to cut without probes: the list fails, or its limit is used up by others."""
-        now = self._clock.monotonic()
-        if now < self._silent_until:
-            return True
-        if self._in_flight or self._limiter.available() > 0:
-            self._waiting_since = None
+    def _must_guess(self) -> bool:
+        """Whether to cut without probes: the list fails, or its limit is used up for a while.
+
+        There is time for probes as long as no export can be created anyway, or the last window that
+        was guessed waits for its own.
+        """
+        exports = self._limiters.get("create")
+        if exports and (exports.delay() > 0 or exports.requests == self._created_at_guess):
             return False
-        if self._waiting_since is None:
-            self._waiting_since = now
-        return now - self._waiting_since > _LONGEST_WAIT
+        is_silent = self._clock.monotonic() < self._silent_until
+        return is_silent or (not self._in_flight and self._limiters["list"].delay() > _LONGEST_WAIT)
 
     def _probe(self) -> None:
         if self._clock.monotonic() < self._silent_until:
             return
-        room = self._limiter.available() - self._in_flight
+        room = self._limiters["list"].available() - self._in_flight
         for window in self._planner.wanted(max(0, room)):
             self._in_flight += 1
-            ask = partial(self._list.page, window, per_page=LARGEST_PAGE, advisory=True)
+            ask = partial(self._list.first_page, window, per_page=LARGEST_PAGE, advisory=True)
             self._tasks.start(partial(_probe_of, window, ask), partial(self._answered, window))
 
     def _answered(self, window: Window, outcome: Probe | Exception) -> None:
@@ -118,7 +119,7 @@ class PlannedWindows:
         match outcome:
             case Probe():
                 self._planner.learn(outcome)
-            case RejectedError():
+            case TooLongError() | RejectedError():
                 self._planner.unanswered(window, refused=True)
             case _:
                 self._planner.unanswered(window)

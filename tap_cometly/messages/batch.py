@@ -18,7 +18,7 @@ import typing as t
 import uuid
 from urllib.parse import quote
 
-from isal import igzip
+from isal import isal_zlib
 from singer_sdk.helpers._batch import BatchConfig, SDKBatchMessage
 
 from tap_cometly.exceptions import OutputError, SettingsError, TapError, machine_error
@@ -37,6 +37,7 @@ if t.TYPE_CHECKING:
 for _loud in ("aiobotocore", "botocore", "s3fs"):
     logging.getLogger(_loud).setLevel(logging.INFO)
 
+_GZIP = 31  # zlib's `wbits` for a gzip frame
 _SMALL = 2**20  # bytes; zipped, 10,000 contacts have less, and so never see the disk
 _FILE_SYSTEMS = {  # by protocol: the package, and what of this one installs it
     "s3": ("s3fs", "tap-cometly[s3]"),
@@ -100,18 +101,19 @@ class _File:
 
     def __init__(self, compression: str | None) -> None:
         self._file = tempfile.SpooledTemporaryFile(_SMALL)  # noqa: SIM115, closed when stored
-        self._zipped: t.Any = None
+        # No file object for zipping: its finalizer would complain of what could not be written.
+        self._zip: t.Any = None
         if compression == "gzip":
-            self._zipped = igzip.IGzipFile(fileobj=self._file, mode="wb", mtime=0)  # type: ignore[no-untyped-call]
+            self._zip = isal_zlib.compressobj(isal_zlib.ISAL_DEFAULT_COMPRESSION, wbits=_GZIP)
         self.rows = 0
 
     def add(self, rows: Rows) -> None:
-        (self._zipped or self._file).write(rows.lines)
+        self._file.write(rows.lines if self._zip is None else self._zip.compress(rows.lines))
         self.rows += rows.number
 
     def store(self, storage: StorageTarget, name: str) -> None:
-        if self._zipped is not None:
-            self._zipped.close()
+        if self._zip is not None:
+            self._file.write(self._zip.flush())
         self._file.seek(0)
         with _private(), storage.open(name, "wb") as stored:
             shutil.copyfileobj(self._file, stored, 2**20)
@@ -119,10 +121,8 @@ class _File:
 
     def discard(self) -> None:
         """Close what failed; what is still buffered may fail again, which says nothing new."""
-        for file in (self._zipped, self._file):
-            with contextlib.suppress(Exception):
-                if file is not None:
-                    file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 @contextlib.contextmanager

@@ -70,6 +70,11 @@ class Task(t.Generic[_T]):
         self._outcomes: list[_T | Exception] = []
         runner.start(work, self._outcomes.append)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether its result would be there at once."""
+        return bool(self._outcomes)
+
     def result(self) -> _T:
         """Wait until it is done.
 

@@ -1,37 +1,40 @@
-"""Cometly as a model: it takes the time that issue and documentation tell, and counts."""
+"""Cometly as a model: calls take the time that its documentation tells, and are counted."""
 
 from __future__ import annotations
 
 import io
 from collections import deque
+from collections.abc import Callable
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from tap_cometly.contacts.page import Page
 from typing_extensions import override
 
-from tap_cometly.client.client import DOCUMENTED_LIMITS
-from tap_cometly.client.rate_limit import MINUTE, RateLimiter
-from tap_cometly.client.retry import wait_for
+from tap_cometly.client.client import DOCUMENTED_LIMITS, CometlyClient, ExportStatus
+from tap_cometly.client.rate_limit import MINUTE
+from tap_cometly.client.retry import acquire
+from tap_cometly.contacts.decoder import Page
 from tap_cometly.contacts.schema import Contact
+from tap_cometly.exceptions import RejectedError
 from tap_cometly.exports.download import SpoolFile
-from tap_cometly.exports.repository import ExportStatus
-from tap_cometly.extract.pagination import Listing
-from tap_cometly.timeranges import Window
-from tests.bench.sizing import EPOCH, answer, contacts_in
+from tap_cometly.exports.repository import ExportRepository
+from tap_cometly.extract.pagination import LARGEST_PAGE
+from tap_cometly.timeranges import WallRange, wall_range
+from tests.bench.sizing import EPOCH
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_cometly.client.client import Endpoint
-    from tap_cometly.timeranges import Probe, WallRange
+    from tap_cometly.config import Settings
+    from tap_cometly.timeranges import Window
     from tests.bench.spaces import Space
     from tests.bench.virtual import VirtualTime
 
 _T = TypeVar("_T")
+JobTime = Callable[[int, int], float]
+"""Seconds that a job takes, given its number, from 0, and its contacts."""
 
 TAKES: dict[Endpoint, float] = {"list": 1.5, "create": 0.5, "poll": 0.3}  # seconds
 JOB, CONTACTS_A_SECOND = 5.0, 20_000  # seconds of a job that do not depend on its size, and do
@@ -39,10 +42,10 @@ CONTACT, BYTES_A_SECOND = 40, 20_000_000  # bytes in the file; of a download
 WRITTEN_A_SECOND = 750_000  # contacts: how fast the tap decodes and writes them (measured)
 
 _BLOCK = 12_500  # contacts taken out of a file at once
-_DATED = 100  # one contact of so many has a date: finding it takes time
+_ADVICE_SECONDS = 20.0  # that a call waits for the limit whose answer only advises
 
 
-def job_time(contacts: float) -> float:
+def job_time(_number: int, contacts: int) -> float:
     return JOB + contacts / CONTACTS_A_SECOND
 
 
@@ -91,107 +94,149 @@ class Disk:
         self.most_files = max(self.most_files, self.files)
 
 
+class Job(NamedTuple):
+    """An export: the ids of its contacts, when it is completed, and when a poll told so."""
+
+    ids: range
+    done_at: float
+    noticed: list[float]
+
+
 class _File(io.BytesIO):
     """A file of which only the size is known."""
 
-    def __init__(self, disk: Disk, window: Window, contacts: int) -> None:
+    def __init__(self, disk: Disk, job: Job) -> None:
         super().__init__()
-        self.window, self.contacts = window, contacts
-        self._disk, self._size = disk, contacts * CONTACT
-        disk.take(self._size)
+        self.job, self.size = job, len(job.ids) * CONTACT
+        self._disk = disk
+        disk.take(self.size)
 
     @override
     def close(self) -> None:
         if not self.closed:
-            self._disk.take(-self._size)
+            self._disk.take(-self.size)
         super().close()
 
 
-class _Job(NamedTuple):
-    window: Window
-    contacts: int
-    done_at: float
+class ModelClient(CometlyClient):
+    """The API of a Space whose ids are all its own; limits and zone are the tap's own affair.
 
+    Args:
+        space: What there is.
+        settings: Of the tap. Its zone is the Space's, too.
+        clock: Passes while a call is made.
+        job_time: Seconds that an export job takes.
+        largest_job: Contacts; larger exports are refused.
+        dated: Whether contacts tell `created_at`. To be quick, only the first one on a page does.
+        told: Whether a poll is answered the moment its job is completed, and costs nothing.
 
-class Cometly:
-    """A Space behind the API; what `export_calls.Source` asks for."""
+    Attributes:
+        looked_at: Ids that small pages have shown: a file must hold those of its window.
+    """
 
-    def __init__(self, space: Space, clock: VirtualTime, logger: logging.Logger) -> None:
+    def __init__(
+        self,
+        space: Space,
+        settings: Settings,
+        clock: VirtualTime,
+        *,
+        job_time: JobTime = job_time,
+        largest_job: int | None = None,
+        dated: bool = False,
+        told: bool = False,
+    ) -> None:
+        super().__init__(settings, clock)
         self.space = space
         self.clock = clock
-        self.logger = logger
-        self.limiters = {
-            endpoint: RateLimiter(limit, share=1.0, clock=clock)
-            for endpoint, limit in DOCUMENTED_LIMITS.items()
-        }
         self.ledgers = {endpoint: Ledger(limit) for endpoint, limit in DOCUMENTED_LIMITS.items()}
-        self.disk = Disk()
-        self.jobs: list[_Job] = []
-        self._repeated = [Contact(id=0)] * _BLOCK
+        self.jobs: list[Job] = []
+        self.looked_at: set[int] = set()
+        self._zone = settings.zone
+        self._job_time = job_time
+        self._largest_job = largest_job
+        self._dated = dated
+        self._told = told
+
+    @override
+    def list_contacts(
+        self,
+        window: Window | WallRange,
+        decode: Callable[[bytes], _T],
+        query: Mapping[str, int | str],
+        *,
+        advisory: bool = False,
+    ) -> _T:
+        limits = {"at_most": _ADVICE_SECONDS} if advisory else {}
+        acquire(self.limiters["list"], self.clock, endpoint="list", **limits)
+        with self._request("list"):
+            page = self._page(self._ids(window), int(query["per_page"]), query.get("cursor"))
+            return cast("_T", page)  # what `decode` would make of an answer
+
+    @override
+    def create_export(self, window: Window, *, options: Mapping[str, int]) -> int:
+        ids = self._ids(window)
+        with self._request("create"):
+            number = len(self.jobs)
+            done_at = self.clock.monotonic() + self._job_time(number, len(ids))
+        if self._largest_job is not None and len(ids) > self._largest_job:
+            msg = "The export is too large"
+            raise RejectedError(msg, "Ask for less.")
+        self.jobs.append(Job(ids, done_at, []))
+        return number
+
+    @override
+    def get_export(self, export_id: int) -> ExportStatus:
+        job = self.jobs[export_id]
+        if self._told:
+            self.clock.sleep(max(0.0, job.done_at - self.clock.monotonic()))
+            self.limiters["poll"].release()
+        else:
+            with self._request("poll"):
+                if self.clock.monotonic() < job.done_at:
+                    return ExportStatus("processing", None)
+        job.noticed.append(self.clock.monotonic())
+        return ExportStatus("completed", str(export_id))
 
     @contextmanager
-    def request(self, endpoint: Endpoint) -> Iterator[None]:
-        """Take the time a request takes; its budget's slot has been taken."""
+    def _request(self, endpoint: Endpoint) -> Iterator[None]:
+        """Take the time that a request takes, and count it."""
         ledger = self.ledgers[endpoint]
         ledger.sent(self.clock.monotonic())
         self.clock.sleep(TAKES[endpoint])
         yield
-        self.limiters[endpoint].answered(ledger.answered(self.clock.monotonic()))
+        self.limiters[endpoint].release(ledger.answered(self.clock.monotonic()))
 
-    def create(self, window: Window) -> int:
-        with self.request("create"):
-            contacts = contacts_in(self.space, window)
-            done_at = self.clock.monotonic() + job_time(contacts)
-            self.jobs.append(_Job(window, contacts, done_at))
-            return len(self.jobs) - 1
+    def _ids(self, window: Window | WallRange) -> range:
+        """The ids of a range, as an API has it that leaves the end's second out."""
+        asked = window if isinstance(window, WallRange) else self._wall_range(window)
+        first, last = (self._second(text) for text in (asked.start, asked.end))
+        before, until = self._older_than(first), self._older_than(last)
+        return range(self.space.first_id + before, self.space.first_id + until)
 
-    def poll(self, export_id: int) -> ExportStatus:
-        with self.request("poll"):
-            if self.clock.monotonic() < self.jobs[export_id].done_at:
-                return ExportStatus("processing", None)
-            return ExportStatus("completed", str(export_id))
+    def _wall_range(self, window: Window) -> WallRange:
+        return wall_range(window.start, window.end, self._zone)
 
-    def fetch(self, url: str) -> SpoolFile:
-        job = self.jobs[int(url)]
-        file = _File(self.disk, job.window, job.contacts)
-        self.clock.sleep(job.contacts * CONTACT / BYTES_A_SECOND)
-        return SpoolFile(file, job.contacts, job.contacts * CONTACT)
+    def _second(self, wall_time: str) -> int:
+        """Of the Space's history; of a wall time that occurs twice, the first."""
+        instant = datetime.fromisoformat(wall_time).replace(tzinfo=self._zone)
+        return int(instant.timestamp() - EPOCH.timestamp())
 
-    def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:
-        """As many contacts as are in the file, of which only the newest are worth a look."""
-        file = spool.file
-        assert isinstance(file, _File)
-        shown = self.newest(file.window, 0, 3)
-        yield shown
-        left = file.contacts - len(shown)
-        while left:
-            block = self._repeated if left >= _BLOCK else self._repeated[:left]
-            self.clock.sleep(len(block) / WRITTEN_A_SECOND)
-            yield block
-            left -= len(block)
+    def _older_than(self, second: int) -> int:
+        return self.space.count(0, second - 1) if second > 0 else 0
 
-    def probe(self, window: Window) -> Probe:
-        with self.request("list"):
-            return answer(self.space, window)
+    def _page(self, ids: range, per_page: int, cursor: Any) -> Page:
+        """Newest id first; the cursor tells how many have been served."""
+        rest = ids[::-1][int(cursor or 0) :]
+        served = rest[:per_page]
+        contacts = list(map(Contact, served))
+        if per_page < LARGEST_PAGE:
+            self.looked_at.update(served)
+        if contacts and self._dated:
+            contacts[0].created_at = self._created(served[0] - self.space.first_id)
+        more = len(rest) > len(served)
+        return Page(contacts, str(len(ids) - len(rest) + len(served)) if more else None)
 
-    def is_empty(self, window: Window) -> bool:
-        wait_for(self.limiters["list"], self.clock, self.logger)
-        return self.probe(window).count == 0
-
-    def newest(self, window: Window, skip: int, size: int) -> list[Contact]:
-        """The contacts of a window in the list's order; some of them have a date."""
-        first = (window.start - EPOCH) // timedelta(seconds=1)
-        before = self.space.count(0, first - 1) if first > 0 else 0
-        newest = before + contacts_in(self.space, window) - 1 - skip
-        ranks = range(newest, max(newest - size, before - 1), -1)
-        return [
-            Contact(id=self.space.first_id + rank, created_at=self._created(rank, place))
-            for place, rank in enumerate(ranks)
-        ]
-
-    def _created(self, rank: int, place: int) -> datetime | None:
-        if place % _DATED:
-            return None
+    def _created(self, rank: int) -> datetime:
         low, high = 0, self.space.seconds
         while low < high:
             middle = (low + high) // 2
@@ -202,29 +247,46 @@ class Cometly:
         return EPOCH + timedelta(seconds=low)
 
 
-class ModelListing(Listing):
-    """The list of a model's contacts; for Spaces whose ids are all its own."""
+class ModelRepository(ExportRepository):
+    """Export jobs whose files take time and space, but are made up when they are read.
 
-    def __init__(self, cometly: Cometly) -> None:
-        self._cometly = cometly
+    Args:
+        client: The model.
+        advise: Asks the list for one page.
+        all_ids: Whether files tell the id of each contact; else of those that pages have shown,
+            which is quicker.
+    """
+
+    def __init__(
+        self, client: ModelClient, advise: Callable[..., Page | None], *, all_ids: bool = False
+    ) -> None:
+        nobody = cast("Any", None)  # downloads and decodes: neither is done
+        super().__init__(client, nobody, nobody, advise, options={})
+        self.disk = Disk()
+        self._model = client
+        self._all_ids = all_ids
+        self._repeated = [Contact(id=0)] * _BLOCK
 
     @override
-    def glance(
-        self,
-        wall: WallRange,
-        keep: Callable[[Page], _T],
-        *,
-        per_page: int,
-        cursor: str | None = None,
-        slot_taken: bool = False,
-    ) -> _T:
-        cometly = self._cometly
-        if not slot_taken:
-            wait_for(cometly.limiters["list"], cometly.clock, cometly.logger)
-        with cometly.request("list"):
-            skip = int(cursor or 0)
-            window = Window(wall.earliest, wall.latest)
-            contacts = cometly.newest(window, skip, per_page)
-            more = contacts_in(cometly.space, window) > skip + len(contacts)
-            cursor = str(skip + len(contacts)) if more else None
-            return keep(Page(cursor, blocks=lambda: iter([contacts]), glimpse=lambda: contacts))
+    def download(self, url: str) -> SpoolFile:
+        file = _File(self.disk, self._model.jobs[int(url)])
+        self._model.clock.sleep(file.size / BYTES_A_SECOND)
+        return SpoolFile(file, len(file.job.ids), file.size)
+
+    @override
+    def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:
+        assert isinstance(spool.file, _File)
+        ids = spool.file.job.ids
+        known = ids if self._all_ids else sorted(self._model.looked_at.intersection(ids))
+        for block in self._blocks(known, len(ids)):
+            self._model.clock.sleep(len(block) / WRITTEN_A_SECOND)
+            yield block
+
+    def _blocks(self, known: Sequence[int], contacts: int) -> Iterator[list[Contact]]:
+        for begin in range(0, len(known), _BLOCK):
+            yield list(map(Contact, known[begin : begin + _BLOCK]))
+        left = contacts - len(known)
+        while left:
+            block = self._repeated if left >= _BLOCK else self._repeated[:left]
+            yield block
+            left -= len(block)

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
+from unittest import mock
 
-from tap_cometly.extract.connection_report import ConnectionReport
+from typing_extensions import override
 
 from tap_cometly.config import SETTINGS_SCHEMA, Settings
-from tap_cometly.contacts.schema import OptionalColumns
-from tap_cometly.exports.reader import ExportReader
-from tap_cometly.extract.extractor import Extractor
-from tap_cometly.extract.pagination import CursorPaginator
+from tap_cometly.contacts.decoder import ContactDecoder
+from tap_cometly.contacts.repair import RepairLog
+from tap_cometly.contacts.schema import OptionalColumns, fields_asked
+from tap_cometly.exports.orchestrator import ExportOrchestrator
+from tap_cometly.extract import extractor
+from tap_cometly.extract.extractor import Extractor, Services
+from tap_cometly.extract.pagination import ContactList, CursorPaginator
 from tap_cometly.extract.timezone_check import TimezoneCheck
 from tap_cometly.runtime.progress import Progress
-from tests.bench.model import Cometly, ModelListing, job_time
-from tests.bench.sizing import EPOCH, contacts_in, whole
+from tap_cometly.timeranges import SyncRange
+from tests.bench.model import ModelClient, ModelRepository, job_time
+from tests.bench.sizing import EPOCH
 from tests.bench.virtual import VirtualTime
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_cometly.client.client import Endpoint
+    from tap_cometly.exports.job import ExportJob
+    from tests.bench.model import JobTime
     from tests.bench.spaces import Space
 
 POSTS_A_MINUTE = 5
-
-_logger = logging.getLogger("tests.bench")
 
 
 @dataclass(frozen=True)
@@ -38,29 +47,45 @@ class Outcome:
         wall: Seconds it took.
         bound: Seconds that a plan which knows everything would take at least.
         contacts: How many came.
-        windows: How many contacts each window held.
+        exported: How many contacts each window held that an export read.
+        by_pages: How many contacts each other window held.
         posts: Exports created.
         largest: The largest window, as a multiple of the target.
         requests: By endpoint.
         most_in_a_minute: The most requests in any 60 s, by endpoint.
         spool: Bytes on the disk, at most.
         spool_files: Files on the disk, at most.
+        noticed_after: Seconds from the completion of each job to the answer that told of it.
+        times_read: How often each contact came, where files tell all ids.
+        warnings: What the tap warned of.
     """
 
     wall: float
     bound: float
     contacts: int
-    windows: list[int]
+    exported: list[int]
+    by_pages: list[int]
     posts: int
     largest: float
     requests: dict[Endpoint, int]
     most_in_a_minute: dict[Endpoint, int]
     spool: int
     spool_files: int
+    noticed_after: list[float]
+    times_read: Counter[int] = field(repr=False)
+    warnings: list[str]
 
     @property
     def ratio(self) -> float:
         return self.wall / self.bound
+
+
+class ToldOrchestrator(ExportOrchestrator):
+    """An orchestrator that is told when its jobs are completed: the best that polls can do."""
+
+    @override
+    def _poll_at(self, job: ExportJob) -> float:
+        return job.created_at
 
 
 def settings_with(**config: object) -> Settings:
@@ -70,69 +95,136 @@ def settings_with(**config: object) -> Settings:
         for name, setting in SETTINGS_SCHEMA["properties"].items()
         if "default" in setting
     }
-    required = {"api_key": "ck", "start_date": EPOCH.isoformat()}
+    required = {"api_key": "ck", "start_date": EPOCH.replace(tzinfo=None).isoformat()}
     return Settings.of({**defaults, **required, **config})
 
 
 def least_time(contacts: int, settings: Settings) -> float:
-    """Issue 3's bound: what a plan that knows everything would take at least."""
+    """What a plan that knows everything would take at least."""
     exports = ceil(contacts / settings.export_target_size)
-    job = job_time(min(contacts, settings.export_target_size))
+    job = job_time(0, min(contacts, settings.export_target_size))
     return max(
         (exports - 1) // POSTS_A_MINUTE * 60 + job,
         ceil(exports / settings.max_parallel_exports) * job,
     )
 
 
-def simulate(space: Space, **config: object) -> Outcome:
-    """Read a Space with the tap's settings, and see how it goes."""
+def simulate(
+    space: Space,
+    *,
+    job_time: JobTime = job_time,
+    largest_job: int | None = None,
+    dated: bool = False,
+    told: bool = False,
+    all_ids: bool = False,
+    **config: object,
+) -> Outcome:
+    """Read a Space with the tap's settings, and see how it goes.
+
+    Args:
+        space: What there is.
+        job_time: Seconds that export jobs take.
+        largest_job: Contacts; larger exports are refused.
+        dated: Whether contacts tell `created_at`.
+        told: Whether the tap is told when jobs are completed.
+        all_ids: Whether it is counted how often each contact came.
+        config: Settings.
+    """
     settings = settings_with(**config)
-    clock = VirtualTime(EPOCH + timedelta(seconds=space.seconds + 60))
-    cometly = Cometly(space, clock, _logger)
-    held: list[int] = []
-    for window, blocks in _extraction(cometly, settings).windows(whole(space)):
-        held.append(sum(map(len, blocks)))
-        assert held[-1] == contacts_in(space, window)
+    clock = VirtualTime(EPOCH + timedelta(seconds=space.seconds + settings.settle_seconds))
+    client = ModelClient(
+        space,
+        settings,
+        clock,
+        job_time=job_time,
+        largest_job=largest_job,
+        dated=dated,
+        told=told,
+    )
+    repository, reading = _extractor(client, settings, all_ids=all_ids)
+    sync_range = SyncRange.of(
+        settings.start, None, settle=timedelta(seconds=settings.settle_seconds)
+    )
+    held: dict[bool, list[int]] = {True: [], False: []}
+    times_read: Counter[int] = Counter()
+    orchestrator = ToldOrchestrator if told else ExportOrchestrator
+    with (
+        mock.patch.object(extractor, "ExportOrchestrator", orchestrator),
+        _warnings() as warnings,
+    ):
+        for extract in reading.extract(sync_range):
+            came = 0
+            for block in extract.contacts:
+                came += len(block)
+                if all_ids:
+                    times_read.update(contact.id for contact in block)
+            held["export" in extract.way].append(came)
     wall = clock.monotonic()
     clock.close()
+    client.close()
+    windows = held[True] + held[False]
     return Outcome(
         wall=wall,
         bound=least_time(space.contacts, settings),
-        contacts=sum(held),
-        windows=held,
-        posts=len(cometly.jobs),
-        largest=max(held) / settings.export_target_size,
-        requests={kind: ledger.requests for kind, ledger in cometly.ledgers.items()},
-        most_in_a_minute={kind: led.most_in_a_minute for kind, led in cometly.ledgers.items()},
-        spool=cometly.disk.most_used,
-        spool_files=cometly.disk.most_files,
+        contacts=sum(windows),
+        exported=held[True],
+        by_pages=held[False],
+        posts=len(client.jobs),
+        largest=max(windows) / settings.export_target_size,
+        requests={kind: ledger.requests for kind, ledger in client.ledgers.items()},
+        most_in_a_minute={kind: led.most_in_a_minute for kind, led in client.ledgers.items()},
+        spool=repository.disk.most_used,
+        spool_files=repository.disk.most_files,
+        noticed_after=[min(job.noticed) - job.done_at for job in client.jobs if job.noticed],
+        times_read=times_read,
+        warnings=warnings,
     )
 
 
-def _extraction(cometly: Cometly, settings: Settings) -> Extractor:
-    listing = ModelListing(cometly)
-    timezone_check = TimezoneCheck(listing, settings.zone, _logger)
-    pages = CursorPaginator(
-        listing,
-        OptionalColumns([], "The list"),
-        zone=settings.zone,
+def _extractor(
+    client: ModelClient, settings: Settings, *, all_ids: bool
+) -> tuple[ModelRepository, Extractor]:
+    """Put the tap's parts together as `open_extractor` does."""
+    fields = fields_asked(())
+    contacts = ContactList(client, ContactDecoder(fields, RepairLog()), {})
+    timezone_check = TimezoneCheck(contacts, settings.zone)
+    paginator = CursorPaginator(
+        contacts,
+        OptionalColumns(fields, "The list"),
         page_size=settings.page_size,
         inspect=timezone_check.inspect,
-        logger=_logger,
     )
-    columns = OptionalColumns([], "The export")
-    clock = cometly.clock
-    exports = ExportReader(
-        clock, cometly, columns, pages, timezone_check, settings, clock, Progress(clock), _logger
+    repository = ModelRepository(client, contacts.advice, all_ids=all_ids)
+    services = Services(
+        client=client,
+        contacts=contacts,
+        every_column=contacts,
+        repository=repository,
+        export_columns=OptionalColumns(fields, "The export"),
+        tasks=client.clock,
+        clock=client.clock,
     )
-    return Extractor(
-        settings,
-        pages,
-        exports,
-        timezone_check,
-        clock,
-        ConnectionReport(listing, timezone_check, settings.zone, _logger),
-        latest_end=clock.now,
-        spare=cometly.limiters["list"].available_to_all,
-        logger=_logger,
-    )
+    progress = Progress(client.clock)
+    return repository, Extractor(settings, services, paginator, timezone_check, progress)
+
+
+class _Keeping(logging.Handler):
+    def __init__(self, kept: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._kept = kept
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def _warnings() -> Iterator[list[str]]:
+    logger = logging.getLogger("tap_cometly")
+    kept: list[str] = []
+    handler = _Keeping(kept)
+    logger.addHandler(handler)
+    try:
+        yield kept
+    finally:
+        logger.removeHandler(handler)

@@ -6,14 +6,17 @@ real rate limits. All it starts is stopped at the end, and nothing is written to
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
+import tempfile
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.demo.checks import compare
 from tests.demo.life import LOOKBACK_DAYS, life_goes_on
-from tests.demo.report import show, tell
+from tests.demo.report import show, step, tell
 from tests.demo.run import watch
 from tests.sandbox import Sandbox, dated
 from tests.support.meltano import MeltanoError, MeltanoProject
@@ -32,33 +35,42 @@ def main() -> int:
     try:
         return _demonstrate()
     except (MeltanoError, PostgresError) as error:
-        sys.exit(str(error))
+        sys.exit(str(error))  # the log's last lines among it
 
 
 def _demonstrate() -> int:
-    tell("Starting a sandbox Cometly and a PostgreSQL")
-    with (
-        Sandbox(COMETLY) as cometly,
-        Postgres() as warehouse,
-        MeltanoProject(_settings(cometly, warehouse)) as meltano,
-    ):
+    log = _new_file()
+    tell(f"The whole log is in {log}")
+    with contextlib.ExitStack() as started:
+        with step("Starting a sandbox Cometly and a PostgreSQL"):
+            cometly = started.enter_context(Sandbox(COMETLY))
+            warehouse = started.enter_context(Postgres())
+        with step("Installing Meltano, the tap and target-postgres; the first time downloads them"):
+            settings = _settings(cometly, warehouse)
+            meltano = started.enter_context(MeltanoProject(settings, log=log))
+            meltano.script("meltano install tap-cometly target-postgres")
         now = datetime.now(timezone.utc).replace(microsecond=0)
         a_year_ago = now - timedelta(days=365)
         cometly.space.fill(CONTACTS, a_year_ago, now, shape="growing")
 
-        tell(f"First run: a year with {CONTACTS:,} contacts")
-        with watch("first run", cometly, warehouse, meltano) as first:
+        what = f"First run, of a year with {CONTACTS:,} contacts"
+        with step(what), watch("first run", cometly, warehouse, meltano) as first:
             _run(meltano, start_date=a_year_ago.isoformat())
 
         changes = life_goes_on(cometly.space)
 
-        tell(f"Second run: what is new, and the last {LOOKBACK_DAYS} days once more")
-        with watch("second run", cometly, warehouse, meltano) as second:
+        what = f"Second run, of what is new and the last {LOOKBACK_DAYS} days once more"
+        with step(what), watch("second run", cometly, warehouse, meltano) as second:
             _run(meltano, start_date=a_year_ago.isoformat(), lookback_days=str(LOOKBACK_DAYS))
 
         repairs = compare(cometly.space, warehouse, changes)
     show([first, second], repairs)
     return 0 if all(finding.agrees for finding in repairs) else 1
+
+
+def _new_file() -> Path:
+    with tempfile.NamedTemporaryFile(prefix="tap-cometly-demo-", suffix=".log", delete=False) as f:
+        return Path(f.name)
 
 
 def _run(meltano: MeltanoProject, **tap_settings: str) -> None:

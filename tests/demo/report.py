@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.demo.checks import Finding
     from tests.demo.run import Run
@@ -21,9 +23,22 @@ FIRST_COLUMN = 40
 COLUMN = 22
 
 
-def tell(what_comes: str) -> None:
-    """Announce a step, above Meltano's own log."""
-    print(f"\n=== {what_comes}\n", file=sys.stderr, flush=True)  # noqa: T201
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Say what begins, and how long it took."""
+    began = time.monotonic()
+    tell(f"{what} ...", end="")
+    try:
+        yield
+    except BaseException:
+        tell("")
+        raise
+    tell(f" {time.monotonic() - began:.0f} s")
+
+
+def tell(words: str, end: str = "\n") -> None:
+    """Write to standard error; standard output is for the tables."""
+    print(words, end=end, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def show(runs: Sequence[Run], repairs: Sequence[Finding]) -> None:

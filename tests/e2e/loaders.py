@@ -13,11 +13,9 @@ import ast
 import csv
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -115,12 +113,6 @@ def _rows_of_postgres(place: Place, _: Path) -> list[Row]:
         return connection.execute(everything).fetchall()
 
 
-def _rows_of_sqlite(place: Place, _: Path) -> list[Row]:
-    with closing(sqlite3.connect(place.folder / "contacts.db")) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute("SELECT * FROM contacts")]
-
-
 def _rows_of_duckdb(place: Place, python: Path) -> list[Row]:
     code = (
         "import duckdb, json, sys\n"
@@ -209,14 +201,6 @@ LOADERS = (
         _rows_of_duckdb,
     ),
     Loader(
-        "target-sqlite 0.2.0",
-        ("target-sqlite==0.2.0",),
-        "target-sqlite",
-        lambda place, _: {"database": str(place.folder / "contacts.db")},
-        _rows_of_sqlite,
-        python="3.8",
-    ),
-    Loader(
         "meltanolabs-target-csv 0.5.0",
         ("meltanolabs-target-csv==0.5.0",),
         "target-csv",
@@ -229,7 +213,7 @@ LOADERS = (
     ),
     Loader(
         "target-csv 0.3.0",
-        ("target-csv==0.3.0",),
+        ("target-csv==0.3.0", "setuptools<80"),
         "target-csv",
         lambda place, run: {"destination_path": place.of_run(run)},
         _rows_of_csv,
@@ -303,7 +287,7 @@ def load(loader: Loader, source: Source, place: Place) -> list[str]:
             seconds = time.monotonic() - began
             loaded = _by_id(loader.rows(place, programs / "python"))
             cells.append(f"{_compared(loaded, rows)}, {seconds:.0f} s")
-    except (LoaderError, OSError, ValueError, LookupError, psycopg.Error, sqlite3.Error) as error:
+    except (LoaderError, OSError, ValueError, LookupError, psycopg.Error) as error:
         cells.append(f"fails: {_last_line(str(error)) or type(error).__name__}")
     except subprocess.SubprocessError as error:
         cells.append(f"fails: {type(error).__name__}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from tests.sandbox.shapes import Shape
 
 ZONES = ("UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
+NOW = datetime(2024, 6, 1, 12, tzinfo=timezone.utc)
 CANARY = "c4n4ry-of-a-body"
 _SHAPES: tuple[Shape, ...] = ("flat", "growing", "bursty")
 _STATUSES = (400, 401, 403, 404, 408, 409, 418, 422, 429, 500, 501, 502, 503, 504, 302)
 _PASSING_STATUSES = {408, 500, 502, 503, 504}
 _HICCUPS = 2
+_BLACKOUT = ((NOW.timestamp() + 3, NOW.timestamp() + 45),)
 _WAITS = ("0", "1", "0.5", "7", "120", "-3", "nan", "inf", "soon", "86400", None)
 _WAITS_ON = ("Wed, 21 Oct 2015 07:28:00 GMT", "Sat, 01 Jun 2024 12:05:00 GMT")
 
@@ -205,8 +208,17 @@ _OPTIONS = st.builds(
     created_at=st.sampled_from(["seconds", "microseconds", "absent"]),
     custom_numbers_as_strings=st.booleans(),
     unicode_escaped=st.booleans(),
+    list_emails=st.sampled_from([True, True, False]),
+    refuses_future=st.sampled_from([frozenset[str](), frozenset({"list", "create"})]),
+    visible_after=st.sampled_from([0.0, 0.0, 30.0]),
+    list_lag=st.sampled_from([0.0, 0.0, 20.0]),
+    blackouts=st.sampled_from([(), (), _BLACKOUT]),
+    blackout_after_work=st.booleans(),
     page_cap=st.sampled_from([None, None, 2, 20]),
     max_list_days=st.sampled_from([None, None, 40.0]),
+    slow_list_days=st.sampled_from([None, None, 40.0]),
+    max_running_exports=st.sampled_from([None, None, 1]),
+    busy_status=st.sampled_from([409, 423, 425]),
     max_export_contacts=st.sampled_from([None, None, 15]),
     export_refusal=st.sampled_from(["422", "failed"]),
     create_status=st.sampled_from([202, 202, 200]),

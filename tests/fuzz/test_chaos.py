@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import hypothesis
@@ -11,13 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, note
 
 from tap_cometly.tap import TapCometly
-from tests.fuzz.scripts import CANARY, Script, scripts
+from tests.fuzz.scripts import CANARY, NOW, Script, scripts
 from tests.sandbox import Sandbox
 from tests.support.clock import FakeClock
 from tests.support.properties import check
 from tests.support.running import sync
 
-NOW = datetime(2024, 6, 1, 12, tzinfo=timezone.utc)
 LAST = NOW - timedelta(hours=1)
 LONGEST = timedelta(hours=12)
 

@@ -10,27 +10,23 @@ import json
 import os
 import tracemalloc
 from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tap_cometly.client.client import CometlyClient
 from tap_cometly.client.retry import wait_told
 from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import FIELDS
 from tap_cometly.exceptions import BadFileError, GarbledError, RecordError, StateError
 from tap_cometly.exports import ndjson
-from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.state import Bookmark, read_state
+from tap_cometly.tap import TapCometly
 from tap_cometly.timeranges import Window, read_date, read_instant
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -213,26 +209,24 @@ answers = st.one_of(
 )
 
 
-def calls_answered_with(body: bytes) -> ExportRepository:
-    """The calls about exports, to an API that answers each of them with these bytes."""
-
-    def answered(_what: object, read: Callable[[bytes], Any], **_how: object) -> Any:
-        return read(body)
-
-    client: Any = SimpleNamespace(limiters={}, create_export=answered, get_export=answered)
-    asked_in: Any = SimpleNamespace(zone=ZoneInfo("UTC"))
-    unused: Any = None
-    return ExportRepository(client, unused, unused, unused, asked_in, options={})
+def client_of(body: bytes) -> CometlyClient:
+    """A client of an API that answers each call with these bytes."""
+    config = {"api_key": "ck_none", "start_date": "2024-01-01"}
+    tap = TapCometly(config=config)
+    client = CometlyClient(tap.settings, tap.clock)
+    setattr(client, "_ask", lambda call: call.read(body))  # noqa: B010, it is a method
+    return client
 
 
 @fuzz
 @given(answers)
 def test_any_answer_about_exports_is_read_or_refused(body: bytes) -> None:
-    calls = calls_answered_with(body)
+    client = client_of(body)
     with contextlib.suppress(GarbledError):
-        assert isinstance(calls.create(Window(NOON, NOON + timedelta(days=1))), int)
+        window = Window(NOON, NOON + timedelta(days=1))
+        assert isinstance(client.create_export(window, options={}), int)
     with contextlib.suppress(GarbledError):
-        assert isinstance(calls.poll(1).status, str)
+        assert isinstance(client.get_export(1).status, str)
 
 
 # Headers, states, dates.
@@ -276,7 +270,10 @@ states = st.one_of(
         lambda mark: json.dumps({"bookmarks": {"contacts": mark}}),
         st.dictionaries(
             st.sampled_from(
-                ["replication_key", "replication_key_value", "columns", "progress_markers"]
+                [
+                    *("replication_key", "replication_key_value", "progress_markers"),
+                    *("columns", "timezone", "clock_was_seen", "start_date"),
+                ]
             ),
             json_values | date_like | st.just("created_at") | st.just("2024-05-05T05:05:05Z"),
         ),
@@ -294,7 +291,10 @@ def test_any_state_is_understood_or_refused_and_never_goes_back(text: str) -> No
         return
     before = bookmark.instant
 
-    bookmark.commit(NOON, [])
+    assert isinstance(bookmark.timezone, str | None)
+    assert bookmark.columns is None or all(isinstance(name, str) for name in bookmark.columns)
+    assert bookmark.first_start is None or bookmark.first_start.tzinfo
+    bookmark.commit(NOON, columns=[], timezone="UTC", clock_was_seen=True, start=NOON)
 
     assert bookmark.instant
     assert bookmark.instant == max(NOON, before or NOON)

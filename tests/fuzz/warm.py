@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from typing_extensions import Buffer, Self, override
 
 from tap_cometly.__main__ import main
-from tap_cometly.exports import job as jobs
+from tap_cometly.client.client import DOCUMENTED_LIMITS
+from tap_cometly.exports import orchestrator
 from tap_cometly.extract import extractor
-from tap_cometly.extract import extractor as extraction
 from tap_cometly.tap import TapCometly
 from tests.fuzz.hurry import HurriedClock, HurriedThreads
 from tests.support.running import tap_with
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[2]
 _PAGE_WINDOW = 10  # contacts: several windows out of few contacts
-_LOOK = 0.02  # seconds: the sandbox's exports are ready at once
+_POLLS = ("_FIRST_POLLS", "_POLL_INTERVAL", "_OTHERS_INTERVAL")
+_NO_LIMIT = 100_000
+_POLL_EVERY = 0.02  # seconds: the sandbox's exports are ready at once
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,7 @@ class _Tripwire(io.RawIOBase):
 
 
 def _serve() -> None:
-    extraction.PAGE_WINDOW = _PAGE_WINDOW
-    jobs._FIRST_LOOK = jobs._SOONEST = _LOOK  # noqa: SLF001, nobody else may change them
+    extractor.PAGE_WINDOW = _PAGE_WINDOW
     _import_everything()
     for line in sys.stdin:
         order = Order(**json.loads(line))
@@ -162,7 +163,15 @@ def _become_a_tap(order: Order) -> None:
         setattr(extractor, "ThreadTasks", HurriedThreads)  # noqa: B010, as tests/support does it
         tap_with(HurriedClock(order.since, order.speed)).cli(order.arguments)
     else:
+        _poll_at_once()
         main(order.arguments)
+
+
+def _poll_at_once() -> None:
+    for interval in _POLLS:
+        assert hasattr(orchestrator, interval)
+        setattr(orchestrator, interval, _POLL_EVERY)
+    DOCUMENTED_LIMITS["poll"] = _NO_LIMIT
 
 
 def _end(child: int, order: Order) -> End:

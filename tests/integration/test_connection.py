@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_cometly.tap import TapCometly
+from tests.integration.conftest import NOW
 from tests.sandbox import dated
+from tests.support.clock import FakeClock
 from tests.support.properties import PLENTY
-from tests.support.running import SCRIPT, config_for
+from tests.support.running import SCRIPT, config_for, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +51,7 @@ def test_it_tells_what_works_and_what_can_be_had(cometly: Sandbox, tmp_path: Pat
 
     assert run.returncode == 0, run.stderr
     assert "The key works" in run.stderr
-    assert "The Space's time zone agrees with `timezone`: UTC" in run.stderr
+    assert "The Space's clock agrees with the setting `timezone`: UTC" in run.stderr
     assert "The newest contact was created: 2" in run.stderr
     assert "include_comet_tokens, include_all_emails, include_custom_fields" in run.stderr
 
@@ -69,6 +71,17 @@ def test_a_wrong_key_is_one_line(cometly: Sandbox, tmp_path: Path) -> None:
     assert run.returncode == 1
     assert len(errors) == 1
     assert "does not accept the key" in errors[0]
+
+
+def test_a_port_that_is_closed_is_told_after_half_a_minute(cometly: Sandbox) -> None:
+    clock = FakeClock(NOW)
+
+    run = sync(cometly, {"api_url": "http://127.0.0.1:9"}, clock=clock, more=["--test"])
+
+    assert run.exit == 1
+    [error] = run.errors
+    assert "cannot be reached: no connection for 30 s" in error
+    assert clock.monotonic() <= 45
 
 
 def test_a_sample_that_is_all_there_is_is_whole_before_it_is_committed(

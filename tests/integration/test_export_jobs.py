@@ -75,6 +75,11 @@ def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda answer: {key: value for key, value in answer.items() if key != name}
 
 
+def by_pages(run: Run) -> list[str]:
+    """What was told of windows that no export could read."""
+    return [line for line in run.warnings if line.endswith("by pages")]
+
+
 def saying(status: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda answer: {"export_id": answer["export_id"], "status": status}
 
@@ -136,7 +141,7 @@ def test_exports_that_always_fail_are_given_up_for_pages(six_windows: Cometly) -
     assert run.exit == 0
     assert len(run.ids) == 6 * WINDOW
     assert len(six_windows.windows) == 3
-    assert [line for line in run.warnings if "Going on through pages" in line]
+    assert "Going on by pages" in by_pages(run)[-1]
     check(run, six_windows.sandbox)
 
 
@@ -217,7 +222,7 @@ def test_403_on_exports_alone_leaves_pages_in_auto(six_windows: Cometly, endpoin
 
     assert run.exit == 0
     assert len(run.ids) == 6 * WINDOW
-    assert len([line for line in run.warnings if "Going on through pages" in line]) == 1
+    assert len([line for line in run.warnings if "Going on by pages" in line]) == 1
     check(run, six_windows.sandbox)
 
 
@@ -248,7 +253,7 @@ def test_windows_that_are_too_large_for_the_server_are_halved(
     whole, *_, older, newer = dict.fromkeys(six_windows.windows)
     assert (older[0], newer[1]) == whole
     assert older[1] == newer[0]
-    assert "through pages" not in run.log
+    assert by_pages(run) == []
     check(run, six_windows.sandbox)
 
 
@@ -260,7 +265,7 @@ def test_windows_are_not_halved_below_the_threshold(six_windows: Cometly) -> Non
     assert run.exit == 0
     assert len(run.ids) == 6 * WINDOW
     assert len(six_windows.windows) == 1 + 2
-    assert run.log.count("through pages") == 2
+    assert len(by_pages(run)) == 2
     check(run, six_windows.sandbox)
 
 
@@ -274,7 +279,7 @@ def test_one_window_that_always_fails_is_read_by_pages(six_windows: Cometly) -> 
 
     assert run.exit == 0
     assert len(run.ids) == 6 * WINDOW
-    assert "through pages" in run.log
+    assert len(by_pages(run)) == 1
     check(run, six_windows.sandbox, cuts=6)
 
 
@@ -328,6 +333,209 @@ def _is_in_order(run: Run) -> bool:
         elif line["type"] == "RECORD" and line["record"]["created_at"] < mark:
             return False
     return True
+
+
+# One cause counts once.
+
+
+@pytest.mark.parametrize("kind", ["hangup", "lost"])
+@pytest.mark.parametrize("mode", [AUTO, EXPORT], ids=["auto", "export"])
+def test_four_creations_that_lose_their_answers_at_once_are_one_failure(
+    six_windows: Cometly, mode: dict[str, Any], kind: str
+) -> None:
+    six_windows.sandbox.options = replace(six_windows.sandbox.options, limits=PLENTY)
+    six_windows.fault("create", kind=kind, times=4)
+
+    run = six_windows.sync(**mode)
+
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 6 * WINDOW
+    assert by_pages(run) == []
+    assert len(six_windows.windows) - len(set(six_windows.windows)) == 4
+    check(run, six_windows.sandbox)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_work", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("mode", [AUTO, EXPORT], ids=["auto", "export"])
+def test_half_a_second_without_network_is_no_reason_to_give_exports_up(
+    sandbox: StartSandbox, mode: dict[str, Any], *, after_work: bool
+) -> None:
+    cometly = sandbox(dated(limits=PLENTY))
+    cometly.space.fill(6 * WINDOW, FIRST, datetime.now(timezone.utc) - timedelta(hours=1))
+
+    def blackout(endpoint: str, call: int) -> None:
+        if (endpoint, call) == ("create", 1):
+            now = time.time()
+            cometly.options = replace(
+                cometly.options, blackouts=[(now, now + 0.5)], blackout_after_work=after_work
+            )
+
+    cometly.before_answer = blackout
+
+    run = sync(cometly, {**EXPORT, **mode})
+
+    assert [r for r in run.requests if r.status is None]
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 6 * WINDOW
+    assert by_pages(run) == []
+    check(run, cometly, cuts=0)
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 500, 503])
+@pytest.mark.parametrize("mode", [AUTO, EXPORT], ids=["auto", "export"])
+def test_polls_that_fail_for_good_are_the_failure_of_that_job_alone(
+    six_windows: Cometly, mode: dict[str, Any], status: int
+) -> None:
+    six_windows.fault("poll", export=2, times=None, status=status)
+
+    run = six_windows.sync(**mode)
+
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 6 * WINDOW
+    assert by_pages(run) == []
+    assert len(six_windows.windows) - len(set(six_windows.windows)) == 1
+    assert len(run.warnings) - run.log.count("trying again in") == 1
+    assert six_windows.clock.monotonic() <= 8 * 60
+    check(run, six_windows.sandbox)
+
+
+# What a POST may answer.
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("mode", [AUTO, EXPORT], ids=["auto", "export"])
+def test_a_post_that_fails_once_the_job_exists_is_made_once_more(
+    six_windows: Cometly, mode: dict[str, Any], status: int
+) -> None:
+    six_windows.fault("create", status=status, after_work=True)
+
+    run = six_windows.sync(**mode)
+
+    assert len(run.ids) == 6 * WINDOW
+    assert by_pages(run) == []
+    assert len(six_windows.windows) - len(set(six_windows.windows)) == 1
+    check(run, six_windows.sandbox)
+
+
+@pytest.mark.parametrize("status", [500, 504])
+def test_posts_that_always_fail_leave_pages_in_auto(six_windows: Cometly, status: int) -> None:
+    six_windows.fault("create", status=status, after_work=True, times=None)
+
+    run = six_windows.sync(**AUTO)
+
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 6 * WINDOW
+    assert "Going on by pages" in by_pages(run)[-1]
+    check(run, six_windows.sandbox)
+
+
+@pytest.mark.parametrize("status", [500, 504])
+def test_posts_that_always_fail_are_an_error_in_export_mode(
+    six_windows: Cometly, status: int
+) -> None:
+    six_windows.fault("create", status=status, after_work=True, times=None)
+
+    run = six_windows.sync()
+
+    assert run.exit == 1
+    assert "Three exports in a row failed" in run.errors[0]
+    check(run, six_windows.sandbox)
+
+
+BUSY: dict[str, dict[str, Any]] = {
+    **{str(status): {"status": status} for status in (409, 423, 425)},
+    "422 in words": {"status": 422, "message": "Another export is already in progress."},
+    "400 in words": {"status": 400, "message": "An export is being processed. Try later."},
+}
+
+
+@pytest.mark.parametrize("busy", BUSY.values(), ids=BUSY)
+@pytest.mark.parametrize("mode", [AUTO, EXPORT], ids=["auto", "export"])
+def test_an_api_busy_with_another_export_is_waited_for(
+    six_windows: Cometly, mode: dict[str, Any], busy: dict[str, Any]
+) -> None:
+    six_windows.fault("create", lasts=150.0, **busy)
+
+    run = six_windows.sync(**mode)
+
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 6 * WINDOW
+    assert by_pages(run) == []
+    assert 150 <= six_windows.clock.monotonic() <= 400
+    check(run, six_windows.sandbox, extra_posts=5)
+
+
+def test_one_export_at_a_time_is_enough(six_windows: Cometly) -> None:
+    six_windows.sandbox.options = replace(
+        six_windows.sandbox.options, max_running_exports=1, job_seconds=20.0
+    )
+
+    run = six_windows.sync()
+
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 6 * WINDOW
+    check(run, six_windows.sandbox, extra_posts=20)
+
+
+@pytest.mark.parametrize("busy", BUSY.values(), ids=BUSY)
+def test_an_api_that_stays_busy_is_waited_for_until_the_timeout(
+    one_window: Cometly, busy: dict[str, Any]
+) -> None:
+    one_window.fault("create", times=None, **busy)
+
+    run = one_window.sync(export_timeout=300)
+
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 300
+    assert len(by_pages(run)) == 1
+    assert 300 <= one_window.clock.monotonic() <= 3 * 300
+    check(run, one_window.sandbox, extra_posts=20)
+
+
+NO_EXPORTS = "Exports are no part of this plan; ask ada@example.com about ck_sandbox."
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 415, 451])
+def test_any_other_refusal_of_a_post_leaves_pages_in_auto(
+    six_windows: Cometly, status: int
+) -> None:
+    six_windows.fault("create", status=status, times=None, message=NO_EXPORTS)
+
+    run = six_windows.sync(**AUTO)
+
+    assert run.exit == 0, run.errors
+    assert len(run.ids) == 6 * WINDOW
+    [warning] = run.warnings
+    assert f"status {status}: Exports are no part of this plan; ask *** about ***." in warning
+    assert warning.endswith("Going on by pages")
+    check(run, six_windows.sandbox)
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 415, 422, 451])
+def test_any_other_refusal_of_a_post_is_an_error_in_export_mode(
+    six_windows: Cometly, status: int
+) -> None:
+    six_windows.fault("create", status=status, times=None, message=NO_EXPORTS)
+
+    run = six_windows.sync()
+
+    assert run.exit == 1
+    [error] = run.errors
+    assert "Exports are no part of this plan; ask *** about ***." in error
+    check(run, six_windows.sandbox)
+
+
+def test_many_exports_at_once_are_no_strain_on_the_connections(sandbox: StartSandbox) -> None:
+    cometly = sandbox(dated(limits=PLENTY, queued_seconds=0.0))
+    cometly.space.fill(30 * WINDOW, FIRST, datetime.now(timezone.utc) - timedelta(hours=1))
+
+    run = sync(cometly, {**EXPORT, "max_parallel_exports": 20})
+
+    assert len(run.ids) == 30 * WINDOW
+    assert "pool" not in run.log
+    assert run.warnings == []
+    check(run, cometly, cuts=0)
 
 
 @pytest.mark.slow

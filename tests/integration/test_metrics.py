@@ -61,6 +61,31 @@ def test_requests_and_jobs_are_metrics_in_the_sdks_form(cometly: StartCometly) -
     check(run, sandbox, cuts=0)
 
 
+@WAYS
+def test_requests_are_summed_up_once_a_window(
+    cometly: StartCometly, config: dict[str, Any]
+) -> None:
+    sandbox, clock = cometly(dated(limits=PLENTY))
+    sandbox.space.fill(2_000, FIRST, LAST)
+
+    with mock.patch("tap_cometly.extract.extractor.PAGE_WINDOW", 500):
+        run = sync(sandbox, config, clock=clock)
+
+    since_a_window = Counter[str]()
+    windows = 0
+    for line in run.log.splitlines():
+        _, level, _, message = line.split(" | ", 3)
+        if WINDOW.fullmatch(message):
+            windows += 1
+            since_a_window.clear()
+        elif level.strip() == "INFO" and '"http_request_count"' in message:
+            point = json.loads(message.removeprefix("METRIC: "))
+            since_a_window[point["tags"]["endpoint"]] += 1
+            assert max(since_a_window.values()) == 1
+    assert windows > 2
+    assert len(at_debug(run)) == len([r for r in run.requests if r.endpoint != "file"])
+
+
 def at_debug(run: Run) -> list[dict[str, Any]]:
     lines = [line.split(" | ", 3) for line in run.log.splitlines()]
     return [

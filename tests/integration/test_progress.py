@@ -59,6 +59,22 @@ def test_each_window_is_one_line(cometly: StartCometly, config: dict[str, Any]) 
     check(run, sandbox, cuts=0)
 
 
+def test_a_window_that_waited_for_limits_tells_how_much_of_its_time_that_was(
+    cometly: StartCometly,
+) -> None:
+    sandbox, clock = cometly(dated(limits=Limits(list=5)))
+    sandbox.space.fill(1_000, FIRST, LAST)
+
+    run = sync(sandbox, PAGES, clock=clock)
+
+    matches = [match for line in told(run) if (match := WINDOW.fullmatch(line))]
+    waits = re.findall(r"([\d.]+) s, ([\d.]+) s of it waiting for limits", run.log)
+    assert waits
+    assert all(59 <= float(waited) <= float(took) for took, waited in waits)
+    assert sum(float(match[5]) for match in matches) <= (clock.now() - NOW).total_seconds() + 1
+    check(run, sandbox, cuts=0)
+
+
 # No silence.
 
 

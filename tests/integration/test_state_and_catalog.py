@@ -17,6 +17,7 @@ from tests.support.properties import check
 from tests.support.running import sync
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.conftest import StartCometly
@@ -172,6 +173,101 @@ def test_a_start_later_than_the_bookmark_counts_and_the_gap_is_named(
     assert "2024-05-15T00:00:00Z to 2024-05-16T00:00:00Z" in warning
 
 
+@pytest.mark.parametrize(
+    ("start", "gap"),
+    [
+        (AT_MIDDLE, None),
+        ("2024-05-20T00:00:00Z", None),
+        ("2024-05-10T00:00:00Z", "2024-05-10T00:00:00Z to 2024-05-16T00:00:00Z"),
+        ("2024-05-10", "2024-05-10T00:00:00Z to 2024-05-16T00:00:00Z"),
+    ],
+    ids=["unchanged", "later, before the bookmark", "earlier", "earlier, without a zone"],
+)
+def test_a_start_that_is_moved_back_names_the_gap_and_the_way_to_fill_it(
+    cometly: StartCometly, start: str, gap: str | None
+) -> None:
+    sandbox, clock = cometly(dated())
+    sandbox.space.fill(5, MIDDLE, NOW - DAY)
+    state = sync(sandbox, {"start_date": AT_MIDDLE}, clock=clock).state
+
+    for _ in range(2):  # it stays a gap
+        clock.advance(DAY)
+        run = sync(sandbox, {"start_date": start}, state, clock=clock)
+        state = run.state
+
+        assert run.exit == 0
+        told = [text for text in run.warnings if "`start_date`" in text]
+        assert [gap in text and "--full-refresh" in text for text in told if gap] == (
+            [True] if gap else []
+        )
+        assert bool(told) == bool(gap)
+
+
+def test_a_bookmark_behind_the_start_of_its_own_run_is_no_gap(cometly: StartCometly) -> None:
+    # Given a Space whose clock nobody has seen, so that the bookmark stays a day behind
+    sandbox, clock = cometly()
+    start = {"start_date": (NOW - DAY / 2).isoformat()}
+
+    before = sync(sandbox, start, clock=clock)
+    run = sync(sandbox, start, before.state, clock=clock)
+
+    assert (before.exit, run.exit) == (0, 0)
+    assert run.bookmark
+    assert run.bookmark < start["start_date"]
+    assert run.warnings == []
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"orders_bookmark": "2024-05-16"},
+        {"last_record": AT_MIDDLE, "offset": {"page": 3}},
+        {"replication_key": "created_at", "note": 1},
+    ],
+)
+def test_a_bookmark_of_foreign_keys_alone_is_told_to_be_of_no_use(
+    cometly: StartCometly, mark: dict[str, Any]
+) -> None:
+    sandbox, clock = cometly(dated())
+    ids = sandbox.space.fill(5, FIRST, NOW - DAY)
+
+    run = sync(sandbox, state={"bookmarks": {"contacts": mark}}, clock=clock)
+
+    assert run.ids == set(ids)
+    [warning] = run.warnings
+    assert "all is read again" in warning
+    check(run, sandbox)
+
+
+def test_columns_that_an_old_catalog_lacks_are_named_and_not_claimed(
+    cometly: StartCometly,
+) -> None:
+    # Given a catalog that was cached before a setting was switched on
+    sandbox, clock = cometly(dated())
+    sandbox.space.fill(5, FIRST, NOW - DAY)
+    config = {"include_all_emails": True, "include_comet_tokens": True}
+
+    stale = sync(sandbox, config, catalog=catalog(), clock=clock)
+
+    assert sorted(text.split("`")[1] for text in stale.warnings) == sorted(config)
+    assert all("--refresh-catalog" in text for text in stale.warnings)
+    assert not {"emails", "comet_tokens"} & {name for r in stale.records for name in r}
+    assert stale.state is not None
+    assert not {"emails", "comet_tokens"} & set(stale.state["bookmarks"]["contacts"]["columns"])
+    check(stale, sandbox)
+
+    # When the catalog is made anew
+    clock.advance(DAY)
+    run = sync(sandbox, config, stale.state, clock=clock)
+
+    # Then the columns are new
+    [warning] = run.warnings
+    assert "comet_tokens, emails" in warning
+    assert "--full-refresh" in warning
+    assert run.state is not None
+    assert {"emails", "comet_tokens"} <= set(run.state["bookmarks"]["contacts"]["columns"])
+
+
 def test_columns_switched_on_later_are_named_with_the_way_to_fill_them(
     cometly: StartCometly,
 ) -> None:
@@ -211,6 +307,53 @@ def test_a_deselected_stream_is_not_read(cometly: StartCometly) -> None:
     run = sync(sandbox, catalog=made, clock=clock)
 
     assert (run.exit, run.records, sandbox.requests) == (0, [], [])
+    assert [text for text in run.warnings if "deselects" in text] == run.warnings
+
+
+def _without(made: dict[str, Any]) -> None:
+    made["streams"] = []
+
+
+def _misspelt(made: dict[str, Any]) -> None:
+    made["streams"][0]["tap_stream_id"] = made["streams"][0]["stream"] = "contact"
+
+
+def _in_the_old_style(made: dict[str, Any]) -> None:
+    [stream] = made["streams"]
+    del stream["metadata"]
+    stream["selected"] = stream["schema"]["selected"] = True
+
+
+def _half_in_the_old_style(made: dict[str, Any]) -> None:
+    [stream] = made["streams"]
+    stream["selected"] = True
+    for item in stream["metadata"]:
+        item["metadata"].pop("selected", None)
+        item["metadata"].pop("selected-by-default", None)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (_without, "has no stream 'contacts'"),
+        (_misspelt, "has no stream 'contacts'"),
+        (_in_the_old_style, '"metadata": {"selected": true}'),
+        (_half_in_the_old_style, '"metadata": {"selected": true}'),
+    ],
+)
+def test_a_catalog_that_selects_nothing_by_mistake_is_loud(
+    cometly: StartCometly, spoil: Callable[[dict[str, Any]], None], why: str
+) -> None:
+    sandbox, clock = cometly(dated())
+    made = catalog()
+    spoil(made)
+
+    run = sync(sandbox, catalog=made, clock=clock)
+
+    assert (run.exit, run.raw, sandbox.requests) == (1, b"", [])
+    [error] = run.errors
+    assert why in error
+    check(run, sandbox, cuts=0)
 
 
 @pytest.mark.parametrize(
@@ -363,11 +506,14 @@ def test_a_version_is_sent_only_with_every_contact_whatever_the_zone(
         assert zone != "UTC"
 
 
-def test_an_incremental_run_sends_no_version(cometly: StartCometly) -> None:
+def test_an_incremental_run_sends_no_version_and_says_so(cometly: StartCometly) -> None:
     sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, NOW)
 
     run = sync(sandbox, FULL, clock=clock)
 
     assert versions(run.lines) == []
+    [warning] = run.warnings
+    assert "`emit_activate_version_messages`" in warning
+    assert "FULL_TABLE" in warning
     check(run, sandbox)

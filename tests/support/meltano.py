@@ -8,12 +8,13 @@ import os
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from functools import reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
 
@@ -30,7 +31,7 @@ ENVIRONMENT = "prod"
 CHECKOUT = Path(__file__).parents[2]
 SECONDS_TO_STOP = 10
 
-_LAST_LINES = 100
+_LAST_LINES = 40
 
 
 class MeltanoError(RuntimeError):
@@ -41,7 +42,11 @@ class MeltanoProject:
     """Nothing of it is left after the `with` block but uv's cache of downloads."""
 
     def __init__(
-        self, settings: Mapping[str, str], *additions: Mapping[str, Any], quiet: bool = False
+        self,
+        settings: Mapping[str, str],
+        *additions: Mapping[str, Any],
+        quiet: bool = False,
+        log: Path | None = None,
     ) -> None:
         """Prepare.
 
@@ -49,9 +54,11 @@ class MeltanoProject:
             settings: The plugins' settings, as the environment variables Meltano reads.
             additions: To the project's `meltano.yml`.
             quiet: Whether Meltano's log is kept for errors instead of shown.
+            log: A file that Meltano's log is added to, instead.
         """
         self._additions = additions
         self._quiet = quiet
+        self._log = log
         self._directory = TemporaryDirectory(prefix="tap-cometly-meltano-")
         self.folder = Path(self._directory.name)
         self._definition = self.folder / "meltano.yml"
@@ -104,18 +111,28 @@ class MeltanoProject:
 
     def bookmark(self, pipeline: str) -> str:
         """Where Meltano would have the next run go on."""
-        get = ["meltano", "state", "get", f"{ENVIRONMENT}:{pipeline}"]
-        state = json.loads(self._finish(get, {"MELTANO_CLI_LOG_LEVEL": "error"})[0])
+        database = self.folder / ".meltano" / "meltano.db"  # to start Meltano takes seconds
+        with contextlib.closing(sqlite3.connect(database)) as opened:
+            query = "SELECT completed_state FROM state WHERE state_id = ?"
+            [(text,)] = opened.execute(query, [f"{ENVIRONMENT}:{pipeline}"])
+        state = json.loads(text)
         return str(state["singer_state"]["bookmarks"]["contacts"]["replication_key_value"])
 
     def _finish(self, command: list[str], settings: Mapping[str, str]) -> tuple[str, str]:
         environment = {**self._environment, **settings}
+        log_file = self._log.open("a") if self._log else contextlib.nullcontext()
+        with log_file as added_to:
+            return self._run_to_its_end(command, environment, added_to)
+
+    def _run_to_its_end(
+        self, command: list[str], environment: Mapping[str, str], added_to: TextIO | None
+    ) -> tuple[str, str]:
         process = subprocess.Popen(  # noqa: S603
             [shutil.which(command[0], path=environment["PATH"]) or command[0], *command[1:]],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if self._quiet else None,
+            stderr=subprocess.PIPE if self._quiet else added_to,
             text=True,
             start_new_session=True,  # so that the tap and the loader can be stopped with it
         )
@@ -124,6 +141,8 @@ class MeltanoProject:
         finally:
             _stop(process)
         if process.returncode != 0:
+            if self._log is not None:
+                log = self._log.read_text(encoding="utf-8")
             last = "\n".join((log or "").splitlines()[-_LAST_LINES:])
             what = shlex.join(command[:2])
             message = f"`{what}` failed with exit code {process.returncode}\n{last}"

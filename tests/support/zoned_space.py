@@ -23,7 +23,7 @@ from tap_cometly.contacts.schema import Contact, OptionalColumns, fields_asked
 from tap_cometly.exceptions import RejectedError, TapError
 from tap_cometly.extract import extractor as extractor_module
 from tap_cometly.extract.extractor import Extractor, Services
-from tap_cometly.extract.pagination import ContactList, CursorPaginator
+from tap_cometly.extract.pagination import ContactList, CursorPaginator, ServedLength
 from tap_cometly.extract.timezone_check import TimezoneCheck
 from tap_cometly.runtime.progress import Progress
 from tap_cometly.state import Bookmark
@@ -220,6 +220,8 @@ class _List(ContactList):
     """The list, in memory."""
 
     def __init__(self, runs: Runs, zone: ZoneInfo) -> None:
+        self.length = ServedLength()
+        self._client = _client(runs.clock, timedelta())
         self._runs = runs
         self._zone = zone
 
@@ -252,11 +254,7 @@ class _AtOnce(InTurn):
 def _extractor(settings: Settings, runs: Runs, machine: timedelta) -> Extractor:
     clock, contacts = runs.clock, _List(runs, settings.zone)
     check = TimezoneCheck(contacts, settings.zone)
-    client: Any = SimpleNamespace(
-        now=lambda: clock.now() + min(timedelta(), machine),
-        latest_now=lambda: clock.now() + max(timedelta(), machine),
-        limiters={"list": SimpleNamespace(available=lambda: 10)},
-    )
+    client = _client(clock, machine)
     columns = OptionalColumns(fields_asked(()), "The list")
     paginator = CursorPaginator(
         contacts, columns, page_size=settings.page_size, inspect=check.inspect
@@ -271,6 +269,15 @@ def _extractor(settings: Settings, runs: Runs, machine: timedelta) -> Extractor:
         clock=clock,
     )
     return Extractor(settings, services, paginator, check, Progress(clock))
+
+
+def _client(clock: FakeClock, machine: timedelta) -> Any:
+    limiter = SimpleNamespace(available=lambda: 10, delay=lambda: 0.0)
+    return SimpleNamespace(
+        now=lambda: clock.now() + min(timedelta(), machine),
+        latest_now=lambda: clock.now() + max(timedelta(), machine),
+        limiters={"list": limiter, "create": limiter},
+    )
 
 
 def small_windows(contacts: int) -> Any:

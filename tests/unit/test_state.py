@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
-START = datetime(2024, 1, 1, tzinfo=timezone.utc)
+NEW_YEAR = datetime(2024, 1, 1, tzinfo=timezone.utc)
 STATE = {"bookmarks": {"contacts": {"replication_key_value": "2024-05-06T12:00:00Z"}}}
 
 instants = st.datetimes(
@@ -25,19 +25,6 @@ instants = st.datetimes(
     datetime(2100, 1, 1),  # noqa: DTZ001
     timezones=st.just(timezone.utc),
 ).map(lambda instant: instant.replace(microsecond=0))
-
-
-def commit(
-    bookmark: Bookmark,
-    end: datetime,
-    *,
-    columns: tuple[str, ...] = ("id",),
-    timezone: str = "UTC",
-    clock_was_seen: bool = True,
-) -> None:
-    bookmark.commit(
-        end, columns=columns, timezone=timezone, clock_was_seen=clock_was_seen, start=START
-    )
 
 
 @pytest.mark.parametrize(
@@ -166,6 +153,12 @@ def test_a_refusal_says_what_is_wrong_and_what_to_pass(
     assert what in str(refused.value)
 
 
+def commit(bookmark: Bookmark, end: datetime, **others: Any) -> None:
+    """Move a bookmark on, the way that most runs do."""
+    given = {"columns": ["id"], "timezone": "UTC", "clock_was_seen": True, "start": NEW_YEAR}
+    bookmark.commit(end, **{**given, **others})
+
+
 @given(st.lists(instants, min_size=1))
 def test_commits_move_the_bookmark_on_and_never_back(ends: list[datetime]) -> None:
     bookmark, seen = Bookmark({"replication_key_value": "2024-05-06T12:00:00Z"}), [NOON]
@@ -179,20 +172,40 @@ def test_commits_move_the_bookmark_on_and_never_back(ends: list[datetime]) -> No
     assert seen[-1] == max(NOON, *ends)
 
 
-@given(instants, st.dictionaries(st.text(), st.integers()))
+@given(
+    end=instants,
+    unknown=st.dictionaries(st.text(), st.integers()),
+    clock_was_seen=st.booleans(),
+)
 def test_a_commit_is_read_back_and_unknown_keys_survive(
-    end: datetime, unknown: dict[str, int]
+    *, end: datetime, unknown: dict[str, int], clock_was_seen: bool
 ) -> None:
     stored: dict[str, Any] = {f"x_{key}": value for key, value in unknown.items()}
     before = dict(stored)
 
-    commit(Bookmark(stored), end, columns=("id", "email"))
+    commit(
+        Bookmark(stored),
+        end,
+        columns=["id", "email"],
+        timezone="Asia/Tokyo",
+        clock_was_seen=clock_was_seen,
+    )
     again = Bookmark(json.loads(json.dumps(stored)))
 
     assert again.instant == end
     assert again.columns == frozenset({"id", "email"})
+    assert (again.timezone, again.clock_was_seen) == ("Asia/Tokyo", clock_was_seen)
+    assert again.first_start == NEW_YEAR
     assert before.items() <= stored.items()
     assert stored["replication_key"] == "created_at"
+
+
+def test_a_bookmark_far_ahead_stays_where_it_is() -> None:
+    ahead = {"replication_key_value": "2999-01-01T00:00:00Z"}
+
+    commit(Bookmark(ahead), NOON + timedelta(days=1))
+
+    assert ahead["replication_key_value"] == "2999-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("columns", [None, "id", 3, {}])
@@ -200,38 +213,65 @@ def test_columns_that_are_no_list_are_unknown(columns: object) -> None:
     assert Bookmark({"columns": columns}).columns is None
 
 
-def test_a_bookmark_far_ahead_stays_where_it_is() -> None:
-    ahead = {"replication_key_value": "2999-01-01T00:00:00Z"}
-
-    bookmark = Bookmark(ahead)
-    commit(bookmark, NOON + timedelta(days=1))
-
-    assert ahead["replication_key_value"] == "2999-01-01T00:00:00Z"
+@pytest.mark.parametrize("name", [None, 3, ["UTC"]])
+def test_a_time_zone_that_is_no_name_is_unknown(name: object) -> None:
+    assert Bookmark({"timezone": name}).timezone is None
 
 
-def test_a_bookmark_remembers_the_zone_and_whether_it_relied_on_the_clock() -> None:
+@pytest.mark.parametrize("start", [None, 3, "once"])
+def test_a_first_start_date_that_is_no_date_is_unknown(start: object) -> None:
+    assert Bookmark({"start_date": start}).first_start is None
+
+
+def test_a_bookmark_that_says_nothing_of_the_clock_relies_on_it() -> None:
+    assert Bookmark({}).clock_was_seen
+    assert not Bookmark({"clock_was_seen": False}).clock_was_seen
+
+
+def test_whether_the_clock_was_seen_is_noted_only_when_the_bookmark_moves() -> None:
+    bookmark = Bookmark({})
+    commit(bookmark, NOON)
+
+    commit(bookmark, NOON - timedelta(hours=1), clock_was_seen=False)
+    assert bookmark.clock_was_seen
+    commit(bookmark, NOON + timedelta(hours=1), clock_was_seen=False)
+    assert not bookmark.clock_was_seen
+
+
+@pytest.mark.parametrize(("hours", "zone"), [(-1, "UTC"), (0, "Asia/Tokyo"), (1, "Asia/Tokyo")])
+def test_another_time_zone_is_noted_once_all_up_to_the_bookmark_has_been_read_under_it(
+    hours: int, zone: str
+) -> None:
+    bookmark = Bookmark({})
+    commit(bookmark, NOON, timezone="UTC")
+
+    commit(bookmark, NOON + timedelta(hours=hours), timezone="Asia/Tokyo")
+
+    assert bookmark.timezone == zone
+
+
+def test_the_start_date_of_the_first_run_is_kept() -> None:
     stored: dict[str, Any] = {}
+    commit(Bookmark(stored), NOON)
 
-    commit(Bookmark(stored), NOON, timezone="Asia/Tokyo", clock_was_seen=False)
-    again = Bookmark(json.loads(json.dumps(stored)))
+    commit(Bookmark(stored), NOON + timedelta(days=1), start=NOON)
 
-    assert again.timezone == "Asia/Tokyo"
-    assert not again.clock_was_seen
-    assert again.first_start == START
+    assert Bookmark(stored).first_start == NEW_YEAR
 
 
-def test_a_bookmark_that_does_not_move_relies_on_what_it_relied_on_before() -> None:
-    stored: dict[str, Any] = {}
-    commit(Bookmark(stored), NOON, clock_was_seen=True)
+def test_a_bookmark_of_a_version_that_noted_no_start_date_gets_none() -> None:
+    stored: dict[str, Any] = {"replication_key_value": "2024-05-06T12:00:00Z"}
 
-    commit(Bookmark(stored), NOON - timedelta(hours=26), clock_was_seen=False)
+    commit(Bookmark(stored), NOON + timedelta(days=1))
 
-    assert Bookmark(stored).clock_was_seen
+    assert Bookmark(stored).first_start is None
 
 
-def test_a_bookmark_of_an_older_version_counts_as_relying_on_the_clock() -> None:
-    old = Bookmark({"replication_key_value": "2024-05-06T12:00:00Z"})
-
-    assert old.clock_was_seen
-    assert old.timezone is None
-    assert old.first_start is None
+@pytest.mark.parametrize(
+    ("stored", "foreign"),
+    [({}, False), ({"since": 7}, True), ({"replication_key_value": "2024-05-06"}, False)],
+)
+def test_a_bookmark_may_hold_nothing_but_foreign_keys(
+    stored: dict[str, Any], *, foreign: bool
+) -> None:
+    assert Bookmark(stored).holds_only_foreign_keys == foreign

@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.bench.cost.bench import CACHE, Bench
 from tests.bench.cost.cases import GROUPS, MODES
 from tests.bench.cost.chart import draw
 from tests.bench.cost.figures import MILLION, marginal, memory, start_up
 from tests.bench.cost.report import about, markdown
-from tests.bench.cost.workshop import CACHE, Workshop
 
 if TYPE_CHECKING:
     from tests.bench.cost.cases import Case
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _measured(options: argparse.Namespace) -> dict[str, Any]:
-    with Workshop(max(MEMORY_SIZES)) as shop:
+    with Bench(max(MEMORY_SIZES)) as bench:
 
         def sizes(case: Case) -> tuple[int, int]:
             contacts: int = options.slow_contacts if case.slow else MILLION
@@ -46,14 +46,14 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
 
         cases = [case for group in GROUPS.values() for case in group]
         figures: dict[str, Any] = {
-            "cpu": marginal(shop, cases, sizes, options.rounds),
+            "cpu": marginal(bench, cases, sizes, options.rounds),
             "start_up": {
                 option: found._asdict()
-                for option, found in start_up(shop, options.rounds * 2).items()
+                for option, found in start_up(bench, options.rounds * 2).items()
             },
             "memory": {
                 name: found._asdict()
-                for name, found in memory(shop, MODES, MEMORY_SIZES, MILLION).items()
+                for name, found in memory(bench, MODES, MEMORY_SIZES, MILLION).items()
             },
             "contacts_end_to_end": options.end_to_end_contacts,
             "about": about(options.rounds),
@@ -61,7 +61,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         # Last, for it makes this process larger; see `measure`.
         from tests.bench.cost.end_to_end import end_to_end  # noqa: PLC0415
 
-        ways = end_to_end(shop, options.end_to_end_contacts)
+        ways = end_to_end(bench, options.end_to_end_contacts)
         figures["end_to_end"] = {way: cost._asdict() for way, cost in ways.items()}
     return figures
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.cost.workshop import Workshop, deselecting
+from tests.bench.cost.bench import Bench, deselecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class Case:
 
     name: str
     label: str
-    command: Callable[[Workshop, int], list[str]]
+    command: Callable[[Bench, int], list[str]]
     sink: Sink = "null"
     slow: bool = False
     """Measured with fewer contacts."""
@@ -43,39 +43,39 @@ class Case:
         return self.label.startswith("tap-cometly")
 
 
-def _export(**settings: Any) -> Callable[[Workshop, int], list[str]]:
-    return lambda shop, contacts: shop.tap(contacts, extraction_mode="export", **settings)
+def _export(**settings: Any) -> Callable[[Bench, int], list[str]]:
+    return lambda bench, contacts: bench.tap(contacts, extraction_mode="export", **settings)
 
 
-def _pages(shop: Workshop, contacts: int) -> list[str]:
-    return shop.tap(contacts, extraction_mode="pagination")
+def _pages(bench: Bench, contacts: int) -> list[str]:
+    return bench.tap(contacts, extraction_mode="pagination")
 
 
-def _batch(shop: Workshop, contacts: int) -> list[str]:
-    return shop.tap(contacts, extraction_mode="export", batch_config=shop.batch_config())
+def _batch(bench: Bench, contacts: int) -> list[str]:
+    return bench.tap(contacts, extraction_mode="export", batch_config=bench.batch_config())
 
 
-def _deselected(shop: Workshop, contacts: int) -> list[str]:
-    return shop.tap(contacts, WITHOUT, extraction_mode="export")
+def _deselected(bench: Bench, contacts: int) -> list[str]:
+    return bench.tap(contacts, WITHOUT, extraction_mode="export")
 
 
-def _file(shop: Workshop, contacts: int) -> list[str]:
-    return shop.file_to_records(contacts)
+def _file(bench: Bench, contacts: int) -> list[str]:
+    return bench.file_to_records(contacts)
 
 
-def _stock(catalog: object = None, **config: Any) -> Callable[[Workshop, int], list[str]]:
-    return lambda shop, contacts: shop.stock_sdk(catalog, path=shop.file(contacts), **config)
+def _stock(catalog: object = None, **config: Any) -> Callable[[Bench, int], list[str]]:
+    return lambda bench, contacts: bench.stock_sdk(catalog, path=bench.file(contacts), **config)
 
 
-def _on_file(environment: str, script: str) -> Callable[[Workshop, int], list[str]]:
-    return lambda shop, contacts: shop.peer(environment, script, shop.file(contacts))
+def _on_file(environment: str, script: str) -> Callable[[Bench, int], list[str]]:
+    return lambda bench, contacts: bench.peer(environment, script, bench.file(contacts))
 
 
-def _on_api(environment: str, script: str, path: str) -> Callable[[Workshop, int], list[str]]:
-    return lambda shop, contacts: shop.peer(environment, script, shop.url(contacts) + path)
+def _on_api(environment: str, script: str, path: str) -> Callable[[Bench, int], list[str]]:
+    return lambda bench, contacts: bench.peer(environment, script, bench.url(contacts) + path)
 
 
-GZIP = Case("gzip", "gzip -dc", lambda shop, contacts: ["gzip", "-dc", shop.file(contacts)])
+GZIP = Case("gzip", "gzip -dc", lambda bench, contacts: ["gzip", "-dc", bench.file(contacts)])
 FILE = Case("file", "tap-cometly, from the file", _file)
 EXPORT = Case("export", "tap-cometly: HTTP, spool, verified", _export())
 PAGES = Case("pages", "tap-cometly", _pages)
@@ -87,7 +87,7 @@ STOCK = Case("sdk", "Meltano SDK, stock Stream", _stock(), slow=True)
 STOCK_PAGES = Case(
     "sdk pages",
     "Meltano SDK, stock RESTStream",
-    lambda shop, contacts: shop.stock_sdk(api_url=shop.url(contacts)),
+    lambda bench, contacts: bench.stock_sdk(api_url=bench.url(contacts)),
     slow=True,
 )
 STOCK_MAPPED = Case("sdk map", "Meltano SDK, stream map", _stock(**MAP), slow=True)

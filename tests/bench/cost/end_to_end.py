@@ -7,7 +7,7 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.bench.cost.figures import tell
+from tests.bench.cost.figures import log
 from tests.bench.cost.measuring import FailedError
 from tests.support.meltano import MeltanoProject
 from tests.support.postgres import Postgres
@@ -15,7 +15,7 @@ from tests.support.postgres import Postgres
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.bench.cost.workshop import Workshop
+    from tests.bench.cost.bench import Bench
 
 FAST = {"use_copy": True, "validate_records": False}
 BATCH = "the same, BATCH"
@@ -33,9 +33,9 @@ class EndToEnd(NamedTuple):
     cpu: float
 
 
-def end_to_end(shop: Workshop, contacts: int) -> dict[str, EndToEnd]:
+def end_to_end(bench: Bench, contacts: int) -> dict[str, EndToEnd]:
     """Move contacts with Meltano, each way into an empty database."""
-    settings = shop.settings(contacts) | {"extraction_mode": "export"}
+    settings = bench.settings(contacts) | {"extraction_mode": "export"}
     with (
         Postgres() as warehouse,
         MeltanoProject(_warehouse(warehouse), {"send_anonymous_usage_stats": False}) as meltano,
@@ -46,7 +46,7 @@ def end_to_end(shop: Workshop, contacts: int) -> dict[str, EndToEnd]:
         meltano.run("tap-cometly", "target-postgres", settings=nothing)
         found = {}
         for way, target in WAYS.items():
-            batches = _flat({"batch_config": shop.batch_config()}) if way == BATCH else {}
+            batches = _flat({"batch_config": bench.batch_config()}) if way == BATCH else {}
             into = target | {"default_target_schema": "bench"}
             environment = {
                 **_environment("TAP_COMETLY", settings | batches),
@@ -57,7 +57,7 @@ def end_to_end(shop: Workshop, contacts: int) -> dict[str, EndToEnd]:
             if arrived < contacts:
                 message = f"{way}: {arrived} of {contacts} contacts arrived"
                 raise FailedError(message)
-            tell(f"end to end, {way}: {found[way]}")
+            log(f"end to end, {way}: {found[way]}")
     return found
 
 

@@ -11,8 +11,8 @@ from tests.bench.cost.measuring import Sink, measure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tests.bench.cost.bench import Bench
     from tests.bench.cost.cases import Case
-    from tests.bench.cost.workshop import Workshop
 
 MILLION = 1_000_000
 
@@ -21,21 +21,22 @@ Sizes: TypeAlias = "Callable[[Case], tuple[int, int]]"
 Choice: TypeAlias = "Callable[[list[float]], float]"
 
 
-def marginal(shop: Workshop, cases: Iterable[Case], sizes: Sizes, rounds: int) -> dict[str, float]:
+def marginal(bench: Bench, cases: Iterable[Case], sizes: Sizes, rounds: int) -> dict[str, float]:
     """CPU seconds that one million contacts more cost, by case: medians of some rounds."""
-    taking_turns = TakingTurns(shop, cases, sizes)
+    measured = Rounds(bench, cases, sizes)
     for _ in range(rounds):
-        taking_turns.once_more()
-    return taking_turns.marginal(statistics.median)
+        measured.once_more()
+    return measured.marginal(statistics.median)
 
 
-class TakingTurns:
-    """Each case reads a smaller and a larger number of contacts, and all cases take turns: what
-    else the machine does meets all of them.
+class Rounds:
+    """Rounds in each of which every case reads a smaller and a larger number of contacts.
+
+    Cases take turns, so what else the machine does slows all of them alike.
     """
 
-    def __init__(self, shop: Workshop, cases: Iterable[Case], sizes: Sizes) -> None:
-        self._shop = shop
+    def __init__(self, bench: Bench, cases: Iterable[Case], sizes: Sizes) -> None:
+        self._shop = bench
         self._sizes = {case: sizes(case) for case in cases}
         self._spent: dict[tuple[Case, int], list[float]] = {}
 
@@ -44,7 +45,7 @@ class TakingTurns:
             for contacts in sizes:
                 cost = measure(case.command(self._shop, contacts), case.sink)
                 self._spent.setdefault((case, contacts), []).append(cost.cpu)
-            tell(f"{case.name}: {cost.cpu:.2f} s for {contacts:,}")
+            log(f"{case.name}: {cost.cpu:.2f} s for {contacts:,}")
 
     def marginal(self, choose: Choice) -> dict[str, float]:
         """CPU seconds that one million contacts more cost, by case."""
@@ -64,13 +65,13 @@ class Memory(NamedTuple):
 
 
 def memory(
-    shop: Workshop, cases: Iterable[Case], sizes: Iterable[int], slow: int
+    bench: Bench, cases: Iterable[Case], sizes: Iterable[int], slow: int
 ) -> dict[str, Memory]:
     """Peak memory by mode, at several numbers of contacts and with a slow reader."""
 
     def peak(case: Case, contacts: int, sink: Sink) -> float:
-        cost = measure(case.command(shop, contacts), sink)
-        tell(f"memory: {case.name}, {cost.memory:.0f} MB for {contacts:,}, {sink}")
+        cost = measure(case.command(bench, contacts), sink)
+        log(f"memory: {case.name}, {cost.memory:.0f} MB for {contacts:,}, {sink}")
         return cost.memory
 
     sizes = list(sizes)
@@ -90,9 +91,9 @@ class StartUp(NamedTuple):
     bare: float
 
 
-def start_up(shop: Workshop, rounds: int) -> dict[str, StartUp]:
+def start_up(bench: Bench, rounds: int) -> dict[str, StartUp]:
     """How long the tap takes to say something, beside a bare tap of the SDK."""
-    ours, bare = shop.tap(0)[0], shop.stock_sdk()
+    ours, bare = bench.tap(0)[0], bench.stock_sdk()
     bare = bare[:2]
     found = {}
     for option in ("--version", "--discover"):
@@ -101,10 +102,10 @@ def start_up(shop: Workshop, rounds: int) -> dict[str, StartUp]:
             for command, into in zip(([ours], bare), spent, strict=True):
                 into.append(measure([*command, option]).cpu)
         found[option] = StartUp(*map(statistics.median, spent))
-        tell(f"start-up {option}: {found[option]}")
+        log(f"start-up {option}: {found[option]}")
     return found
 
 
-def tell(what: str) -> None:
-    """Say how far it is; the table alone goes to standard output."""
+def log(what: str) -> None:
+    """Log to standard error how far it is; standard output holds the table alone."""
     print(what, file=sys.stderr, flush=True)  # noqa: T201

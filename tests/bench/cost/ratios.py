@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.bench.cost.bench import BenchOfOneEnvironment
 from tests.bench.cost.cases import (
     BATCH,
     EXPORT,
@@ -20,8 +21,7 @@ from tests.bench.cost.cases import (
     STOCK_MAPPED,
     Case,
 )
-from tests.bench.cost.figures import TakingTurns
-from tests.bench.cost.workshop import OwnWorkshop
+from tests.bench.cost.figures import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +49,11 @@ def measured(cache: Path, enough: Mapping[str, float] | None = None) -> dict[str
     """
     cases = list(dict.fromkeys(case for pair in _PAIRS.values() for case in pair))
     ratios: dict[str, float] = {}
-    with OwnWorkshop(_MANY, cache) as shop:
-        taking_turns = TakingTurns(shop, cases, _sizes)
+    with BenchOfOneEnvironment(_MANY, cache) as bench:
+        rounds = Rounds(bench, cases, _sizes)
         for _ in range(ROUNDS):
-            taking_turns.once_more()
-            seconds = taking_turns.marginal(min)
+            rounds.once_more()
+            seconds = rounds.marginal(min)
             for name, (ours, other) in _PAIRS.items():
                 ratios[name] = round(seconds[ours.name] / seconds[other.name], 3)
             if enough and all(ratio <= enough[name] for name, ratio in ratios.items()):
@@ -72,6 +72,6 @@ def baseline() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    from tests.bench.cost.workshop import CACHE
+    from tests.bench.cost.bench import CACHE
 
     BASELINE.write_text(json.dumps(measured(CACHE / "small"), indent=2) + "\n")

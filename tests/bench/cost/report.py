@@ -10,36 +10,13 @@ import subprocess
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from tests.bench.cost.bench import PACKAGES
 from tests.bench.cost.cases import GROUPS
-from tests.bench.cost.workshop import PACKAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-
-class Goal(NamedTuple):
-    """What a ratio of two cases should be: at most, or at least."""
-
-    what: str
-    case: str
-    other: str
-    at_most: float | None = None
-    at_least: float | None = None
-
-
-GOALS = (
-    Goal("file to RECORD lines / `gzip -dc`", "file", "gzip", at_most=1.7),
-    Goal("through HTTP, spool and verification / `gzip -dc`", "export", "gzip", at_most=2.2),
-    Goal("pages / `gzip -dc`", "pages", "gzip", at_most=2.8),
-    Goal("BATCH files / `gzip -dc`", "batch", "gzip", at_most=2.5),
-    Goal("stock SDK stream / file to RECORD lines", "sdk", "file", at_least=18),
-    Goal("stock `RESTStream` / pages", "sdk pages", "pages", at_least=12),
-    Goal("stock SDK / tap, stream map", "sdk map", "map", at_least=2.5),
-    Goal("stock SDK / tap, column deselected", "sdk deselect", "deselect", at_least=2.5),
-    Goal("stock SDK / tap, flattening", "sdk flatten", "flatten", at_least=2.5),
-)
 
 
 def markdown(figures: Mapping[str, Any]) -> str:
@@ -47,7 +24,6 @@ def markdown(figures: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             *_cpu(figures["cpu"]),
-            *_goals(figures["cpu"]),
             *_memory(figures["memory"]),
             *_start_up(figures["start_up"]),
             *_end_to_end(figures["end_to_end"], figures["contacts_end_to_end"]),
@@ -64,15 +40,6 @@ def _cpu(seconds: Mapping[str, float]) -> Iterator[str]:
             own = seconds[case.name]
             rows.append((case.label, f"{own:.2f}", f"{own / seconds['gzip']:.1f}"))
     yield from _table(("CPU seconds for a million contacts", "", "/ `gzip -dc`"), rows)
-
-
-def _goals(seconds: Mapping[str, float]) -> Iterator[str]:
-    rows = []
-    for goal in GOALS:
-        ratio = seconds[goal.case] / seconds[goal.other]
-        wanted = f"≤ {goal.at_most}" if goal.at_most else f"≥ {goal.at_least}"
-        rows.append((goal.what, wanted, f"{ratio:.2f}"))
-    yield from _table(("ratio", "goal", "measured"), rows)
 
 
 def _memory(modes: Mapping[str, Any]) -> Iterator[str]:

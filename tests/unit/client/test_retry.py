@@ -1,9 +1,10 @@
-"""How long to go on asking, and how long to pause; in virtual time."""
+"""How long to go on asking, how long to pause, and what is told; in virtual time."""
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -11,19 +12,59 @@ from hypothesis import strategies as st
 
 from tap_cometly.client.rate_limit import RateLimiter
 from tap_cometly.client.retry import (
-    LONGEST_LIMIT_WAIT,
+    GARBLED_TRIES,
     LONGEST_OUTAGE,
     LONGEST_PAUSE,
+    LONGEST_UNREACHED,
     Outage,
     RetryPolicy,
-    wait_for,
+    acquire,
     wait_told,
 )
-from tap_cometly.exceptions import ApiError, UnavailableError
+from tap_cometly.exceptions import (
+    ApiError,
+    RateLimitError,
+    TapError,
+    UnavailableError,
+    UnreachableError,
+)
 from tests.support.clock import FakeClock
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.conftest import Logged
+
 NOON = datetime(2024, 6, 1, 12, tzinfo=timezone.utc)
-LOGGER = logging.getLogger("tests.patience")
+ADVISORY = 20.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOON)
+
+
+@pytest.fixture
+def limiter(clock: FakeClock) -> RateLimiter:
+    return RateLimiter(15, share=1.0, clock=clock)
+
+
+def given_up(error: type[TapError], pause: Callable[[], None]) -> tuple[str, int]:
+    """What is said when there is no sense in another pause, and how many there were."""
+    pauses = -1
+
+    def pause_again_and_again() -> None:
+        nonlocal pauses
+        while pauses < 500:
+            pauses += 1
+            pause()
+
+    with pytest.raises(error) as reason:
+        pause_again_and_again()
+    return str(reason.value), pauses
+
+
+# Retry-After.
 
 
 @pytest.mark.parametrize(
@@ -53,44 +94,77 @@ def test_retry_after_that_says_nothing_stands_for_a_whole_minute(text: str | Non
 
 
 @given(st.text() | st.floats().map(str) | st.integers().map(str))
-def test_no_header_is_too_odd_to_be_read(text: str) -> None:
+def test_no_retry_after_is_too_odd_to_be_read(text: str) -> None:
     assert wait_told(text, NOON) >= 1.0
 
 
-def test_failures_are_borne_for_five_minutes_with_pauses_that_grow() -> None:
-    clock = FakeClock(NOON)
-    retry_policy = RetryPolicy(clock, LOGGER)
-    pauses: list[float] = []
+# Failures.
 
-    def fail_for_ever() -> None:
-        while True:
-            before = clock.monotonic()
-            retry_policy.failed("status 503")
-            pauses.append(clock.monotonic() - before)
 
-    with pytest.raises(UnavailableError, match="for 5 minutes: status 503"):
-        fail_for_ever()
+def test_failures_are_retried_for_five_minutes_with_pauses_that_grow(clock: FakeClock) -> None:
+    retry, pauses = RetryPolicy(clock), [0.0]
 
-    assert LONGEST_OUTAGE <= sum(pauses) <= LONGEST_OUTAGE + LONGEST_PAUSE + 1
-    assert max(pauses[:2]) <= 1.01  # a short outage costs little
+    def fail() -> None:
+        before = clock.monotonic()
+        retry.failed("status 503")
+        pauses.append(clock.monotonic() - before)
+
+    said, _ = given_up(UnavailableError, fail)
+
+    assert said == (
+        "Cometly's API has not answered usably for 5 minutes: status 503. "
+        "Run again later; the bookmark is kept."
+    )
+    assert sum(pauses) == pytest.approx(LONGEST_OUTAGE, abs=0.01)
+    assert max(pauses[:3]) <= 1.01  # a short outage costs little
     assert max(pauses) <= LONGEST_PAUSE + 0.01
     assert len(pauses) < 100  # no storm
 
 
-def test_an_outage_lasts_from_request_to_request() -> None:
-    clock, outage = FakeClock(NOON), Outage()
-    first = RetryPolicy(clock, LOGGER, outage=outage)
+def test_pauses_are_spread_so_that_clients_do_not_come_back_together() -> None:
+    def pauses() -> float:
+        clock = FakeClock(NOON)
+        retry = RetryPolicy(clock)
+        for _ in range(6):
+            retry.failed("no connection")
+        return clock.monotonic()
+
+    assert len({pauses() for _ in range(5)}) == 5
+
+
+def test_a_pause_is_told_with_whom_why_and_how_long(clock: FakeClock, logged: Logged) -> None:
+    RetryPolicy(clock, service="The file store").failed("status 503")
+
+    pause = f"{clock.monotonic():.1f}"
+    assert logged() == [f"The file store: status 503; trying again in {pause} s"]
+
+
+def test_an_api_that_was_never_reached_is_given_up_after_half_a_minute(clock: FakeClock) -> None:
+    retry = RetryPolicy(clock)
+
+    said, _ = given_up(UnreachableError, lambda: retry.failed("no connection", never_reached=True))
+
+    assert said == (
+        "Cometly's API cannot be reached: no connection for 30 s. "
+        "Check `api_url` and the network, and run again."
+    )
+    assert clock.monotonic() == pytest.approx(LONGEST_UNREACHED, abs=0.01)
+
+
+def test_an_outage_lasts_from_request_to_request(clock: FakeClock) -> None:
+    outage = Outage()
+    first = RetryPolicy(clock, outage=outage)
     while clock.monotonic() < LONGEST_OUTAGE:
         first.failed("status 503")
 
     with pytest.raises(UnavailableError):
-        RetryPolicy(clock, LOGGER, outage=outage).failed("status 503")
+        RetryPolicy(clock, outage=outage).failed("status 503")
 
 
 @pytest.mark.parametrize("quiet", [0, 3600], ids=["an answer between", "an hour's silence"])
-def test_an_outage_is_over_after_an_answer_or_a_long_silence(quiet: int) -> None:
-    clock, outage = FakeClock(NOON), Outage()
-    first = RetryPolicy(clock, LOGGER, outage=outage)
+def test_an_outage_is_over_after_an_answer_or_a_long_silence(clock: FakeClock, quiet: int) -> None:
+    outage = Outage()
+    first = RetryPolicy(clock, outage=outage)
     while clock.monotonic() < LONGEST_OUTAGE:
         first.failed("status 503")
     clock.sleep(quiet)
@@ -98,73 +172,192 @@ def test_an_outage_is_over_after_an_answer_or_a_long_silence(quiet: int) -> None
         outage.over()
     before = clock.monotonic()
 
-    RetryPolicy(clock, LOGGER, outage=outage).failed("status 503")
+    RetryPolicy(clock, outage=outage).failed("status 503")
 
     assert clock.monotonic() > before  # it pauses, to try again
 
 
-def test_pauses_are_spread_so_that_clients_do_not_come_back_together() -> None:
-    def pauses() -> float:
-        clock = FakeClock(NOON)
-        retry_policy = RetryPolicy(clock, LOGGER)
-        for _ in range(6):
-            retry_policy.failed("no connection")
-        return clock.monotonic()
+def test_an_answer_that_cannot_be_read_is_asked_for_six_times(clock: FakeClock) -> None:
+    retry = RetryPolicy(clock)
 
-    assert len({pauses() for _ in range(5)}) == 5
+    said, pauses = given_up(ApiError, lambda: retry.garbled("no JSON"))
+
+    assert pauses == GARBLED_TRIES - 1
+    assert said == (
+        "Cometly's API gave 6 unreadable answers in a row: no JSON. "
+        "Check the setting `api_url`; if it is right, ask Cometly."
+    )
 
 
-def test_being_told_to_wait_is_borne_for_fifteen_minutes_in_a_row() -> None:
-    clock = FakeClock(NOON)
-    limiter = RateLimiter(15, share=1.0, clock=clock)
-    retry_policy = RetryPolicy(clock, LOGGER)
+# Requests that only advise.
 
-    def wait_for_ever() -> None:
-        while True:
-            retry_policy.limited("60", limiter)
-            clock.sleep(limiter.delay())
 
-    with pytest.raises(ApiError, match="15 minutes in a row"):
-        wait_for_ever()
+def test_a_request_that_only_advises_is_given_up_soon(clock: FakeClock) -> None:
+    retry = RetryPolicy(clock, give_up_after=ADVISORY)
 
-    assert clock.monotonic() == pytest.approx(LONGEST_LIMIT_WAIT, abs=0.01)
+    said, _ = given_up(UnavailableError, lambda: retry.failed("status 504"))
+
+    assert "for 20 s: status 504" in said
+    assert clock.monotonic() == pytest.approx(ADVISORY, abs=0.01)
+
+
+def test_a_request_that_only_advises_has_its_own_time_in_an_outage(clock: FakeClock) -> None:
+    outage = Outage()
+    first = RetryPolicy(clock, outage=outage)
+    while clock.monotonic() < LONGEST_OUTAGE - 60:
+        first.failed("status 503")
+
+    RetryPolicy(clock, outage=outage, give_up_after=ADVISORY).failed("status 503")
+
+
+def test_a_request_that_only_advises_does_not_wait_for_a_limit_but_keeps_it(
+    clock: FakeClock, limiter: RateLimiter
+) -> None:
+    retry = RetryPolicy(clock, give_up_after=ADVISORY)
+
+    with pytest.raises(UnavailableError, match=r"over its limit \(429\)"):
+        retry.limited("30", limiter)
+
+    assert clock.monotonic() == 0.0
+    assert limiter.delay() == pytest.approx(30.0, abs=0.01)
+
+
+def test_a_limit_of_a_day_is_told_even_by_a_request_that_only_advises(
+    clock: FakeClock, limiter: RateLimiter
+) -> None:
+    retry = RetryPolicy(clock, give_up_after=ADVISORY)
+
+    with pytest.raises(RateLimitError, match="until 2024-06-02T12:00:00Z"):
+        retry.limited("86400", limiter)
+
+
+# A 429.
+
+
+def test_a_429_keeps_everybody_back_who_shares_the_limiter(
+    clock: FakeClock, limiter: RateLimiter, logged: Logged
+) -> None:
+    RetryPolicy(clock).limited("Sat, 01 Jun 2024 12:00:20 GMT", limiter)
+
+    assert logged() == ["Over the limit (429): waiting 20 s as told"]
+    assert clock.monotonic() == 0.0
+    assert limiter.delay() == pytest.approx(20.0, abs=0.01)
+
+
+OVER = (
+    "has been over its limit for 15 minutes in a row (429). "
+    "Lower `rate_limit_share`, or stop other clients of this Space, and run again."
+)
+UNTIL = "refuses requests until 2024-06-01T12:15:01Z (429). Run again after that."
+FOR_EVER = "refuses requests for ever (429). Run again after that."
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "until"),
-    [("86400", "until 2024-06-02T12:00:00Z"), ("1e300", "for ever"), ("inf", "for ever")],
+    ("retry_after", "said", "waits"),
+    [
+        ("60", OVER, 15),
+        ("900", OVER, 1),
+        ("901", UNTIL, 0),
+        ("1e300", FOR_EVER, 0),
+        ("inf", FOR_EVER, 0),
+    ],
 )
-def test_a_wait_of_a_day_is_refused_at_once_saying_when(retry_after: str, until: str) -> None:
-    clock = FakeClock(NOON)
-    limiter = RateLimiter(15, share=1.0, clock=clock)
+def test_a_limit_that_does_not_end_says_what_can_be_done(
+    clock: FakeClock, limiter: RateLimiter, retry_after: str, said: str, waits: int
+) -> None:
+    retry = RetryPolicy(clock)
 
-    with pytest.raises(ApiError, match=until):
-        RetryPolicy(clock, LOGGER).limited(retry_after, limiter)
+    outcome = given_up(RateLimitError, lambda: retry.limited(retry_after, limiter))
+
+    assert outcome == (f"Cometly's API {said}", waits)
+
+
+# Waiting for the limit.
+
+
+def test_a_wait_for_the_limit_is_told_every_30_seconds_and_counted(
+    clock: FakeClock, limiter: RateLimiter, logged: Logged
+) -> None:
+    limiter.pause_for(100)
+
+    acquire(limiter, clock, endpoint="list")
+
+    assert limiter.in_flight == 1
+    assert limiter.waited == pytest.approx(100.0, abs=0.01)
+    told = "The list limit of 15 a minute is used up, by this run, an earlier one or another client"
+    assert logged() == [f"{told}; going on in {left} s" for left in (100, 70, 40, 10)]
+
+
+def test_requests_that_wait_for_the_same_limit_tell_of_it_once(
+    clock: FakeClock, limiter: RateLimiter, logged: Logged
+) -> None:
+    limiter.pause_for(20)
+    limiter.note_wait(20)
+
+    acquire(limiter, clock, endpoint="list")
+
+    assert logged() == []
+    assert limiter.waited == pytest.approx(20.0, abs=0.01)
+
+
+def test_a_limit_that_an_earlier_run_used_up_is_tried_again_after_five_seconds(
+    clock: FakeClock, limiter: RateLimiter
+) -> None:
+    acquire(limiter, clock, endpoint="list")
+    limiter.release({"X-RateLimit-Remaining": "0"})
+
+    acquire(limiter, clock, endpoint="list")
+
+    assert clock.monotonic() == pytest.approx(5.0, abs=0.01)
+
+
+def test_who_has_the_time_waits_for_a_limit(clock: FakeClock, limiter: RateLimiter) -> None:
+    limiter.pause_for(ADVISORY - 1)
+
+    acquire(limiter, clock, endpoint="list", at_most=ADVISORY)
+
+    assert clock.monotonic() == pytest.approx(ADVISORY - 1, abs=0.01)
+
+
+def test_who_has_not_the_time_does_not_begin_to_wait_for_a_limit(
+    clock: FakeClock, limiter: RateLimiter
+) -> None:
+    limiter.pause_for(ADVISORY + 1)
+
+    with pytest.raises(UnavailableError, match="The list limit is used up"):
+        acquire(limiter, clock, endpoint="list", at_most=ADVISORY)
 
     assert clock.monotonic() == 0.0
+    assert limiter.in_flight == 0
 
 
-def test_a_429_keeps_everybody_back_who_shares_the_budget() -> None:
-    clock = FakeClock(NOON)
-    limiter = RateLimiter(15, share=1.0, clock=clock)
+def test_a_slot_in_flight_is_waited_for_no_longer_than_there_is_time(clock: FakeClock) -> None:
+    limiter = RateLimiter(1, share=1.0, clock=clock)
+    assert limiter.try_acquire()
 
-    RetryPolicy(clock, LOGGER).limited("20", limiter)
-    wait_for(limiter, clock, LOGGER)
+    with pytest.raises(UnavailableError):
+        acquire(limiter, clock, endpoint="list", at_most=ADVISORY)
 
-    assert clock.monotonic() == pytest.approx(20.0, abs=0.01)
+    assert clock.monotonic() == pytest.approx(ADVISORY, abs=0.1)
 
 
-def test_waiting_for_a_slot_is_told_at_least_every_30_seconds(
-    caplog: pytest.LogCaptureFixture,
+def test_while_all_slots_are_in_flight_it_tries_often_and_says_nothing(
+    clock: FakeClock, logged: Logged
 ) -> None:
-    caplog.set_level(logging.INFO, LOGGER.name)
-    clock = FakeClock(NOON)
-    limiter = RateLimiter(15, share=1.0, clock=clock)
-    limiter.block(100)
+    # given a limiter whose only request is answered after a quarter of a second
+    limiter = RateLimiter(1, share=1.0, clock=clock)
+    assert limiter.try_acquire()
+    sleep = clock.sleep
 
-    wait_for(limiter, clock, LOGGER)
+    def sleep_until_answered(seconds: float) -> None:
+        sleep(seconds)
+        if limiter.in_flight and clock.monotonic() >= 0.25:
+            limiter.release({"X-RateLimit-Limit": "2"})
 
-    assert caplog.messages == [
-        *["Waiting 30 s for the request limit"] * 3,
-        "Waiting 10 s for the request limit",
-    ]
+    with mock.patch.object(clock, "sleep", sleep_until_answered):
+        # when
+        acquire(limiter, clock, endpoint="list")
+
+    # then
+    assert limiter.waited == pytest.approx(0.25, abs=0.06)
+    assert logged() == []

@@ -53,7 +53,7 @@ def test_a_job_is_polled_no_more_often_than_a_small_share_of_the_limit_allows_ev
     assert exports.repository.limiters["poll"].waited == 0
 
 
-@pytest.mark.parametrize("seconds", [5.0, 25.0, 40.0, 55.0, 120.0, 600.0])
+@pytest.mark.parametrize("seconds", [2.0, 5.0, 25.0, 40.0, 55.0, 58.0, 120.0, 600.0])
 def test_of_four_jobs_each_completed_one_is_noticed_within_ten_seconds(seconds: float) -> None:
     windows = days(4)
     exports = Exports(*windows, seconds=seconds)
@@ -75,3 +75,11 @@ def test_of_several_jobs_the_oldest_has_what_the_others_leave_of_a_small_share()
     assert max(gaps(exports, windows[0])) < 31.0
     assert max(max(gaps(exports, window)) for window in windows[1:]) < 65.0
     assert exports.repository.limiters["poll"].waited < 2.0
+
+
+def test_short_jobs_are_noticed_soon_though_there_are_several() -> None:
+    exports = Exports(*days(4), seconds=2.0)
+
+    exports.read()
+
+    assert exports.clock.monotonic() < 3.0

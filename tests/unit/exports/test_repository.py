@@ -1,173 +1,97 @@
-"""What the works ask of the API: in which words, and how the answers are read."""
+"""What is asked of the API and the file store for an export."""
 
 from __future__ import annotations
 
 import gzip
-import logging
-from collections import deque
-from datetime import datetime, timedelta, timezone
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 from unittest import mock
 
 import pytest
-from tap_cometly.contacts.page import PageReader
 
-from tap_cometly.contacts.decoder import ContactDecoder
+from tap_cometly.client.client import CometlyClient, ExportStatus
+from tap_cometly.contacts.decoder import ContactDecoder, Page
 from tap_cometly.contacts.repair import RepairLog
-from tap_cometly.contacts.schema import fields_asked
-from tap_cometly.exceptions import GarbledError, RejectedError
+from tap_cometly.contacts.schema import Contact, fields_asked
 from tap_cometly.exports.download import Downloader, SpoolFile
-from tap_cometly.exports.repository import ExportRepository, ExportStatus
-from tap_cometly.extract.pagination import LARGEST_PAGE, SURELY_SERVED, Listing
-from tap_cometly.timeranges import Probe, Window
-from tests.bench.simulation import settings_with
+from tap_cometly.exports.repository import ExportRepository
+from tests.support.exports import DAY
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tap_cometly.client.rate_limit import RateLimiter
-
-START = datetime(2024, 1, 1, tzinfo=timezone.utc)
-DAY = Window(START, START + timedelta(days=1))
-MONTH = Window(START, START + timedelta(seconds=SURELY_SERVED))
-REJECTED = RejectedError("The range is too large", "Ask for less.")
-EMPTY, ONE = b'{"data":[],"next_cursor":null}', b'{"data":[{"id":7}],"next_cursor":null}'
 OPTIONS = {"include_comet_tokens": 1}
 
 
-class Asked(NamedTuple):
-    """What the client was asked for."""
+class Asked:
+    """A repository, and what it asks."""
 
-    what: Any
-    how: dict[str, Any]
-
-
-class Client:
-    """Answers as a test scripts it."""
-
-    def __init__(self, *answers: bytes | Exception) -> None:
-        self.limiters: dict[str, RateLimiter] = {}
-        self.asked: list[Asked] = []
-        self._answers = deque(answers)
-
-    def answer(self, what: object, read: Callable[[bytes], Any], **how: Any) -> Any:
-        self.asked.append(Asked(what, how))
-        answer = self._answers.popleft()
-        if isinstance(answer, Exception):
-            raise answer
-        return read(answer)
-
-    list_contacts = create_export = get_export = answer
+    def __init__(self, *pages: Page | None) -> None:
+        self.client: Any = mock.create_autospec(CometlyClient, instance=True, limiters={})
+        self.downloader: Any = mock.create_autospec(Downloader, instance=True)
+        self.advise = mock.Mock(side_effect=pages)
+        decoder = ContactDecoder(fields_asked([]), RepairLog())
+        self.repository = ExportRepository(
+            self.client, self.downloader, decoder, self.advise, options=OPTIONS
+        )
 
 
-def calls_to(scripted: Client, downloader: Downloader | None = None) -> ExportRepository:
-    client: Any = scripted
-    decoder = ContactDecoder(fields_asked([]), RepairLog(logging.getLogger("tests.calls")))
-    return ExportRepository(
-        client,
-        Listing(client, PageReader(decoder), options={}),
-        downloader or mock.create_autospec(Downloader, instance=True),
-        decoder,
-        settings_with(timezone="America/New_York"),
-        options=OPTIONS,
-    )
+OLDEST = range(1, 11)
 
 
-def test_calls_are_counted_with_the_clients() -> None:
-    client = Client()
-
-    assert calls_to(client).limiters is client.limiters
+def page(*ids: int, more: bool = False) -> Page:
+    return Page([Contact(id=number) for number in ids], "abc" if more else None)
 
 
-def test_an_export_is_asked_for_in_the_spaces_wall_time_with_its_options() -> None:
-    client = Client(b'{"export_id":7,"status":"queued","message":"..."}')
+def test_an_export_is_created_with_its_options_and_polled_by_its_id() -> None:
+    asked = Asked()
+    asked.client.create_export.return_value = 7
+    asked.client.get_export.return_value = ExportStatus("queued", None)
 
-    assert calls_to(client).create(DAY) == 7
+    assert asked.repository.create(DAY) == 7
+    assert asked.repository.poll(7) == ("queued", None)
+    assert asked.repository.limiters is asked.client.limiters
+    asked.client.create_export.assert_called_once_with(DAY, options=OPTIONS)
+    asked.client.get_export.assert_called_once_with(7)
 
-    [asked] = client.asked
-    wall = asked.what
-    assert (wall.start, wall.end) == ("2023-12-31 19:00:00", "2024-01-01 19:00:00")
-    assert asked.how == {"options": OPTIONS}
+
+def test_a_file_is_downloaded_and_decoded() -> None:
+    asked = Asked()
+    file = BytesIO(gzip.compress(b'{"id":1}\n{"id":2}\n'))
+    asked.downloader.fetch.side_effect = {"https://s3/f": SpoolFile(file, 2, 50)}.get
+
+    spool = asked.repository.download("https://s3/f")
+
+    assert [[c.id for c in block] for block in asked.repository.contacts(spool)] == [[1, 2]]
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"),
+    ("pages", "ids"),
     [
-        (b'{"export_id":7,"status":"queued"}', ("queued", None)),
-        (b'{"status":"completed","download_url":null}', ("completed", None)),
-        (b'{"status":"completed","download_url":""}', ("completed", None)),
-        (b'{"status":"completed","download_url":"https://s3/f"}', ("completed", "https://s3/f")),
+        ([page()], []),
+        ([page(9, 8)], [8, 9]),
+        ([page(90, more=True), page(*OLDEST)], [*OLDEST, 90]),
+        ([page(90, more=True), page(1), page(*OLDEST)], [*OLDEST, 90]),
+        ([page(90, more=True), page(), page(), page()], [90]),
+        ([page(90, more=True), None], [90]),
     ],
+    ids=["empty", "small", "large", "few old", "nothing old", "no second answer"],
 )
-def test_an_export_is_asked_after_by_its_id(answer: bytes, status: tuple[str, str | None]) -> None:
-    client = Client(answer)
-
-    assert calls_to(client).poll(7) == ExportStatus(*status)
-    assert [asked.what for asked in client.asked] == [7]
-
-
-@pytest.mark.parametrize(
-    "garbled", [b"", b"<html>", b"[]", b"{}", b'{"status":"\xff"}', b"[" * 100_000]
-)
-def test_an_answer_about_an_export_that_makes_no_sense_is_garbled(garbled: bytes) -> None:
-    calls = calls_to(Client(garbled, garbled))
-
-    for ask in (lambda: calls.create(DAY), lambda: calls.poll(7)):
-        with pytest.raises(GarbledError, match=r"^the answer about an export makes no sense$"):
-            ask()
-
-
-def test_a_probe_is_a_full_page_whose_slot_has_been_taken() -> None:
-    client = Client(b'{"data":[{"id":9},{"id":5},{"id":2}],"next_cursor":"abc"}')
-
-    assert calls_to(client).probe(DAY) == Probe(DAY, 3, more=True, ids=(9, 5, 2))
-
-    [asked] = client.asked
-    assert asked.what.start == "2023-12-31 19:00:00"
-    assert (asked.how["per_page"], asked.how["slot_taken"]) == (LARGEST_PAGE, True)
-
-
-def test_a_probe_of_a_window_that_the_list_refuses_tells_only_that_there_is_more() -> None:
-    assert calls_to(Client(REJECTED)).probe(DAY) == Probe(DAY, 0, more=True, ids=None)
-
-
-@pytest.mark.parametrize(("answer", "empty"), [(EMPTY, True), (ONE, False)])
-def test_one_contact_tells_that_a_window_is_not_empty(answer: bytes, *, empty: bool) -> None:
-    client = Client(answer)
-
-    assert calls_to(client).is_empty(DAY) is empty
-
-    [asked] = client.asked
-    assert asked.what.start == "2023-12-31 19:00:00"
-    assert (asked.how["per_page"], asked.how["slot_taken"]) == (1, False)
-
-
-@pytest.mark.parametrize(
-    ("answers", "empty"), [([EMPTY, EMPTY], True), ([EMPTY, ONE], False), ([ONE], False)]
-)
-def test_a_window_that_is_too_long_for_the_list_is_empty_when_its_halves_are(
-    answers: list[bytes], *, empty: bool
+def test_a_sample_is_the_newest_ids_of_a_window_and_some_of_its_oldest(
+    pages: list[Page | None], ids: list[int]
 ) -> None:
-    client = Client(REJECTED, *answers)
+    asked = Asked(*pages)
 
-    assert calls_to(client).is_empty(MONTH) is empty
-    assert len(client.asked) == 1 + len(answers)
-
-
-def test_a_window_that_is_refused_though_it_is_short_is_an_error() -> None:
-    short = Window(MONTH.start, MONTH.end - timedelta(seconds=1))
-
-    with pytest.raises(RejectedError):
-        calls_to(Client(REJECTED)).is_empty(short)
+    assert sorted(asked.repository.sample(DAY) or ()) == ids
+    assert asked.advise.call_count == len(pages)
 
 
-def test_a_file_is_fetched_and_decoded() -> None:
-    spool = SpoolFile(BytesIO(gzip.compress(b'{"id":1}\n{"id":2}\n')), lines=2, size=50)
-    downloader = mock.create_autospec(Downloader, instance=True)
-    downloader.fetch.side_effect = {"https://s3/f": spool}.get
-    calls = calls_to(Client(), downloader)
+def test_the_oldest_are_asked_for_in_a_short_stretch_from_the_start() -> None:
+    asked = Asked(page(90, more=True), page(*OLDEST))
 
-    fetched = calls.fetch("https://s3/f")
+    asked.repository.sample(DAY)
 
-    assert [[contact.id for contact in block] for block in calls.contacts(fetched)] == [[1, 2]]
+    newest, oldest = (call.args[0] for call in asked.advise.mock_calls)
+    assert newest == DAY
+    assert (oldest.start, oldest.seconds) == (DAY.start, DAY.seconds // 64)
+
+
+def test_without_an_answer_of_the_list_there_is_no_sample() -> None:
+    assert Asked(None).repository.sample(DAY) is None

@@ -502,3 +502,22 @@ def test_an_import_within_the_repeated_hour_is_one_window() -> None:
     assert sum(counts) == 310_000
     assert max(counts) >= 300_000
     assert len(windows) <= 5
+
+
+def test_nothing_is_guessed_inside_a_burst_as_long_as_the_list_answers() -> None:
+    # given: a hundred contacts on the first day and on the last, a million in between
+    window = of_seconds(100 * DAY)
+    planner = planner_of(window)
+    first, last = of_seconds(DAY), Window(window.end - timedelta(days=1), window.end)
+    planner.learn(Probe.of(first, range(1, 101), more=False))
+    planner.learn(Probe.of(last, range(999_901, 1_000_001), more=False))
+
+    # when
+    guesses = [planner.next_window(guess=True)]
+    planner.unanswered(planner.wanted(1)[0])
+    guesses.append(planner.next_window(guess=True))
+
+    # then
+    assert guesses[0] is None
+    assert guesses[1] is not None
+    assert guesses[1].guessed

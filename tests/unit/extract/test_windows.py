@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_halves_meet_in_one_second() -> None:
     assert older.end == newer.start
     assert (older.seconds, newer.seconds) == (1, 2)
     assert (older.expected, newer.expected) == (6, 6)
-    assert (older.can_halve, newer.can_halve) == (False, True)
+    assert (len(older.halves()), len(newer.halves())) == (0, 2)
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(2, None), (7, 3), (8, 0)])
@@ -41,6 +42,29 @@ def test_halves_are_of_equal_length_and_hold_as_much(seconds: int, expected: int
     # then
     assert newer.seconds - older.seconds in {0, 1}
     assert older.expected == newer.expected == (None if expected is None else (expected + 1) // 2)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "boundary"),
+    [
+        ("2024-10-26 21:00", "2024-10-27 04:30", "2024-10-26 23:45:00"),
+        ("2024-10-26 23:59", "2024-10-27 03:57", "2024-10-27 02:58:00"),  # not in the middle
+        ("2024-10-26 23:50", "2024-10-27 01:40", None),
+    ],
+)
+def test_a_window_is_not_halved_in_an_hour_that_occurs_twice(
+    start: str, end: str, boundary: str | None
+) -> None:
+    # given: in Berlin the hours from 00:00 and from 01:00 UTC are both called two o'clock
+    utc = [datetime.fromisoformat(text).replace(tzinfo=timezone.utc) for text in (start, end)]
+    window = Window(utc[0], utc[1])
+
+    # when
+    halves = window.halves(ZoneInfo("Europe/Berlin"))
+
+    # then
+    boundaries = [str(half.end.replace(tzinfo=None)) for half in halves[:1]]
+    assert boundaries == ([] if boundary is None else [boundary])
 
 
 def test_a_window_is_named_by_its_ends() -> None:

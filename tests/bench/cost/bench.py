@@ -30,8 +30,11 @@ PACKAGES = {
 }
 
 
-class Workshop:
-    """What it starts is stopped at the end of the `with` block; what it makes stays in a cache."""
+class Bench:
+    """Makes what the commands need, and starts their servers.
+
+    Servers are stopped at the end of the `with` block; files and environments stay in a cache.
+    """
 
     def __init__(self, contacts: int, cache: Path = CACHE) -> None:
         self._all = made(cache / "data", contacts)
@@ -138,8 +141,8 @@ class Workshop:
         return file.name
 
 
-class OwnWorkshop(Workshop):
-    """Without other environments: the SDK's stock tap runs in the tap's own."""
+class BenchOfOneEnvironment(Bench):
+    """Makes no environments: the SDK's stock tap runs in the tap's own."""
 
     def _python(self, environment: str) -> str:
         assert environment in {"tap-cometly", "singer-sdk"}
