@@ -829,7 +829,7 @@ def test_a_setting_corrected_in_the_middle_of_a_backfill_loses_nothing(
     assert ids >= sandbox.space.ids(None, NOW - SETTLE)
 
 
-def test_a_bookmark_keeps_its_zone_until_all_has_been_read_again_under_the_new_one(
+def test_a_bookmark_keeps_its_zone_until_it_moves_on_under_the_new_one(
     cometly: StartCometly,
 ) -> None:
     sandbox, clock = cometly(Options(timezone="UTC", limits=PLENTY))
@@ -841,16 +841,20 @@ def test_a_bookmark_keeps_its_zone_until_all_has_been_read_again_under_the_new_o
     with mock.patch.object(extractor, "PAGE_WINDOW", 20):
         second = sync(sandbox, {**config, "timezone": "Asia/Tokyo"}, first.state, clock=clock)
 
-    written, claimed = set[int](), None
-    for line in second.lines:
-        if line["type"] == "RECORD":
-            written.add(line["record"]["id"])
-        if line["type"] == "STATE" and line["value"]["bookmarks"]["contacts"]["timezone"] != "UTC":
-            claimed = claimed or set(written)
-    assert second.bookmark == first.bookmark
-    assert claimed is not None
-    assert claimed >= sandbox.space.ids(NOW - 12 * HOUR, NOW)
+    clock.advance(30 * HOUR)
+    third = sync(sandbox, {**config, "timezone": "Asia/Tokyo"}, second.state, clock=clock)
+
+    assert {_zone_of(state) for state in second.states} == {"UTC"}
+    assert first.bookmark == second.bookmark
+    assert instant(third.bookmark or "") > instant(second.bookmark or "")
+    assert _zone_of(third.states[-1]) == "Asia/Tokyo"
+    assert first.ids | second.ids | third.ids == sandbox.space.ids()
     check(second, sandbox, cuts=4, mend={"timezone": "Asia/Tokyo"})
+
+
+def _zone_of(state: dict[str, Any]) -> str:
+    zone: str = state["bookmarks"]["contacts"]["timezone"]
+    return zone
 
 
 # What was understood of settings.

@@ -115,9 +115,9 @@ def claims_only_what_it_wrote(
 
     A run that exits 0 has written its whole range, however far its bookmark dares to go.
     """
-    reached = _since(run)
-    if not bookmark_of(run.given):  # a first run begins earlier
-        reached = max(reached, FIRST_INSTANT + WIDEST_ZONE_GAP) - WIDEST_ZONE_GAP
+    before = bookmark_of(run.given)
+    first = max(_start(run), FIRST_INSTANT + WIDEST_ZONE_GAP) - WIDEST_ZONE_GAP
+    reached = instant(before) if before else first
     written: set[int] = set()
     for line in run.lines:
         if line["type"] == "RECORD":
