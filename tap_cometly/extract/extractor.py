@@ -73,7 +73,6 @@ logger = logging.getLogger(__name__)
 
 PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
 _FEW_DAYS = 3 * 26 * 3600  # seconds
-_LONG_AGO = timedelta(days=10)  # no law sets clocks back for less than twice as long
 _AHEAD = 2  # windows beyond the exports at work whose sizes should be known
 
 _BY_PAGES, _BY_EXPORT = "by pages", "by export"
@@ -208,7 +207,7 @@ class Extractor:
                 self._settings.zone.key,
                 head.why,
             )
-        careful = not head.clock_seen or self._may_have_been_back(whole)
+        careful = not head.clock_seen or self._was_set_back(whole)
         if careful and sync_range.careful_start < whole.start:
             yield from self._extract(Window(sync_range.careful_start, whole.start))
         yield from self._extract(whole, first)
@@ -229,16 +228,16 @@ class Extractor:
                 end = before_repeated(end, self._settings.zone)
         return Window(sync_range.start, end)
 
-    def _may_have_been_back(self, whole: Window) -> bool:
-        """Whether the Space's clock may have been behind the setting's for a part of the range.
+    def _was_set_back(self, whole: Window) -> bool:
+        """Whether the setting's clock was set back within the range.
 
-        Its zone may have been set back before the setting's was, or for a few weeks only.
+        The Space's may have been set back earlier, and so have been behind the setting's.
         """
         first, last = (
             edge.astimezone(self._settings.zone).utcoffset() or timedelta()
             for edge in (whole.start, whole.end)
         )
-        return first > last or whole.end - whole.start > _LONG_AGO
+        return first > last
 
     def sample(self, sync_range: SyncRange, at_most: int) -> Iterator[Extract]:
         """Read the beginning of a range's first page, to test the connection, and report on it.

@@ -50,7 +50,6 @@ _LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets 
 _CROWD = 3  # contacts from the future that are no chance
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
-_FRESH = timedelta(days=10)  # an older contact does not tell how clocks go now
 _BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
@@ -188,7 +187,7 @@ class TimezoneCheck:
         why = "the newest contacts do not come back when asked for by their creation time"
         if found is not None:
             created = _created(found)
-            if now - created < _FRESH and self._offset(created) == self._offset(now):
+            if self._offset(created) == self._offset(now):
                 return Head(clock_seen=True)
             why = "since the newest contact, the clock may have been changed"
         ahead = self._list.advice(

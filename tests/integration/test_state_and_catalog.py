@@ -12,12 +12,13 @@ import pytest
 
 from tap_cometly.tap import TapCometly
 from tests.integration.conftest import NOW
-from tests.sandbox import Fault, dated
+from tests.sandbox import Fault, Options, dated
 from tests.support.properties import check
 from tests.support.running import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.integration.conftest import StartCometly
 
@@ -463,6 +464,46 @@ def test_a_full_table_run_without_contacts_or_with_an_end_sends_no_version_and_s
     assert run.exit == 0
     assert versions(run.lines) == []
     assert [text for text in run.warnings if why in text]
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["records", "batch"])
+def test_a_full_table_run_whose_filter_lets_nothing_through_sends_no_version(
+    cometly: StartCometly, tmp_path: Path, *, batch: bool
+) -> None:
+    sandbox, clock = cometly(dated())
+    sandbox.space.fill(25, FIRST, NOW)
+    maps = {"contacts": {"__filter__": "record['id'] > 10**9"}}
+    storage = {"root": tmp_path.as_uri(), "prefix": "x-"}
+    batches = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": storage}
+    config = {**FULL, "stream_maps": maps, "batch_config": batches if batch else None}
+
+    run = sync(sandbox, config, catalog=catalog(method="FULL_TABLE"), clock=clock)
+
+    assert (run.exit, run.records) == (0, [])
+    assert versions(run.lines) == []
+    assert [text for text in run.warnings if "no record was written" in text]
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("contacts", [4, 3_000])
+@pytest.mark.parametrize("refuses", [False, True], ids=["future served", "future refused"])
+def test_a_version_is_sent_only_with_every_contact_whatever_the_zone(
+    cometly: StartCometly, zone: str, contacts: int, *, refuses: bool
+) -> None:
+    future = frozenset({"list", "create"} if refuses else set[str]())
+    sandbox, clock = cometly(Options(timezone=zone, refuses_future=future))
+    ids = sandbox.space.fill(contacts, NOW - timedelta(days=2), NOW)
+    config = {**FULL, "start_date": "2024-05-20T00:00:00Z"}
+
+    run = sync(sandbox, config, catalog=catalog(method="FULL_TABLE"), clock=clock)
+
+    if run.exit == 0 and versions(run.lines):
+        assert run.ids == set(ids)
+    elif run.exit == 0:
+        assert refuses
+        assert [text for text in run.warnings if "the newest contacts may be missing" in text]
+    else:
+        assert zone != "UTC"
 
 
 def test_an_incremental_run_sends_no_version_and_says_so(cometly: StartCometly) -> None:
