@@ -336,15 +336,17 @@ class Extractor:
 
     def _extract(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
         """Read a part of the range by pages or by exports, as mode and size tell."""
-        if self._mode == PAGINATION:
-            yield from self._by_pages(window, first)
-            return
         if self._mode == AUTO and self._list_answers and (first or window.seconds <= _FEW_DAYS):
             held = self._hold_small_range(window, first)
             if held is not None:
                 yield Extract(window, iter(held), expected=sum(map(len, held)))
                 return
-        yield from self._by_exports(window, first)
+        if first is not None and self.head is not None and self.head.seems_old:
+            self._timezone_check.warn_if_old(self._services.client.latest_now())
+        if self._mode == PAGINATION:
+            yield from self._by_pages(window, first)
+        else:
+            yield from self._by_exports(window, first)
 
     def _hold_small_range(self, window: Window, first: Page | None) -> list[list[Contact]] | None:
         """Read a range that holds no more than the threshold.

@@ -62,12 +62,14 @@ class Head(t.NamedTuple):
         clock_seen: Whether the Space's clock was seen not to be behind the setting.
         can_read_ahead: Whether the API serves ranges that end in the future.
         nothing_ahead: Whether no contact lies between the end of the range and the next 26 hours.
+        seems_old: Whether no contact is recent though there are many; see `warn_if_old`.
         why: Why the clock was not seen.
     """
 
     clock_seen: bool
     can_read_ahead: bool = False
     nothing_ahead: bool = False
+    seems_old: bool = False
     why: str = ""
 
 
@@ -115,7 +117,7 @@ class TimezoneCheck:
                 )
             page, recent = ahead, ahead.next_cursor is None and now - window.start <= _RECENT
         if is_dated(page.contacts):
-            return self._by_date(page.contacts, now)
+            return self._by_date(window, page.contacts, now)
         self._is_late = lambda: clock() - now > _AHEAD
         return self._by_clock(window, page.contacts, now, recent=recent)
 
@@ -172,8 +174,14 @@ class TimezoneCheck:
 
     # With `created_at`.
 
-    def _by_date(self, contacts: Sequence[Contact], now: datetime) -> Head:
-        """Ask for the newest contacts by their creation time: under the setting, then elsewhere."""
+    def _by_date(self, window: Window, contacts: Sequence[Contact], now: datetime) -> Head:
+        """Ask for the newest contacts by their creation time: under the setting, then elsewhere.
+
+        Args:
+            window: What was asked for.
+            contacts: On the first page of it.
+            now: UTC.
+        """
         now = now.replace(microsecond=0)
         found = self._one_that_comes_back(contacts)
         why = "the newest contacts do not come back when asked for by their creation time"
@@ -182,8 +190,15 @@ class TimezoneCheck:
             if self._offset(created) == self._offset(now):
                 return Head(clock_seen=True)
             why = "since the newest contact, the clock may have been changed"
-        ahead = self._list.advice(Window(now, now + WIDEST_ZONE_GAP), per_page=1, patient=True)
-        return Head(clock_seen=False, can_read_ahead=ahead is not None, why=why)
+        ahead = self._list.advice(
+            Window(min(window.end, now), now + WIDEST_ZONE_GAP), per_page=1, patient=True
+        )
+        return Head(
+            clock_seen=False,
+            can_read_ahead=ahead is not None,
+            nothing_ahead=ahead is not None and window.end <= now and not ahead.contacts,
+            why=why,
+        )
 
     def _one_that_comes_back(self, contacts: Sequence[Contact]) -> Contact | None:
         # The latest by date: after an import, the newest ids may have old dates.
@@ -294,11 +309,15 @@ class TimezoneCheck:
             )
         if recent:
             return Head(clock_seen=True, can_read_ahead=True)
-        if len(contacts) >= _BUSY:
-            self._warn_if_suspiciously_old(now)
         why = "no contact is recent, and the API does not tell `created_at`"
         nothing_ahead = latest is not None and now - window.end <= _RECENT
-        return Head(clock_seen=False, can_read_ahead=True, nothing_ahead=nothing_ahead, why=why)
+        return Head(
+            clock_seen=False,
+            can_read_ahead=True,
+            nothing_ahead=nothing_ahead,
+            seems_old=len(contacts) >= _BUSY,
+            why=why,
+        )
 
     def _raise_if_ahead(self, now: datetime) -> None:
         """Name the offset that explains contacts whose wall time is still to come."""
@@ -308,8 +327,13 @@ class TimezoneCheck:
         if not self._is_law_elsewhere(now, offset):
             raise self._error(now, offset, "its clock showed at least")
 
-    def _warn_if_suspiciously_old(self, now: datetime) -> None:
-        """Warn when no contact has come for long, though there are usually many in an hour."""
+    def warn_if_old(self, now: datetime) -> None:
+        """Warn when no contact has come for long, though there are usually many in an hour.
+
+        Args:
+            now: UTC.
+        """
+        now = now.replace(microsecond=0)
         day = self._list.advice(
             Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE, patient=True
         )
