@@ -62,7 +62,7 @@ _STEEPEST_RISE = 100  # of the logarithm of the density: what is beyond is nonse
 _HALVINGS = 40  # to find a place on a curve
 _UNEVEN = 3  # times the density at both checkpoints: contacts lie close together between them
 _TWO_GROUPS = 4  # times as far from the middle id to one end of a page as to the other
-_TELLING = 32  # contacts on a page, before it tells the share and the groups of ids
+_MANY_IDS = 32  # contacts on a page, before it tells the share and the groups of ids
 _UNCHECKED = 0.1  # of the target: so few contacts are believed without a counted page
 _CREDIBLE = 0.8  # of a page's contacts: so many ids there must be at least
 _PROBES, _PROBES_A_WINDOW = 100, 10  # what may be asked for in all
@@ -602,15 +602,15 @@ def _judge(probe: Probe, start: Second, end: Second) -> tuple[_Checkpoint, _Chec
         return older, newer
     lowest, middle, highest = sorted(probe.ids)
     near = min(middle - lowest, highest - middle)
-    telling = probe.count >= _TELLING
-    share = min(1.0, probe.count / (2 * near + 1)) if telling else None
+    has_many = probe.count >= _MANY_IDS
+    share = min(1.0, probe.count / (2 * near + 1)) if has_many else None
     first, last = _Reached(middle - near - 1, share), _Reached(middle + near, share)
     befores: tuple[_Reached, ...] = (first,)
     afters: tuple[_Reached, ...] = (last,)
-    if telling and highest - last.newest > _TWO_GROUPS * (near + 1):
+    if has_many and highest - last.newest > _TWO_GROUPS * (near + 1):
         other = _Reached(highest, None)
         befores, afters = (first, other), (last, other)
-    elif telling and first.newest - lowest > _TWO_GROUPS * (near + 1):
+    elif has_many and first.newest - lowest > _TWO_GROUPS * (near + 1):
         other = _Reached(lowest, None)
         befores, afters = (other, first), (other, last)
     older = replace(newer, second=start, since=start, count=0, groups=befores)

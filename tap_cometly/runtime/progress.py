@@ -1,4 +1,4 @@
-"""How far a sync is, and telling it: in the log, on a terminal, as metrics, in a last line.
+"""How far a sync is, and how it is shown: in the log, on a terminal, as metrics, in a last line.
 
 The sync notes what it does in a `Progress`, which any thread may read at any time. A `Display`
 shows that: one class for the log, one for a terminal. A `SyncReporter` ties both to one sync.
@@ -33,7 +33,7 @@ LONGEST_SILENCE = 30.0  # seconds without a line in the log
 CHECK_EVERY = 2.0  # seconds, to see whether it is time for a line
 _DRAW_EVERY = 0.25  # seconds
 _SLOW = 1.0  # seconds; a target that reads takes less for a block
-_LONG_WAIT = 1.0  # seconds of waiting for limits that are worth telling of a window
+_LONG_WAIT = 1.0  # seconds of waiting for limits that a window names
 _TOO_LITTLE = 0.005  # of the range; a smaller share does not tell how long the rest takes
 _ASKING = {
     "list": "asking the list",
