@@ -295,7 +295,7 @@ class ContactsStream(Stream):
         _warn_of_missing_columns(entry, [field.name for field in self.fields])
         super().apply_catalog(catalog)
 
-    # What the SDK would do between the lines above.
+    # Methods of the SDK, overridden because `_sync_records` does their work.
 
     @override
     def _sync_batches(

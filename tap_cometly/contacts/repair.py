@@ -58,7 +58,7 @@ class RepairLog:
         self._name(column, "Column `%s`: a value does not fit its type; such values become null")
 
     def unknown(self, field: str) -> None:
-        """Warn, the first time, that the catalog does not have a field."""
+        """Warn, the first time, that a field is not in the stream's schema."""
         self._name(field, "Field `%s` is not in this stream's schema; it is left out")
 
     def _name(self, name: str, message: str) -> None:

@@ -169,7 +169,7 @@ class Downloader:
                 return received
             file.write(part)
             received += len(part)
-            self._clock.sleep(0)  # notices that the sync is over
+            self._clock.sleep(0)  # raises when the sync has ended
             now = self._clock.monotonic()
             if now - looked >= _MINUTE:
                 if received - at_last_look < _SLOWEST * _MINUTE:

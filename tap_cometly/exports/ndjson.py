@@ -26,7 +26,7 @@ _ADVICE = "Run again; if it stays, ask Cometly's support, or set `extraction_mod
 
 
 def verify(file: t.BinaryIO) -> int:
-    """Unzip a whole file, and look at nothing but its frame.
+    """Unzip a whole file and check the length of its lines; parse no JSON.
 
     Args:
         file: Positioned anywhere; left at its start.

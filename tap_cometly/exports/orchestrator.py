@@ -188,7 +188,7 @@ class ExportOrchestrator:
         if self._rejected >= FAILED_IN_A_ROW:
             self._remove(job)
             job.close()
-            msg = f"Three files of exports in a row cannot be believed: {reason}"
+            msg = f"Three export files in a row are incomplete: {reason}"
             error = ExportError(msg, _ADVICE).within(job.window)
             self._stop(error)
             raise error
@@ -436,7 +436,7 @@ class ExportOrchestrator:
             case FileGoneError():
                 self._fail(job, "the store has no such file")
             case BadFileError():
-                self._spoiled(job, str(outcome))
+                self._handle_bad_file(job, str(outcome))
             case UnavailableError():
                 self._fail(job, outcome.what)
             case Exception():
@@ -447,8 +447,8 @@ class ExportOrchestrator:
 
     # What becomes of a job.
 
-    def _spoiled(self, job: ExportJob, reason: str) -> None:
-        """Download a file that came broken again, then have it made anew, then give up."""
+    def _handle_bad_file(self, job: ExportJob, reason: str) -> None:
+        """Download a broken file again, then create its job again, then give up."""
         job.bad_files += 1
         if job.bad_files < BAD_FILES:
             logger.warning("The file of %s: %s; downloading it again", job.window, reason)

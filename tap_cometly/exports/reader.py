@@ -1,4 +1,8 @@
-"""Export files to contacts, oldest window first; a file is believed once it has been checked."""
+"""Export files to contacts, oldest window first.
+
+Contacts are passed on while a file is read; the file is checked for completeness at its end, before
+its window counts as read.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +76,7 @@ class ExportReader:
         job = self._orchestrator.next_export()
         if job is None:
             return None
-        blocks = self._believed(job)
+        blocks = self._until_complete(job)
         try:
             # What the first block shows may speak against exports altogether.
             first = next(blocks, [])
@@ -82,8 +86,8 @@ class ExportReader:
             raise error.within(job.window) from None
         return job, itertools.chain([first], blocks)
 
-    def _believed(self, job: ExportJob) -> Iterator[list[Contact]]:
-        """Read a window's file; have it made once more where it is not believed."""
+    def _until_complete(self, job: ExportJob) -> Iterator[list[Contact]]:
+        """Read a window's file; create its job again where the file is incomplete."""
         rejected_rows: int | None = None
         while True:
             content = FileContent(job)

@@ -45,7 +45,7 @@ class Repository(t.Protocol):
 
 
 class ExportRepository:
-    """Asks the API and the file store. Its methods run in threads.
+    """Asks the API and the file store. All but `contacts` run in threads.
 
     Args:
         client: Asks the API.

@@ -72,7 +72,7 @@ def messages(run: Run) -> list[dict[str, Any]]:
 @both_ways
 @pytest.mark.parametrize("columns", [{}, EVERYTHING], ids=["plain", "all columns"])
 @pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
-def test_both_lanes_write_equal_messages(
+def test_both_encoders_write_equal_messages(
     cometly_with_contacts: tuple[Sandbox, FakeClock], mode: str, columns: Any, method: str
 ) -> None:
     sandbox, clock = cometly_with_contacts
@@ -92,7 +92,7 @@ def test_both_lanes_write_equal_messages(
     check(record, sandbox)
 
 
-def test_both_lanes_write_equal_numbers_and_dates(
+def test_both_encoders_write_equal_numbers_and_dates(
     cometly_with_contacts: tuple[Sandbox, FakeClock],
 ) -> None:
     sandbox, clock = cometly_with_contacts
@@ -105,7 +105,7 @@ def test_both_lanes_write_equal_numbers_and_dates(
     check(record, sandbox)
 
 
-def test_both_lanes_say_when_a_record_was_extracted(
+def test_both_encoders_write_time_extracted(
     cometly_with_contacts: tuple[Sandbox, FakeClock],
 ) -> None:
     sandbox, clock = cometly_with_contacts

@@ -139,7 +139,7 @@ def test_a_misspelt_setting_is_named(sandbox: StartSandbox) -> None:
     assert CANARY not in run.log
 
 
-def test_a_setting_like_no_other_is_not_quoted_for_it_may_be_a_secret(
+def test_an_unknown_setting_that_may_be_a_secret_is_not_quoted(
     sandbox: StartSandbox,
 ) -> None:
     run = sync(sandbox(QUICK), {CANARY: True})

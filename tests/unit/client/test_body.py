@@ -62,7 +62,7 @@ def test_what_repeats_from_afar_is_unzipped() -> None:
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip", "br"])
-def test_nothing_is_nothing_however_it_is_encoded(encoding: str | None) -> None:
+def test_an_empty_body_is_empty_in_any_encoding(encoding: str | None) -> None:
     assert read(b"", encoding) == b""
 
 

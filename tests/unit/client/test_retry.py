@@ -192,7 +192,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_six_times(clock: FakeClock) 
 # Requests that only advise.
 
 
-def test_a_request_that_only_advises_is_given_up_soon(clock: FakeClock) -> None:
+def test_an_advisory_request_is_given_up_soon(clock: FakeClock) -> None:
     retry = RetryPolicy(clock, give_up_after=ADVISORY)
 
     said, _ = given_up(UnavailableError, lambda: retry.failed("status 504"))
@@ -311,7 +311,7 @@ def test_a_limit_that_an_earlier_run_used_up_is_tried_again_after_five_seconds(
     assert clock.monotonic() == pytest.approx(5.0, abs=0.01)
 
 
-def test_who_has_the_time_waits_for_a_limit(clock: FakeClock, limiter: RateLimiter) -> None:
+def test_acquire_waits_for_a_pause_within_at_most(clock: FakeClock, limiter: RateLimiter) -> None:
     limiter.pause_for(ADVISORY - 1)
 
     acquire(limiter, clock, endpoint="list", at_most=ADVISORY)
@@ -319,7 +319,7 @@ def test_who_has_the_time_waits_for_a_limit(clock: FakeClock, limiter: RateLimit
     assert clock.monotonic() == pytest.approx(ADVISORY - 1, abs=0.01)
 
 
-def test_who_has_not_the_time_does_not_begin_to_wait_for_a_limit(
+def test_acquire_fails_at_once_for_a_pause_beyond_at_most(
     clock: FakeClock, limiter: RateLimiter
 ) -> None:
     limiter.pause_for(ADVISORY + 1)

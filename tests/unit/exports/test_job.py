@@ -30,7 +30,7 @@ def test_a_created_job_runs_from_then_on(job: ExportJob) -> None:
     assert (job.asked_at, job.created_at, job.polled_at) == (95.0, 100.0, 100.0)
 
 
-def test_another_job_for_the_window_begins_with_a_clean_slate(job: ExportJob) -> None:
+def test_a_retried_export_job_resets_its_failure_counters(job: ExportJob) -> None:
     job.polls_without_url, job.refused_urls, job.bad_files, job.completed = 1, 2, 3, True
 
     job.again(due_at=200.0)
@@ -42,7 +42,7 @@ def test_another_job_for_the_window_begins_with_a_clean_slate(job: ExportJob) ->
     assert job.first_asked_at == 95.0
 
 
-def test_a_job_that_could_not_be_created_for_now_is_no_try() -> None:
+def test_a_creation_that_is_postponed_does_not_count_as_a_try() -> None:
     job = ExportJob(DAY)
     job.creating(95.0)
 

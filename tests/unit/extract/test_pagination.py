@@ -126,7 +126,7 @@ def test_a_page_is_asked_for_with_its_options_and_a_cursor_when_there_is_one() -
     assert client.calls == [(DAY, asked, False), (DAY, {**asked, "cursor": "3"}, True)]
 
 
-def test_a_page_that_only_advises_may_stay_away() -> None:
+def test_an_advisory_page_request_returns_none_on_failure() -> None:
     client = Client([0.5])
     client.script.extend([REJECTED, SILENT])
     contacts = list_of(client)
@@ -137,7 +137,7 @@ def test_a_page_that_only_advises_may_stay_away() -> None:
     assert [call.advisory for call in client.calls] == [True, True, True, False]
 
 
-def test_a_wrong_key_is_told_even_by_a_page_that_only_advises() -> None:
+def test_an_advisory_page_request_still_raises_on_a_wrong_key() -> None:
     client = Client()
     client.script.append(AccessError("The key is wrong", "Check it."))
 

@@ -168,7 +168,7 @@ def test_it_ends_and_covers_the_range_whatever_the_answers(
 
 @given(ids=st.lists(st.tuples(any_id, any_id, any_id), min_size=1, max_size=20))
 @settings(max_examples=30, deadline=None)
-def test_ids_that_promise_too_much_are_not_believed_for_long(
+def test_misleading_ids_add_few_windows_and_probes(
     ids: list[tuple[int, int, int]],
 ) -> None:
     # given: hardly any contacts, and ids that say otherwise
@@ -191,7 +191,7 @@ def test_ids_that_promise_too_much_are_not_believed_for_long(
     assert len(windows) <= 200
 
 
-def test_a_thousand_answers_that_lead_nowhere_do_not_hold_it_up() -> None:
+def test_probes_without_information_do_not_stall_the_planner() -> None:
     run = Run(planner_of(of_seconds(10 * YEAR)))
 
     run.to_the_end(lambda window: Probe(window, 0, more=True, ids=None))
@@ -245,7 +245,7 @@ def test_an_import_in_date_order_under_new_ids_makes_no_window_large(
 
 @pytest.mark.parametrize("imported", [0.01, 0.1, 0.5, 0.8])
 @pytest.mark.parametrize("shape", STEADY, ids=lambda shape: shape.name)
-def test_nor_does_one_under_ids_in_no_order(shape: Shape, imported: float) -> None:
+def test_an_import_in_random_order_makes_no_window_large(shape: Shape, imported: float) -> None:
     outcome = size(Space(10_000_000, shape, imported=imported))
 
     assert outcome.largest <= 2
