@@ -108,9 +108,7 @@ def wall_range(start: datetime, end: datetime, zone: tzinfo) -> WallRange:
         A range that covers every instant from `start` to `end`, whichever of two equal wall times
         the API means.
     """
-    start = before_repeated(start, zone)
-    while on := repeated(end, zone):
-        end += on
+    start, end = before_repeated(start, zone), _behind_repeated(end, zone)
     return WallRange(_wall(start, zone), _wall(end, zone), earliest=start, latest=end)
 
 
@@ -134,6 +132,12 @@ def before_repeated(instant: datetime, zone: tzinfo) -> datetime:
     """Move an instant whose wall time occurs twice back before both; UTC."""
     while back := repeated(instant, zone):
         instant -= back
+    return instant
+
+
+def _behind_repeated(instant: datetime, zone: tzinfo) -> datetime:
+    while on := repeated(instant, zone):
+        instant += on
     return instant
 
 
@@ -205,12 +209,12 @@ class Window:
 
     def __str__(self) -> str:
         """Name it by its ends, as bookmarks are written."""
-        return " to ".join(end.isoformat().replace("+00:00", "Z") for end in (self.start, self.end))
+        return f"{utc_text(self.start)} to {utc_text(self.end)}"
 
     @property
     def seconds(self) -> int:
         """Its length."""
-        return (self.end - self.start) // timedelta(seconds=1)
+        return (self.end - self.start) // SECOND
 
     def halves(self, zone: tzinfo = timezone.utc) -> tuple[Window, ...]:
         """Give the older and the newer half; they share their boundary second.
@@ -224,13 +228,9 @@ class Window:
         Returns:
             The halves; nothing when there is no second to cut the window at.
         """
-        earlier = later = self.start + timedelta(seconds=self.seconds // 2)
-        while back := repeated(earlier, zone):
-            earlier -= back
-        while on := repeated(later, zone):
-            later += on
+        middle = self.start + timedelta(seconds=self.seconds // 2)
         each = None if self.expected is None else ceil(self.expected / 2)
-        for boundary in (earlier, later):
+        for boundary in (before_repeated(middle, zone), _behind_repeated(middle, zone)):
             if self.start < boundary < self.end:
                 return (
                     Window(self.start, boundary, each, guessed=True),
