@@ -195,8 +195,7 @@ class Extractor:
         if asked.start >= asked.end:
             return
         first = self._ask_first_page(asked)
-        self.began = self.now()
-        whole = replace(asked, end=min(asked.end, sync_range.end(self.began)))
+        whole = self._begin(asked, sync_range)
         if whole.start >= whole.end:
             return
         head = self.head = self._check_head(sync_range, whole, first)
@@ -228,6 +227,11 @@ class Extractor:
                 end = before_repeated(end, self._settings.zone)
         return Window(sync_range.start, end)
 
+    def _begin(self, asked: Window, sync_range: SyncRange) -> Window:
+        """Note when reading begins, and give the range up to what was settled then."""
+        self.began = self.now()
+        return replace(asked, end=min(asked.end, sync_range.end(self.began)))
+
     def _was_set_back(self, whole: Window) -> bool:
         """Whether the setting's clock was set back within the range.
 
@@ -254,8 +258,7 @@ class Extractor:
         """
         asked = self._asked(sync_range)
         first = self._paginator.first_page(asked, at_most=at_most)
-        self.began = self.now()
-        whole = replace(asked, end=min(asked.end, sync_range.end(self.began)))
+        whole = self._begin(asked, sync_range)
         if whole.start < whole.end:
             self.head = self._check_head(sync_range, whole, first)
             self._report(whole, first, self.head)
