@@ -13,10 +13,10 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from math import ceil
+from zoneinfo import ZoneInfo, available_timezones
 
 if t.TYPE_CHECKING:
     from datetime import tzinfo
-    from zoneinfo import ZoneInfo
 
 # A year alone, seconds since 1970 or a duration are ISO to some, but nobody's date here.
 _STARTS_LIKE_A_DATE = re.compile(r"\d{4}-\d|\d{4}-?W\d|\d{8}(?!\d)")
@@ -141,6 +141,26 @@ def _behind_repeated(instant: datetime, zone: tzinfo) -> datetime:
     return instant
 
 
+def utc_offset(instant: datetime, zone: tzinfo) -> timedelta:
+    """Say how far the clock of a zone is ahead of UTC at an instant (UTC)."""
+    return instant.astimezone(zone).utcoffset() or timedelta()
+
+
+def may_fall_behind(zone: tzinfo, before: datetime, after: datetime) -> bool:
+    """Tell whether some zone's clock is set back behind another's between two instants.
+
+    Args:
+        zone: Of the other clock.
+        before: When the two show the same, or the first one a later time, UTC.
+        after: When the first one is behind what the other showed at `before`, time passed, UTC.
+    """
+    there = utc_offset(before, zone)
+    return any(
+        utc_offset(before, each) >= there > utc_offset(after, each)
+        for each in map(ZoneInfo, available_timezones())
+    )
+
+
 def first_instant(wall: datetime | date, zone: ZoneInfo) -> datetime:
     """Find the first instant that a wall time, or a whole day, can mean.
 
@@ -169,10 +189,10 @@ def _instants(wall: datetime | date, zone: ZoneInfo) -> tuple[datetime, datetime
 
 
 def _change_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    offset = before.astimezone(zone).utcoffset()
+    offset = utc_offset(before, zone)
     while after - before > SECOND:
         middle = before + (after - before) // (2 * SECOND) * SECOND
-        if middle.astimezone(zone).utcoffset() == offset:
+        if utc_offset(middle, zone) == offset:
             before = middle
         else:
             after = middle

@@ -52,7 +52,9 @@ from tap_cometly.timeranges import (
     WIDEST_ZONE_GAP,
     Window,
     before_repeated,
+    may_fall_behind,
     repeated,
+    utc_offset,
     utc_text,
 )
 
@@ -73,6 +75,8 @@ logger = logging.getLogger(__name__)
 
 PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
 _FEW_DAYS = 3 * 26 * 3600  # seconds
+_WEEKS = timedelta(weeks=2)  # less than any clock stays set back: in Ramadan, a month
+_LONGEST_SET_BACK = timedelta(hours=3)
 _AHEAD = 2  # windows beyond the exports at work whose sizes should be known
 
 _BY_PAGES, _BY_EXPORT = "by pages", "by export"
@@ -206,11 +210,11 @@ class Extractor:
                 self._settings.zone.key,
                 head.why,
             )
-        careful = not head.clock_seen or self._was_set_back(whole)
-        if careful and sync_range.careful_start < whole.start:
-            yield from self._extract(Window(sync_range.careful_start, whole.start))
-        yield from self._extract(whole, first)
+        careful = Window(sync_range.careful_start, whole.start)
+        if careful.seconds and (not head.clock_seen or self._was_behind(whole)):
+            yield from self._extract(careful)
         reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
+        yield from self._extract(whole, first)
         if not head.clock_seen and reaches_now and head.can_read_ahead and not head.nothing_ahead:
             ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
             yield from self._extract(Window(whole.end, ahead))
@@ -232,16 +236,17 @@ class Extractor:
         self.began = self.now()
         return replace(asked, end=min(asked.end, sync_range.end(self.began)))
 
-    def _was_set_back(self, whole: Window) -> bool:
-        """Whether the setting's clock was set back within the range.
+    def _was_behind(self, whole: Window) -> bool:
+        """Whether the Space's clock may have been behind the bookmark, and no longer is.
 
-        The Space's may have been set back earlier, and so have been behind the setting's.
+        It may have been set back when the bookmark was written or soon after, and agree again
+        with the setting's: since that was set back later, too, or since the Space's was set
+        forward again, which no zone does within weeks.
         """
-        first, last = (
-            edge.astimezone(self._settings.zone).utcoffset() or timedelta()
-            for edge in (whole.start, whole.end)
-        )
-        return first > last
+        zone, start = self._settings.zone, whole.start
+        if whole.end - start < _WEEKS:
+            return utc_offset(start, zone) > utc_offset(whole.end, zone)
+        return may_fall_behind(zone, start - WIDEST_ZONE_GAP, start + _LONGEST_SET_BACK)
 
     def sample(self, sync_range: SyncRange, at_most: int) -> Iterator[Extract]:
         """Read the beginning of a range's first page, to test the connection, and report on it.

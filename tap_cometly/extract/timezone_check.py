@@ -30,6 +30,7 @@ from tap_cometly.timeranges import (
     WIDEST_ZONE_GAP,
     Window,
     repeated,
+    utc_offset,
     utc_text,
     wall_range,
 )
@@ -387,7 +388,7 @@ class TimezoneCheck:
                 other = ZoneInfo.from_file(file)
         except (ImportError, OSError, ValueError):
             return False
-        outdated = when.astimezone(other).utcoffset() == offset
+        outdated = utc_offset(when, other) == offset
         if outdated and not self._is_outdated:
             self._is_outdated = True
             logger.warning(
@@ -403,7 +404,7 @@ class TimezoneCheck:
         return bool(twice) or self._offset(start) != self._offset(end)
 
     def _offset(self, instant: datetime) -> timedelta:
-        return instant.astimezone(self._zone).utcoffset() or timedelta()
+        return utc_offset(instant, self._zone)
 
     def _error(self, when: datetime, offset: timedelta, showed: str) -> TimezoneError:
         text = _offset_text(offset)

@@ -251,6 +251,7 @@ def test_nothing_is_lost_under_any_zone(part: int) -> None:
         ("America/Havana", "America/New_York", datetime(2024, 11, 3, 5, tzinfo=UTC)),
         ("America/New_York", "America/Havana", datetime(2024, 3, 10, 5, tzinfo=UTC)),
         ("Australia/Lord_Howe", "Australia/Sydney", datetime(2024, 4, 6, 15, tzinfo=UTC)),
+        ("Africa/Casablanca", "Africa/Lagos", datetime(2024, 3, 10, 2, tzinfo=UTC)),  # 35 days
     ],
 )
 def test_an_hour_in_which_the_clock_was_behind_is_not_lost_by_a_run_that_comes_after_it(
