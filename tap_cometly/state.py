@@ -14,10 +14,13 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from tap_cometly.timeranges import Reached
+
 _VALUE = "replication_key_value"
 _COLUMNS = "columns"
 _TIMEZONE = "timezone"
 _CLOCK_SEEN = "clock_was_seen"
+_NEWEST_ID = "newest_id"
 _START = "start_date"
 # What other versions of the SDK leave in a bookmark, in the order in which it may be relied on.
 _MARKS_OF_OTHERS = ("starting_replication_value", "progress_markers")
@@ -107,6 +110,12 @@ class Bookmark:
         return self._stored.get(_CLOCK_SEEN) is not False
 
     @property
+    def newest_id(self) -> int | None:
+        """The highest `id` up to which all contacts have been written; None where unknown."""
+        newest = self._stored.get(_NEWEST_ID)
+        return newest if isinstance(newest, int) else None
+
+    @property
     def first_start(self) -> datetime | None:
         """The `start_date` of the run that began this bookmark, UTC; None where it is not told."""
         try:
@@ -125,29 +134,30 @@ class Bookmark:
 
     def commit(
         self,
-        end: datetime,
+        reached: Reached,
         *,
         columns: Sequence[str],
         timezone: str,
-        clock_was_seen: bool,
         start: datetime,
     ) -> None:
         """Move the bookmark on; never back.
 
         Args:
-            end: UTC, whole seconds: everything before it has been written.
+            reached: How far everything has been written.
             columns: Those that were delivered.
             timezone: The setting.
-            clock_was_seen: Whether the Space's clock was seen to be where the setting says.
             start: The setting `start_date`, UTC; kept from the first run on.
         """
+        end = reached.instant
         if self.instant is None:
             self._stored[_START] = utc_text(start)
         if self.instant is None or end >= self.instant:  # all up to it was read under this zone
             self._stored[_TIMEZONE] = timezone
         if self.instant is None or end > self.instant:
             self.instant = end
-            self._stored[_CLOCK_SEEN] = clock_was_seen
+            self._stored[_CLOCK_SEEN] = reached.clock_was_seen
+        if reached.newest_id is not None:
+            self._stored[_NEWEST_ID] = reached.newest_id
         self._stored["replication_key"] = REPLICATION_KEY
         self._stored[_VALUE] = utc_text(self.instant)
         self._stored[_COLUMNS] = list(columns)

@@ -143,7 +143,9 @@ class ContactsStream(Stream):
         reached, same_zone = None, True
         if bookmark is not None and bookmark.instant is not None:
             same_zone = bookmark.timezone in {None, settings.zone.key}
-            reached = Reached(bookmark.instant, same_zone, bookmark.clock_was_seen)
+            reached = Reached(
+                bookmark.instant, same_zone, bookmark.clock_was_seen, bookmark.newest_id
+            )
         sync_range = SyncRange.of(
             settings.start,
             reached,
@@ -226,10 +228,9 @@ class ContactsStream(Stream):
             if extractor.head is None or not extractor.head.clock_seen:
                 end = max(min(end, safe), sync_range.careful_start)
             bookmark.commit(
-                end,
+                Reached(end, clock_was_seen=end > safe, newest_id=extractor.newest_id),
                 columns=self._delivered,
                 timezone=self._settings.zone.key,
-                clock_was_seen=end > safe,
                 start=self._settings.start.instant,
             )
         self._tap.state_writer.write_state(self.tap_state)

@@ -292,11 +292,13 @@ class Reached(t.NamedTuple):
         clock_was_seen: Whether the Space's clock was seen to be where the setting says when it was
             written. Then it reaches up to that very moment, and a clock that was set back since is
             behind it. Otherwise it lies behind every clock.
+        newest_id: The highest id there was; None when it is not known.
     """
 
     instant: datetime
     same_zone: bool = True
     clock_was_seen: bool = True
+    newest_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -310,6 +312,7 @@ class SyncRange:
         first_wanted: Contacts that were created before it are not wanted, as far as they are dated.
         end_date: Where it ends at the latest, UTC; None for now.
         settle: The newest stretch of time, which is left for the next run.
+        newest_id: The highest id that the bookmark knows; all up to it have been read.
     """
 
     start: datetime
@@ -317,6 +320,7 @@ class SyncRange:
     first_wanted: datetime
     end_date: datetime | None
     settle: timedelta
+    newest_id: int | None = None
 
     @classmethod
     def of(
@@ -350,6 +354,7 @@ class SyncRange:
             first_wanted=start_date.instant,
             end_date=end_date,
             settle=settle,
+            newest_id=reached.newest_id if reached is not None else None,
         )
 
     def end(self, now: datetime) -> datetime:

@@ -140,6 +140,8 @@ class Extractor:
         head: What is known about the newest end of the range; None before it has been asked about.
         began: When reading began, by the earlier of the machine's clock and the API's, UTC. What
             is created later may be missing from windows that are read hours later, too.
+        newest_id: The highest id there is, with the window that ends the range; None before, and
+            where the Space's clock was not seen.
     """
 
     def __init__(
@@ -158,8 +160,10 @@ class Extractor:
         self._timezone_check = timezone_check
         self._progress = progress
         self._list_answers = True
+        self._newest_id: int | None = None
         self.head: Head | None = None
         self.began = services.clock.now()
+        self.newest_id: int | None = None
 
     def now(self) -> datetime:
         """Give the earlier of the machine's clock and the API's, UTC."""
@@ -203,6 +207,10 @@ class Extractor:
         if whole.start >= whole.end:
             return
         head = self.head = self._check_head(sync_range, whole, first)
+        if head.nothing_new:
+            logger.info("No contact is new")
+            yield from self._extract(whole, first)
+            return
         if not head.clock_seen:
             logger.info(
                 "Whether the Space's clock is where `timezone` (%s) says cannot be told in this "
@@ -214,7 +222,10 @@ class Extractor:
         if careful.seconds and (not head.clock_seen or self._was_behind(whole)):
             yield from self._extract(careful)
         reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
-        yield from self._extract(whole, first)
+        for extract in self._extract(whole, first):
+            if reaches_now and extract.window.end == whole.end:
+                self.newest_id = self._newest_id
+            yield extract
         if not head.clock_seen and reaches_now and head.can_read_ahead and not head.nothing_ahead:
             ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
             yield from self._extract(Window(whole.end, ahead))
@@ -310,7 +321,11 @@ class Extractor:
         self._list_answers = page is not None
         if whole.end <= sync_range.safe_commit(self.began):
             return Head(clock_seen=True)
-        return self._timezone_check.head(whole, page, self._services.client.latest_now)
+        clock = self._services.client.latest_now
+        head = self._timezone_check.head(sync_range, whole, page, clock)
+        if head.clock_seen and page is not None:
+            self._newest_id = max((contact.id for contact in page.contacts), default=None)
+        return head
 
     def _report(self, whole: Window, first: Page, head: Head) -> None:
         """Tell what a test of the connection has shown; two more calls, ten without dates."""

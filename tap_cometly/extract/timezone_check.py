@@ -41,6 +41,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.contacts.decoder import Page
     from tap_cometly.contacts.schema import Contact
     from tap_cometly.extract.pagination import ContactList
+    from tap_cometly.timeranges import SyncRange
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ _TRIES = 3  # contacts asked for by their creation time; pages inspected for str
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
 _BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
+_NOTHING_NEW = "no contact is new"
 _WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
 
 
@@ -63,6 +65,8 @@ class Head(t.NamedTuple):
         clock_seen: Whether the Space's clock was seen not to be behind the setting.
         can_read_ahead: Whether the API serves ranges that end in the future.
         nothing_ahead: Whether no contact lies between the end of the range and the next 26 hours.
+        nothing_new: Whether nothing was created since the bookmark was written, whatever the
+            Space's clock shows.
         seems_old: Whether no contact is recent though there are many; see `warn_if_old`.
         why: Why the clock was not seen.
     """
@@ -70,6 +74,7 @@ class Head(t.NamedTuple):
     clock_seen: bool
     can_read_ahead: bool = False
     nothing_ahead: bool = False
+    nothing_new: bool = False
     seems_old: bool = False
     why: str = ""
 
@@ -89,11 +94,18 @@ class TimezoneCheck:
         self._is_outdated = False
         self._is_late: Callable[[], bool] = lambda: False
 
-    def head(self, window: Window, first: Page | None, clock: Callable[[], datetime]) -> Head:
+    def head(
+        self,
+        sync_range: SyncRange,
+        window: Window,
+        first: Page | None,
+        clock: Callable[[], datetime],
+    ) -> Head:
         """Find out about the head of a range.
 
         Args:
-            window: The range that has been asked for.
+            sync_range: Of the run.
+            window: The part of it that has been asked for.
             first: Its first page; None when the list did not answer.
             clock: Gives the later of the machine's clock and the API's, UTC: no right contact is
                 newer.
@@ -105,22 +117,42 @@ class TimezoneCheck:
             return Head(clock_seen=False, why="the list of contacts does not answer")
         page, recent, now = first, False, clock()
         if not first.contacts:
+            if sync_range.newest_id is not None:
+                head = self._by_newest_id(sync_range.careful_start, sync_range.newest_id, now)
+                if head is not None:
+                    return head
             window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
             ahead = self._list.advice(window, per_page=LARGEST_PAGE, patient=True)
             if ahead is None:
                 return Head(clock_seen=False, why=_NO_FUTURE)
             if not ahead.contacts:
                 return Head(
-                    clock_seen=False,
-                    can_read_ahead=True,
-                    nothing_ahead=True,
-                    why="no contact is new",
+                    clock_seen=False, can_read_ahead=True, nothing_ahead=True, why=_NOTHING_NEW
                 )
             page, recent = ahead, ahead.next_cursor is None and now - window.start <= _RECENT
         if is_dated(page.contacts):
             return self._by_date(window, page.contacts, now)
         self._is_late = lambda: clock() - now > _AHEAD
         return self._by_clock(window, page.contacts, now, recent=recent)
+
+    def _by_newest_id(self, start: datetime, newest_id: int, now: datetime) -> Head | None:
+        """See whether anything is new under any zone: the list gives the newest id first.
+
+        Args:
+            start: Of what has to be read again, UTC.
+            newest_id: All contacts up to it have been read.
+            now: UTC.
+
+        Returns:
+            None when something is new.
+        """
+        window = Window(start, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
+        page = self._list.advice(window, per_page=1, patient=True)
+        if page is None:
+            return Head(clock_seen=False, why=_NO_FUTURE)
+        if any(contact.id > newest_id for contact in page.contacts):
+            return None
+        return Head(clock_seen=False, nothing_new=True, why=_NOTHING_NEW)
 
     def inspect(self, contacts: Sequence[Contact], window: Window) -> None:
         """Compare creation times with what was asked for.

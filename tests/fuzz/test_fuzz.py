@@ -26,7 +26,7 @@ from tap_cometly.exceptions import BadFileError, GarbledError, RecordError, Stat
 from tap_cometly.exports import ndjson
 from tap_cometly.state import Bookmark, read_state
 from tap_cometly.tap import TapCometly
-from tap_cometly.timeranges import Window, read_date, read_instant
+from tap_cometly.timeranges import Reached, Window, read_date, read_instant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -272,7 +272,7 @@ states = st.one_of(
             st.sampled_from(
                 [
                     *("replication_key", "replication_key_value", "progress_markers"),
-                    *("columns", "timezone", "clock_was_seen", "start_date"),
+                    *("columns", "timezone", "clock_was_seen", "newest_id", "start_date"),
                 ]
             ),
             json_values | date_like | st.just("created_at") | st.just("2024-05-05T05:05:05Z"),
@@ -294,7 +294,7 @@ def test_any_state_is_understood_or_refused_and_never_goes_back(text: str) -> No
     assert isinstance(bookmark.timezone, str | None)
     assert bookmark.columns is None or all(isinstance(name, str) for name in bookmark.columns)
     assert bookmark.first_start is None or bookmark.first_start.tzinfo
-    bookmark.commit(NOON, columns=[], timezone="UTC", clock_was_seen=True, start=NOON)
+    bookmark.commit(Reached(NOON), columns=[], timezone="UTC", start=NOON)
 
     assert bookmark.instant
     assert bookmark.instant == max(NOON, before or NOON)

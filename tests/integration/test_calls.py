@@ -74,10 +74,7 @@ def test_a_space_above_the_threshold_costs_one_export(
 
 @pytest.mark.parametrize(
     ("new", "at_most"),
-    [
-        (20, 3),
-        (0, 3),  # what lies ahead, and the day before the bookmark: the Space's clock is not seen
-    ],
+    [(20, 3), (0, 2)],
 )
 @spaces
 def test_an_hourly_run_costs_a_page_and_the_zone_check(

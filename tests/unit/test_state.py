@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tap_cometly.exceptions import StateError
 from tap_cometly.state import Bookmark, checked_state, read_state
+from tap_cometly.timeranges import Reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,10 +154,10 @@ def test_a_refusal_says_what_is_wrong_and_what_to_pass(
     assert what in str(refused.value)
 
 
-def commit(bookmark: Bookmark, end: datetime, **others: Any) -> None:
+def commit(bookmark: Bookmark, reached: Reached | datetime, **others: Any) -> None:
     """Move a bookmark on, the way that most runs do."""
-    given = {"columns": ["id"], "timezone": "UTC", "clock_was_seen": True, "start": NEW_YEAR}
-    bookmark.commit(end, **{**given, **others})
+    reached = reached if isinstance(reached, Reached) else Reached(reached)
+    bookmark.commit(reached, **{"columns": ["id"], "timezone": "UTC", "start": NEW_YEAR, **others})
 
 
 @given(st.lists(instants, min_size=1))
@@ -176,19 +177,19 @@ def test_commits_move_the_bookmark_on_and_never_back(ends: list[datetime]) -> No
     end=instants,
     unknown=st.dictionaries(st.text(), st.integers()),
     clock_was_seen=st.booleans(),
+    newest_id=st.integers(1),
 )
 def test_a_commit_is_read_back_and_unknown_keys_survive(
-    *, end: datetime, unknown: dict[str, int], clock_was_seen: bool
+    *, end: datetime, unknown: dict[str, int], clock_was_seen: bool, newest_id: int
 ) -> None:
     stored: dict[str, Any] = {f"x_{key}": value for key, value in unknown.items()}
     before = dict(stored)
 
     commit(
         Bookmark(stored),
-        end,
+        Reached(end, clock_was_seen=clock_was_seen, newest_id=newest_id),
         columns=["id", "email"],
         timezone="Asia/Tokyo",
-        clock_was_seen=clock_was_seen,
     )
     again = Bookmark(json.loads(json.dumps(stored)))
 
@@ -196,6 +197,7 @@ def test_a_commit_is_read_back_and_unknown_keys_survive(
     assert again.columns == frozenset({"id", "email"})
     assert (again.timezone, again.clock_was_seen) == ("Asia/Tokyo", clock_was_seen)
     assert again.first_start == NEW_YEAR
+    assert again.newest_id == newest_id
     assert before.items() <= stored.items()
     assert stored["replication_key"] == "created_at"
 
@@ -218,6 +220,11 @@ def test_a_time_zone_that_is_no_name_is_unknown(name: object) -> None:
     assert Bookmark({"timezone": name}).timezone is None
 
 
+@pytest.mark.parametrize("newest", [None, "3", 1.5, [1]])
+def test_a_newest_id_that_is_no_integer_is_unknown(newest: object) -> None:
+    assert Bookmark({"newest_id": newest}).newest_id is None
+
+
 @pytest.mark.parametrize("start", [None, 3, "once"])
 def test_a_first_start_date_that_is_no_date_is_unknown(start: object) -> None:
     assert Bookmark({"start_date": start}).first_start is None
@@ -232,9 +239,9 @@ def test_whether_the_clock_was_seen_is_noted_only_when_the_bookmark_moves() -> N
     bookmark = Bookmark({})
     commit(bookmark, NOON)
 
-    commit(bookmark, NOON - timedelta(hours=1), clock_was_seen=False)
+    commit(bookmark, Reached(NOON - timedelta(hours=1), clock_was_seen=False))
     assert bookmark.clock_was_seen
-    commit(bookmark, NOON + timedelta(hours=1), clock_was_seen=False)
+    commit(bookmark, Reached(NOON + timedelta(hours=1), clock_was_seen=False))
     assert not bookmark.clock_was_seen
 
 
