@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from singer_sdk import Stream
+from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 from typing_extensions import override
 
@@ -187,11 +188,10 @@ class ContactsStream(Stream):
             logger.warning("The bookmark does not say how far was read: all is read again")
         if not same_zone:
             logger.info("The setting `timezone` has changed: a day before the bookmark is read too")
-        new = set(self._delivered) - (bookmark.columns or set(self._delivered))
-        if new:
+        if bookmark.columns is not None and (new := set(self._delivered) - bookmark.columns):
             logger.warning(
-                "New columns (%s): only rows read from now on have them; --full-refresh reads "
-                "all rows again",
+                "New columns since the last run (%s): rows written before may lack them; "
+                "--full-refresh reads all rows again",
                 ", ".join(sorted(new)),
             )
         if self.config.get("emit_activate_version_messages"):
@@ -202,10 +202,15 @@ class ContactsStream(Stream):
 
     @property
     def _delivered(self) -> list[str]:
-        """The columns that records have, by the catalog."""
-        columns = self.effective_schema["properties"]
+        """The columns that are written, after stream maps; those of another name as `name.column`.
+
+        What a target keeps in one table is not in another one, so a copy has columns of its own.
+        """
         return [
-            f.name for f in self.fields if f.name in columns and self.mask["properties", f.name]
+            column if one.stream_alias == self.name else f"{one.stream_alias}.{column}"
+            for one in self.stream_maps
+            if not isinstance(one, RemoveRecordTransform)
+            for column in one.transformed_schema["properties"]
         ]
 
     def _commit(

@@ -284,6 +284,85 @@ def test_columns_switched_on_later_are_named_with_the_way_to_fill_them(
     assert not [text for text in before.warnings + after.warnings if "--full-refresh" in text]
 
 
+def mapped(**streams: Any) -> dict[str, Any]:
+    return {"stream_maps": streams}
+
+
+NO_PHONE = mapped(contacts={"phone": None})
+HASHED = mapped(contacts={"email": "sha256(email)"})
+RENAMED = mapped(contacts={"mail": "email", "email": None})
+ONLY_EMAIL = mapped(contacts={"id": "id", "email": "email", "__else__": None})
+KEYED_BY_EMAIL = mapped(contacts={"__key_properties__": ["email"], "id": None})
+NOTHING = mapped(contacts=None)
+ALIASED = mapped(contacts={"__alias__": "people"})
+WITHOUT_EMAIL = mapped(contacts={"__alias__": "people", "email": None})
+A_COPY = mapped(copy={"__source__": "contacts", "id": "id", "phone": "phone", "__else__": None})
+SHORT_NAMES: dict[str, Any] = {
+    "flattening_enabled": True,
+    "flattening_max_depth": 1,
+    "flattening_max_key_length": 6,
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "new"),
+    [
+        (NO_PHONE, {}, ["phone"]),
+        (ONLY_EMAIL, {}, ["created_at", "location", "name", "phone"]),
+        (KEYED_BY_EMAIL, {}, ["id"]),
+        (NOTHING, ONLY_EMAIL, ["email", "id"]),
+        (WITHOUT_EMAIL, ALIASED, ["people.email"]),
+        ({}, RENAMED, ["mail"]),
+        ({}, A_COPY, ["copy.id", "copy.phone"]),
+        ({}, SHORT_NAMES, ["ca", "loc"]),
+        ({}, NO_PHONE, []),
+        ({}, HASHED, []),
+        *((same, same, []) for same in (NO_PHONE, RENAMED, A_COPY, ALIASED, NOTHING, SHORT_NAMES)),
+    ],
+)
+def test_columns_that_stream_maps_add_are_named_once_and_others_never(
+    cometly: StartCometly, first: dict[str, Any], then: dict[str, Any], new: list[str]
+) -> None:
+    sandbox, clock = cometly(dated())
+    sandbox.space.fill(5, FIRST, MIDDLE)
+    state, told = None, []
+
+    for config in (first, then, then):
+        clock.advance(DAY)
+        run = sync(sandbox, config, state, clock=clock)
+        state = run.state
+        told.append([text for text in run.warnings if "--full-refresh" in text])
+        assert run.exit == 0
+
+    assert told[::2] == [[], []]
+    assert [text.split("(")[1].split(")")[0].split(", ") for text in told[1]] == [new] * bool(new)
+
+
+def test_the_bookmark_lists_the_columns_that_were_written(cometly: StartCometly) -> None:
+    sandbox, clock = cometly(dated())
+    sandbox.space.fill(5, FIRST, MIDDLE)
+    chosen = catalog(deselected=("name",))
+
+    run = sync(
+        sandbox,
+        mapped(**RENAMED["stream_maps"], **A_COPY["stream_maps"]),
+        catalog=chosen,
+        clock=clock,
+    )
+
+    written = {
+        column if line["stream"] == "contacts" else f"{line['stream']}.{column}"
+        for line in run.lines
+        if line["type"] == "RECORD"
+        for column in line["record"]
+    }
+    assert run.state is not None
+    columns = run.state["bookmarks"]["contacts"]["columns"]
+    assert sorted(columns) == sorted(written)
+    assert {"mail", "copy.phone"} <= written
+    assert not {"email", "name", "copy.email"} & written
+
+
 def test_key_and_replication_key_are_delivered_though_deselected(cometly: StartCometly) -> None:
     sandbox, clock = cometly(dated())
     ids = sandbox.space.fill(5, FIRST, MIDDLE)
