@@ -51,7 +51,7 @@ def read_state(text: str) -> dict[str, t.Any]:
 
 
 def checked_state(state: t.Any) -> dict[str, t.Any]:
-    """Check a state's shape.
+    """Check a state's shape, and leave out progress markers that the SDK could not reset.
 
     Raises:
         StateError: It is not empty, and holds no bookmarks that can be understood.
@@ -63,7 +63,17 @@ def checked_state(state: t.Any) -> dict[str, t.Any]:
     if not isinstance(bookmarks, dict) or not all(isinstance(b, dict) for b in bookmarks.values()):
         msg = "The state holds no bookmarks"
         raise StateError(msg, _ADVICE)
+    for bookmark in bookmarks.values():
+        partitions = bookmark.get("partitions", [])
+        if not (isinstance(partitions, list) and all(map(_can_be_reset, partitions))):
+            del bookmark["partitions"]
+        if not _can_be_reset(bookmark):
+            del bookmark["progress_markers"]
     return state
+
+
+def _can_be_reset(bookmark: t.Any) -> bool:
+    return isinstance(bookmark, dict) and isinstance(bookmark.get("progress_markers", {}), dict)
 
 
 class Bookmark:

@@ -1,4 +1,4 @@
-"""ContactsStream: one sync, from range to committed bookmark; and what a catalog may choose."""
+"""ContactsStream: one sync, from range to committed bookmark."""
 
 from __future__ import annotations
 
@@ -10,19 +10,13 @@ from functools import cached_property
 
 from singer_sdk import Stream
 from singer_sdk.mapper import RemoveRecordTransform
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
+from tap_cometly.catalog import complete
 from tap_cometly.config import Settings, naive_times
-from tap_cometly.contacts.schema import (
-    FIELDS,
-    KEY,
-    OPTIONS,
-    REPLICATION_KEY,
-    fields_asked,
-    schema_for,
-)
-from tap_cometly.exceptions import CatalogError, naming
+from tap_cometly.contacts.schema import KEY, OPTIONS, REPLICATION_KEY, fields_asked, schema_for
+from tap_cometly.exceptions import naming
 from tap_cometly.messages.encoder import as_record
 from tap_cometly.messages.writer import contact_writer
 from tap_cometly.runtime.progress import Progress, SyncReporter
@@ -36,7 +30,7 @@ if t.TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers import types
     from singer_sdk.helpers._batch import BatchConfig
-    from singer_sdk.singerlib import Catalog, CatalogEntry
+    from singer_sdk.singerlib import Catalog
 
     from tap_cometly.extract.extractor import Extractor
     from tap_cometly.messages.writer import StdoutWriter
@@ -283,22 +277,15 @@ class ContactsStream(Stream):
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Apply a catalog; key and replication key are delivered whatever it selects.
+        """Apply a catalog, checked and completed.
 
         Args:
             catalog: As passed in.
 
         Raises:
-            CatalogError: It names another key or replication key, or no stream of this tap, or it
-                leaves open whether the stream is selected.
+            CatalogError: The stream cannot follow it.
         """
-        entry = catalog.get_stream(self.name)
-        if entry is None:
-            msg = f"The catalog has no stream {self.name!r}"
-            raise CatalogError(msg, "Correct it, or pass what `tap-cometly --discover` prints.")
-        complete(entry)
-        _check_selection(entry)
-        _warn_of_missing_columns(entry, [field.name for field in self.fields])
+        complete(catalog.get_stream(self.name), [field.name for field in self.fields])
         super().apply_catalog(catalog)
 
     # Methods of the SDK, overridden because `_sync_records` does their work.
@@ -333,65 +320,3 @@ class ContactsStream(Stream):
         """Log a message, unless it is the SDK's own line about an error the tap reports itself."""
         if level < logging.ERROR:
             super().log(message, *args, level=level, **kwargs)
-
-
-def complete(entry: CatalogEntry) -> None:
-    """Put back what a catalog may leave out but the stream cannot do without.
-
-    Args:
-        entry: Of the stream, as the user passed it in; it is changed.
-
-    Raises:
-        CatalogError: It asks for what contacts do not have.
-    """
-    root = entry.metadata.root
-    method = entry.replication_method or root.forced_replication_method
-    wanted = (
-        ("key", list(entry.key_properties or root.table_key_properties or [KEY]), [KEY]),
-        (
-            "replication key",
-            entry.replication_key or root.replication_key or REPLICATION_KEY,
-            REPLICATION_KEY,
-        ),
-    )
-    for what, asked, only in wanted:
-        if asked != only:
-            msg = f"The catalog asks for the {what} {asked}, which contacts do not have"
-            raise CatalogError(msg, f"Its only {what} is {only}; correct or leave out the catalog.")
-    entry.key_properties = [KEY]
-    entry.replication_key = REPLICATION_KEY
-    if method not in (None, "INCREMENTAL", REPLICATION_FULL_TABLE):  # a set takes no list
-        msg = f"The catalog asks for the replication method {method}"
-        raise CatalogError(msg, "Set it to INCREMENTAL or FULL_TABLE.")
-    for name in (KEY, REPLICATION_KEY):
-        entry.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
-
-
-def _check_selection(entry: CatalogEntry) -> None:
-    """Tell a stream that is deselected on purpose from one that is so by mistake.
-
-    Raises:
-        CatalogError: It does not say, as in the old style, whose `selected` is no metadata.
-    """
-    if entry.metadata.resolve_selection()[()]:
-        return
-    if entry.metadata.root.selected is None:
-        msg = f"The catalog does not say in its metadata that the stream {entry.tap_stream_id!r} "
-        msg += "is selected, so nothing would be read"
-        add = '{"breadcrumb": [], "metadata": {"selected": true}}'
-        raise CatalogError(msg, f"Add {add} to the stream's `metadata`, or false if it is meant.")
-    logger.warning("The catalog deselects the stream %r: nothing is read", entry.tap_stream_id)
-
-
-def _warn_of_missing_columns(entry: CatalogEntry, asked: Iterable[str]) -> None:
-    """Warn when a catalog, perhaps an old one, lacks a column that a setting asks for."""
-    options = {field.name: field.option for field in FIELDS if field.option}
-    missing = {options[name] for name in asked if name in options} - {
-        options.get(name) for name in entry.schema.properties or {}
-    }
-    for option in sorted(filter(None, missing)):
-        logger.warning(
-            "`%s` is on, but the catalog lacks its columns: they are left out. With Meltano, "
-            "--refresh-catalog makes the catalog anew",
-            option,
-        )

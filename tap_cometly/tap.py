@@ -22,9 +22,9 @@ from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, _ConfigInput
-from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
+from tap_cometly.catalog import read_catalog
 from tap_cometly.config import (
     SETTINGS_SCHEMA,
     Settings,
@@ -37,7 +37,6 @@ from tap_cometly.config import (
     settings_from_environment,
     tidy,
 )
-from tap_cometly.contacts.schema import KEY, REPLICATION_KEY
 from tap_cometly.exceptions import (
     CatalogError,
     SettingsError,
@@ -158,7 +157,7 @@ class TapCometly(Tap):
         checked = checked_state(state)
         # Before the SDK echoes the state: one that cannot be used must not go on to the target.
         Bookmark(checked.get("bookmarks", {}).get(ContactsStream.name, {}))
-        super().load_state(_without_nonsense(checked))
+        super().load_state(checked)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -232,7 +231,7 @@ class TapCometly(Tap):
                 state = StringIO(json.dumps(read_state(text)))
             if catalog is not None:
                 text = _text_of(catalog, "The catalog file", CatalogError)
-                catalog = StringIO(_checked_catalog(text))
+                catalog = StringIO(json.dumps(read_catalog(text)))
             super().invoke(state=state, catalog=catalog, **kwargs)
 
     @classmethod
@@ -316,52 +315,6 @@ def _unusable_maps(error: Exception) -> SettingsError:
     return SettingsError(msg, "See the SDK's documentation of each.")
 
 
-def _without_nonsense(state: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Leave out what the SDK would fail on when it clears the marks of an earlier run."""
-    for bookmark in state.get("bookmarks", {}).values():
-        if not isinstance(bookmark.get("progress_markers", {}), dict):
-            del bookmark["progress_markers"]
-        partitions = bookmark.get("partitions", [])
-        if not (isinstance(partitions, list) and all(isinstance(p, dict) for p in partitions)):
-            del bookmark["partitions"]
-            continue
-        for partition in partitions:
-            if not isinstance(partition.get("progress_markers", {}), dict):
-                del partition["progress_markers"]
-    return state
-
-
 def _text_of(file: t.IO[str], what: str, error: type[TapError]) -> str:
     binary: t.IO[bytes] | None = getattr(file, "buffer", None)
     return file.read() if binary is None else decoded(binary.read(), what, error)
-
-
-def _checked_catalog(text: str) -> str:
-    advice = "Pass what `tap-cometly --discover` prints."
-    try:
-        catalog = json.loads(text)
-        Catalog.from_dict({"streams": catalog["streams"]})
-    except Exception:  # noqa: BLE001, whatever the SDK makes of what is no catalog
-        msg = "The catalog file holds no Singer catalog"
-        raise CatalogError(msg, advice) from None
-    for entry in catalog["streams"]:
-        if entry.get("tap_stream_id") == ContactsStream.name and not _is_whole(entry):
-            msg = "The catalog's stream `contacts` has another name, other keys, or keys of no type"
-            raise CatalogError(msg, advice)
-    return text
-
-
-def _is_whole(entry: dict[str, t.Any]) -> bool:
-    """Whether an entry of a catalog says what the SDK has to know of key and replication key."""
-    if entry.get("stream") not in (None, ContactsStream.name):
-        return False
-    schema = entry.get("schema")
-    columns = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(columns, dict) or not all(isinstance(c, dict) for c in columns.values()):
-        return False
-    kinds = [columns.get(name, {}).get("type") for name in (KEY, REPLICATION_KEY)]
-    types = [[kind] if isinstance(kind, str) else kind for kind in kinds]
-    texts = (entry.get("key_properties") or [], *types)
-    return all(types) and all(
-        isinstance(each, list) and all(isinstance(text, str) for text in each) for each in texts
-    )

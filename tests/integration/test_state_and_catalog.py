@@ -13,6 +13,7 @@ import pytest
 from tap_cometly.tap import TapCometly
 from tests.integration.conftest import NOW
 from tests.sandbox import Fault, Options, dated
+from tests.support.catalogs import catalog as catalog_for
 from tests.support.properties import check
 from tests.support.running import sync
 
@@ -266,6 +267,20 @@ def test_columns_that_an_old_catalog_lacks_are_named_and_not_claimed(
     assert "--full-refresh" in warning
     assert run.state is not None
     assert {"emails", "comet_tokens"} <= set(run.state["bookmarks"]["contacts"]["columns"])
+
+
+def test_columns_that_only_an_old_catalog_has_are_not_announced(cometly: StartCometly) -> None:
+    # Given a catalog that was made before a setting was switched off
+    sandbox, clock = cometly(dated())
+    sandbox.space.fill(5, FIRST, NOW - DAY)
+
+    run = sync(sandbox, catalog=catalog_for(include_all_emails=True), clock=clock)
+
+    [warning] = run.warnings
+    assert "no setting asks for: emails" in warning
+    [schema] = [line["schema"] for line in run.lines if line["type"] == "SCHEMA"]
+    assert {name for record in run.records for name in record} == set(schema["properties"])
+    check(run, sandbox)
 
 
 def test_columns_switched_on_later_are_named_with_the_way_to_fill_them(
