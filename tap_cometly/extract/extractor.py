@@ -39,6 +39,7 @@ from tap_cometly.exports.reader import ExportReader
 from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.extract.pagination import (
     LARGEST_PAGE,
+    SURELY_SERVED,
     ContactList,
     CursorPaginator,
     ServedLength,
@@ -259,26 +260,54 @@ class Extractor:
             return utc_offset(start, zone) > utc_offset(whole.end, zone)
         return may_fall_behind(zone, start - WIDEST_ZONE_GAP, start + _LONGEST_SET_BACK)
 
-    def sample(self, sync_range: SyncRange, at_most: int) -> Iterator[Extract]:
+    def sample(
+        self, sync_range: SyncRange, at_most: int, *, quick: bool = False
+    ) -> Iterator[Extract]:
         """Read the beginning of a range's first page, to test the connection, and report on it.
 
         Args:
             sync_range: Of the run.
             at_most: How many contacts will do.
+            quick: Whether an outage is an error within half a minute, and nothing is reported.
 
         Yields:
             The range with these contacts; it ends the SDK's way unless they are all there are.
 
         Raises:
-            TapError: A setting has to be changed.
+            TapError: A setting has to be changed, or the API does not answer.
         """
         asked = self._asked(sync_range)
-        first = self._paginator.first_page(asked, at_most=at_most)
+        if asked.start >= asked.end:
+            return
+        try:
+            first = self._paginator.first_page(asked, at_most=at_most, advisory=quick)
+        except TooLongError:  # the newest part will do
+            asked = replace(asked, start=asked.end - timedelta(seconds=SURELY_SERVED))
+            first = self._paginator.first_page(asked, at_most=at_most, advisory=quick)
         whole = self._begin(asked, sync_range)
         if whole.start < whole.end:
             self.head = self._check_head(sync_range, whole, first)
-            self._report(whole, first, self.head)
-            yield Extract(whole, _sampled(self._paginator.read(asked, first), first))
+            if not quick:
+                self._report(whole, first, self.head)
+            is_all = first.next_cursor is None and asked.start == sync_range.start
+            yield Extract(whole, self._sampled(self._paginator.read(asked, first), is_all=is_all))
+
+    def _sampled(self, blocks: Iterator[list[Contact]], *, is_all: bool) -> Iterator[list[Contact]]:
+        """Give all there is; or, of more, a block, and end as the SDK ends a test that saw enough.
+
+        Raises:
+            ColumnError: The list does not deliver what is asked for, and exports are not used.
+        """
+        try:
+            if is_all:
+                yield from blocks
+                return
+            yield next(blocks, [])
+        except ColumnError as error:
+            if self._mode == PAGINATION:
+                raise
+            logger.info("%s; whether exports do, only a sync can tell", error.what)
+        raise AbortedSyncPausedException
 
     # The first page and the head of the range.
 
@@ -570,12 +599,3 @@ def _wanted(blocks: Iterator[list[Contact]], start: datetime) -> Iterator[list[C
     """Leave out contacts that are known to have been created before `start_date`."""
     for block in blocks:
         yield [c for c in block if c.created_at is None or c.created_at >= start]
-
-
-def _sampled(blocks: Iterator[list[Contact]], first: Page) -> Iterator[list[Contact]]:
-    """Give all there is; or, of more, a block, and end as the SDK ends a test that saw enough."""
-    if first.next_cursor is None:
-        yield from blocks
-        return
-    yield next(blocks, [])
-    raise AbortedSyncPausedException

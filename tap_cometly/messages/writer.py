@@ -67,7 +67,7 @@ class StdoutWriter(SimpleSingerWriter):
             raise output_error(error) from None
 
     def _begin_to_check_reader(self) -> None:
-        descriptor = _descriptor()
+        descriptor = _descriptor(sys.stdout)
         if descriptor is not None and _has_reader(descriptor):
             self._stop.check_regularly(partial(check_reader, descriptor))
 
@@ -83,6 +83,21 @@ def check_stdout() -> None:
         raise OutputError(msg, "Connect it to a target, or redirect it to a file.")
 
 
+def is_tested_by_meltano() -> bool:
+    """Tell whether this is the sync by which `meltano config test` tests the connection.
+
+    Meltano does not say so, but only then does it read messages and log through one pipe.
+    """
+    out, log = _descriptor(sys.stdout), _descriptor(sys.stderr)
+    return (
+        "MELTANO_EXTRACTOR_NAME" in os.environ
+        and out is not None
+        and log is not None
+        and _has_reader(out)
+        and os.path.sameopenfile(out, log)
+    )
+
+
 def output_error(error: OSError) -> OutputError:
     """Explain why standard output takes no more, and have Python not complain of it once more."""
     _detach()
@@ -93,7 +108,7 @@ def output_error(error: OSError) -> OutputError:
 def _write(lines: bytes) -> None:
     check_stdout()
     out = sys.stdout
-    descriptor = _descriptor()
+    descriptor = _descriptor(sys.stdout)
     if descriptor is None:  # an object in memory, as the SDK's own tests have it
         binary = getattr(out, "buffer", None)
         if binary is None:
@@ -119,9 +134,9 @@ def _write_some(descriptor: int, lines: memoryview) -> int:
         return 0
 
 
-def _descriptor() -> int | None:
+def _descriptor(stream: t.TextIO) -> int | None:
     try:
-        return sys.stdout.fileno()
+        return stream.fileno()
     except (AttributeError, io.UnsupportedOperation):
         return None
 

@@ -11,7 +11,7 @@ import pytest
 
 from tap_cometly.tap import TapCometly
 from tests.integration.conftest import NOW
-from tests.sandbox import dated
+from tests.sandbox import Options, dated
 from tests.support.clock import FakeClock
 from tests.support.properties import PLENTY
 from tests.support.running import SCRIPT, config_for, sync
@@ -108,3 +108,28 @@ def test_it_tells_no_metric_of_a_failure(cometly: Sandbox, tmp_path: Path) -> No
     assert len(ended) == 1
     assert '"status":"succeeded"' in ended[0]
     assert '"status":"failed"' not in run.stderr
+
+
+def test_a_list_that_refuses_long_ranges_can_be_tested(
+    sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    cometly = sandbox(dated(limits=PLENTY, max_list_days=30))
+    fill(cometly, MANY)
+
+    run = tried(cometly, tmp_path)
+
+    assert run.returncode == 0, run.stderr
+    assert "The newest contact was created: 2" in run.stderr
+
+
+@pytest.mark.parametrize(("mode", "code"), [("auto", 0), ("export", 0), ("pagination", 1)])
+def test_a_column_that_only_exports_may_deliver_is_an_error_only_without_exports(
+    sandbox: StartSandbox, tmp_path: Path, mode: str, code: int
+) -> None:
+    cometly = sandbox(Options(limits=PLENTY, list_emails=False))
+    fill(cometly, 3)
+
+    run = tried(cometly, tmp_path, include_all_emails=True, extraction_mode=mode)
+
+    assert run.returncode == code
+    assert "does not deliver what `include_all_emails` asks for" in run.stderr
