@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import typing as t
 from datetime import timedelta
 
 from tap_cometly.contacts.schema import REPLICATION_KEY
 from tap_cometly.exceptions import StateError
-from tap_cometly.timeranges import read_instant, utc_text
+from tap_cometly.timeranges import Window, read_instant, utc_text
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tap_cometly.timeranges import Reached
+
+logger = logging.getLogger(__name__)
 
 _VALUE = "replication_key_value"
 _COLUMNS = "columns"
@@ -133,10 +136,45 @@ class Bookmark:
         except ValueError:
             return None
 
-    @property
-    def holds_only_foreign_keys(self) -> bool:
-        """Whether the bookmark holds something, but nothing that says how far was read."""
-        return self.instant is None and bool(self._stored)
+    def __str__(self) -> str:
+        """Give it as a run's last line of the log has it."""
+        return f"Bookmark: {utc_text(self.instant)}" if self.instant else "No bookmark"
+
+    def compare(self, start: datetime, timezone: str, columns: Iterable[str]) -> None:
+        """Warn of what a run cannot make good by itself.
+
+        Args:
+            start: Its setting `start_date`, UTC.
+            timezone: Its setting.
+            columns: Those that it writes.
+        """
+        if self.instant is None and self._stored:
+            logger.warning("The bookmark does not say how far was read: all is read again")
+        if self.instant is not None:
+            self._compare_start(start, self.instant)
+            if self.timezone not in {None, timezone}:
+                logger.info(
+                    "The setting `timezone` has changed: a day before the bookmark is read too"
+                )
+        if self.columns is not None and (new := set(columns) - self.columns):
+            logger.warning(
+                "New columns since the last run (%s): rows written before may lack them; "
+                "--full-refresh reads all rows again",
+                ", ".join(sorted(new)),
+            )
+
+    def _compare_start(self, start: datetime, reached: datetime) -> None:
+        first = self.first_start
+        if start > max(reached, first or reached):
+            skipped = Window(reached, start)
+            logger.warning("`start_date` is later than the bookmark: %s is skipped", skipped)
+        if first is not None and start < min(first, reached):
+            gap = Window(start, min(first, reached))
+            logger.warning(
+                "`start_date` is earlier than in the run that began this bookmark: %s is not read; "
+                "--full-refresh reads all of it",
+                gap,
+            )
 
     def is_ahead_of(self, now: datetime) -> bool:
         """Whether it lies so far ahead of a clock that the clock is probably wrong."""

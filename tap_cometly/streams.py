@@ -6,7 +6,7 @@ import contextlib
 import logging
 import typing as t
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from singer_sdk import Stream
 from singer_sdk.exceptions import AbortedSyncPausedException
@@ -22,7 +22,7 @@ from tap_cometly.messages.encoder import as_record
 from tap_cometly.messages.writer import contact_writer, is_tested_by_meltano
 from tap_cometly.runtime.progress import Progress, SyncReporter
 from tap_cometly.state import Bookmark
-from tap_cometly.timeranges import Reached, SyncRange, Window, utc_text
+from tap_cometly.timeranges import Reached, SyncRange, Window
 
 if t.TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -89,12 +89,12 @@ class ContactsStream(Stream):
             version=self._stream_version,
             on_batch=self._batches.increment,
         )
-        describe = self._describe(bookmark)
+        describe = partial(str, bookmark or "No bookmark")
         with (
             SyncReporter(self, self._clock, self._stop, describe) as reporter,
             self._extractor(sync_range, reporter.progress) as extractor,
         ):
-            if is_tested := is_tested_by_meltano():
+            if is_tested := self.ABORT_AT_RECORD_COUNT is None and is_tested_by_meltano():
                 self._write_early(extractor, sync_range, writer)
             for extract in self._extracts(extractor, sync_range, bookmark):
                 window = extract.window
@@ -156,7 +156,7 @@ class ContactsStream(Stream):
 
     def _range(self, bookmark: Bookmark | None) -> SyncRange:
         settings = self._settings
-        reached, same_zone = None, True
+        reached = None
         if bookmark is not None and bookmark.instant is not None:
             same_zone = bookmark.timezone in {None, settings.zone.key}
             reached = Reached(
@@ -171,7 +171,12 @@ class ContactsStream(Stream):
         )
         self._tell_naive_times()
         if bookmark is not None:
-            self._warn(bookmark, same_zone=same_zone)
+            bookmark.compare(settings.start.instant, settings.zone.key, self._delivered)
+            if self.config.get("emit_activate_version_messages"):
+                logger.warning(
+                    "`emit_activate_version_messages` has no effect on an INCREMENTAL sync, "
+                    "--full-refresh included: only FULL_TABLE lets a target drop rows"
+                )
         return sync_range
 
     def _tell_naive_times(self) -> None:
@@ -184,36 +189,6 @@ class ContactsStream(Stream):
                     "want of quotes: put the date-time into quotes",
                     understood.split(":", 1)[0],
                 )
-
-    def _warn(self, bookmark: Bookmark, *, same_zone: bool) -> None:
-        """Warn of what this run cannot make good by itself."""
-        start, reached = self._settings.start.instant, bookmark.instant
-        first_start = bookmark.first_start
-        if reached is not None and start > max(reached, first_start or reached):
-            skipped = Window(reached, start)
-            logger.warning("`start_date` is later than the bookmark: %s is skipped", skipped)
-        if reached is not None and first_start is not None and start < min(first_start, reached):
-            gap = Window(start, min(first_start, reached))
-            logger.warning(
-                "`start_date` is earlier than in the run that began this bookmark: %s is not read; "
-                "--full-refresh reads all of it",
-                gap,
-            )
-        if bookmark.holds_only_foreign_keys:
-            logger.warning("The bookmark does not say how far was read: all is read again")
-        if not same_zone:
-            logger.info("The setting `timezone` has changed: a day before the bookmark is read too")
-        if bookmark.columns is not None and (new := set(self._delivered) - bookmark.columns):
-            logger.warning(
-                "New columns since the last run (%s): rows written before may lack them; "
-                "--full-refresh reads all rows again",
-                ", ".join(sorted(new)),
-            )
-        if self.config.get("emit_activate_version_messages"):
-            logger.warning(
-                "`emit_activate_version_messages` has no effect on an INCREMENTAL sync, "
-                "--full-refresh included: only FULL_TABLE lets a target drop rows"
-            )
 
     @property
     def _delivered(self) -> list[str]:
@@ -270,14 +245,6 @@ class ContactsStream(Stream):
             super()._write_activate_version_message(self._stream_version)
             return
         logger.warning("No ACTIVATE_VERSION, for %s: no row is dropped", why)
-
-    @staticmethod
-    def _describe(bookmark: Bookmark | None) -> t.Callable[[], str]:
-        def describe() -> str:
-            instant = bookmark.instant if bookmark else None
-            return f"Bookmark: {utc_text(instant)}" if instant else "No bookmark"
-
-        return describe
 
     @override
     def get_records(self, context: types.Context | None) -> Iterable[types.Record]:

@@ -235,10 +235,7 @@ def _encoder(stream: Stream, fields: Sequence[Field], version: int | None) -> En
     """Choose the encoder for blocks unless something has to see each record."""
     [*maps] = stream.stream_maps
     as_it_is = (
-        len(maps) == 1
-        and type(maps[0]) is SameRecordTransform
-        and not maps[0].flattening_enabled
-        and maps[0].stream_alias == stream.name
+        len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled
     )
     columns = stream.effective_schema["properties"]
     left_out = [

@@ -278,7 +278,9 @@ def test_a_bookmark_of_a_version_that_noted_no_start_date_gets_none() -> None:
     ("stored", "foreign"),
     [({}, False), ({"since": 7}, True), ({"replication_key_value": "2024-05-06"}, False)],
 )
-def test_a_bookmark_may_hold_nothing_but_foreign_keys(
-    stored: dict[str, Any], *, foreign: bool
+def test_a_bookmark_of_nothing_but_foreign_keys_is_told(
+    caplog: pytest.LogCaptureFixture, stored: dict[str, Any], *, foreign: bool
 ) -> None:
-    assert Bookmark(stored).holds_only_foreign_keys == foreign
+    Bookmark(stored).compare(NEW_YEAR, "UTC", [])
+
+    assert ("does not say how far" in caplog.text) == foreign
