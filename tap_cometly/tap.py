@@ -13,7 +13,6 @@ import traceback
 import typing as t
 import warnings
 from copy import deepcopy
-from functools import cached_property
 from io import StringIO
 
 import click
@@ -60,7 +59,6 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAP_VALUE = re.compile(r"(?<=')[^':]*:[^']*(?=' is not expected)|(?<=case: ).*")
-_MAP_SETTINGS = "`stream_maps`, `stream_map_config`, `faker_config` and `flattening_*`"
 
 
 def _command(tap: type[Tap]) -> click.Command:
@@ -122,11 +120,6 @@ class TapCometly(Tap):
             warnings.filterwarnings("ignore", message="Python 3.* end of life")
             super().__init__(**kwargs)
 
-    @cached_property
-    def settings(self) -> Settings:
-        """The settings, checked and typed."""
-        return Settings.of(self.config)
-
     @override
     def discover_streams(self) -> list[ContactsStream]:
         """Return the one stream there is."""
@@ -179,7 +172,7 @@ class TapCometly(Tap):
                 raise explain(errors)
             batch_config(self._config.get("batch_config"))
             check_stream_maps(self._config.get("stream_maps"))
-            _ = self.settings
+            Settings.of(self.config)
         return [str(explain(errors))] if errors else []
 
     @property
@@ -311,7 +304,8 @@ def _explained(error: Exception) -> TapError | str:
 
 
 def _unusable_maps(error: Exception) -> SettingsError:
-    msg = f"The settings {_MAP_SETTINGS} cannot be used together ({type(error).__name__})"
+    msg = "The settings `stream_maps`, `stream_map_config`, `faker_config` and `flattening_*` "
+    msg += f"cannot be used together ({type(error).__name__})"
     return SettingsError(msg, "See the SDK's documentation of each.")
 
 

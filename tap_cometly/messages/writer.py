@@ -59,17 +59,14 @@ class StdoutWriter(SimpleSingerWriter):
         """
         if not self._checks_reader:
             self._checks_reader = True
-            self._begin_to_check_reader()
+            descriptor = _descriptor(sys.stdout)
+            if descriptor is not None and _has_reader(descriptor):
+                self._stop.check_regularly(partial(check_reader, descriptor))
         try:
             with self._stop.hold():
                 _write(lines)
         except OSError as error:
             raise output_error(error) from None
-
-    def _begin_to_check_reader(self) -> None:
-        descriptor = _descriptor(sys.stdout)
-        if descriptor is not None and _has_reader(descriptor):
-            self._stop.check_regularly(partial(check_reader, descriptor))
 
 
 def check_stdout() -> None:

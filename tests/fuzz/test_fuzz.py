@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tap_cometly.client.client import CometlyClient
 from tap_cometly.client.retry import wait_told
+from tap_cometly.config import Settings
 from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import FIELDS
@@ -213,7 +214,7 @@ def client_of(body: bytes) -> CometlyClient:
     """A client of an API that answers each call with these bytes."""
     config = {"api_key": "ck_none", "start_date": "2024-01-01"}
     tap = TapCometly(config=config)
-    client = CometlyClient(tap.settings, tap.clock)
+    client = CometlyClient(Settings.of(tap.config), tap.clock)
     setattr(client, "_ask", lambda call: call.read(body))  # noqa: B010, it is a method
     return client
 

@@ -145,7 +145,7 @@ def _serve() -> None:
 def _import_everything() -> None:
     """Build a tap and let go of it: much is imported where it is first needed."""
     config = {"api_key": "ck_none", "start_date": "2024-01-01T00:00:00Z", "timezone": "Asia/Tokyo"}
-    _ = TapCometly(config=config).settings
+    TapCometly(config=config)
     logging.getLogger().handlers.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
