@@ -230,7 +230,8 @@ class CursorPaginator:
                 yield from self._follow(part, page, advisory=advisory)
             except RejectedError:
                 logger.warning("The cursor was refused; reading %s from its start again", part)
-                yield from self._follow(part, self.first_page(part), advisory=advisory)
+                page = self._list.page(part, per_page=self._page_size)
+                yield from self._follow(part, page, advisory=advisory)
             start, first = part.end, None
 
     def _follow(self, window: Window, page: Page, *, advisory: bool) -> Iterator[Page]:

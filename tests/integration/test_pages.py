@@ -238,6 +238,22 @@ def test_cursors_refused_for_good_are_loud(fifty: Cometly) -> None:
     check(run, fifty.sandbox)
 
 
+@pytest.mark.parametrize("mode", ["pagination", "auto"])
+@pytest.mark.parametrize("call", [2, 3, 4])
+def test_a_list_that_refuses_everything_from_a_call_on_is_loud(
+    fifty: Cometly, mode: str, call: int
+) -> None:
+    message = json.dumps({"message": "The list is closed."}).encode()
+    fifty.sandbox.fault(Fault("list", status=422, call=call, times=None, body=message))
+
+    run = fifty.sync(extraction_mode=mode)
+
+    assert run.exit == 1
+    assert "status 422: The list is closed." in run.errors[0]
+    assert run.states == []
+    check(run, fifty.sandbox)
+
+
 def test_a_list_that_refuses_long_ranges_is_read_in_shorter_ones(cometly: StartCometly) -> None:
     sandbox, clock = cometly(dated(max_list_days=40))
     sandbox.space.fill(CONTACTS, NOW - timedelta(days=150), NOW - timedelta(hours=1))
