@@ -55,7 +55,6 @@ _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
 _BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _NOTHING_NEW = "no contact is new"
-_WRONG_SHARE = 0.5  # of the contacts on a page: so many outside what was asked for are no strays
 
 
 class Head(t.NamedTuple):
@@ -172,7 +171,6 @@ class TimezoneCheck:
         if wall.holds(min(times)) and wall.holds(max(times)):
             return
         outside = [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
-        many = len(outside) > 1 and len(outside) >= _WRONG_SHARE * len(times)
         if not self._inspections_left:
             return
         self._inspections_left -= 1
@@ -180,7 +178,7 @@ class TimezoneCheck:
             first, *others = outside
             if not self._comes_back(first, self._offset(_created(first))):
                 self._raise_if_elsewhere(first, others)
-            elif many:
+            elif self._is_range_ignored(first):
                 msg = (
                     f"Cometly serves contacts outside the range that was asked for: its API "
                     f"ignores the range, or the Space's time zone is not {self._zone.key}, as the "
@@ -191,6 +189,15 @@ class TimezoneCheck:
                 )
         if not self._is_outdated:
             logger.warning("A contact was created outside the range that was asked for; it is kept")
+
+    def _is_range_ignored(self, contact: Contact) -> bool:
+        """Ask for the minutes around a contact, and see whether most of the answer is of others."""
+        created = _created(contact).replace(microsecond=0)
+        wall = wall_range(created - _CLOSE, created + SECOND, self._zone)
+        page = self._list.advice(wall, per_page=LARGEST_PAGE, patient=True)
+        contacts = [] if page is None else page.contacts
+        outside = [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
+        return len(outside) > max(1, len(contacts) / 2)
 
     def suggested_offset(self, now: datetime) -> str | None:
         """Say which offset the newest contact's wall time suggests, halving the hours around now.

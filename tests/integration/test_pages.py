@@ -351,10 +351,11 @@ def test_a_next_page_on_another_host_is_never_followed(fifty: Cometly) -> None:
     check(run, fifty.sandbox)
 
 
-def test_an_api_that_ignores_the_dates_is_a_zone_error(fifty: Cometly) -> None:
+@pytest.mark.parametrize("day", [3, 10, 20, 31])
+def test_an_api_that_ignores_the_dates_is_a_zone_error(fifty: Cometly, day: int) -> None:
     fifty.sandbox.options = dated(ignore_dates=True)
 
-    run = fifty.sync(start_date="2024-05-20T00:00:00Z")
+    run = fifty.sync(start_date=f"2024-05-{day:02}T00:00:00Z", page_size=5_000)
 
     assert run.exit == 1
     assert "time zone" in run.errors[0]
