@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 _VALUE = "replication_key_value"
 _COLUMNS = "columns"
 _TIMEZONE = "timezone"
-_CLOCK_SEEN = "clock_was_seen"
+_RELIES_ON_CLOCK = "relies_on_clock"
 _NEWEST_ID = "newest_id"
 _START = "start_date"
 # What other versions of the SDK leave in a bookmark, in the order in which it may be relied on.
@@ -118,9 +118,9 @@ class Bookmark:
         return name if isinstance(name, str) else None
 
     @property
-    def clock_was_seen(self) -> bool:
-        """Whether the bookmark relies on the Space's clock having been where the setting says."""
-        return self._stored.get(_CLOCK_SEEN) is not False
+    def relies_on_clock(self) -> bool:
+        """Whether contacts before it may be missing if the Space's clock has fallen behind."""
+        return self._stored.get(_RELIES_ON_CLOCK) is not False
 
     @property
     def newest_id(self) -> int | None:
@@ -200,10 +200,9 @@ class Bookmark:
         if self.instant is None:
             self._stored[_START] = utc_text(start)
         if self.instant is None or end >= self.instant:  # all up to it was read under this zone
-            self._stored[_TIMEZONE] = timezone
-        if self.instant is None or end > self.instant:
             self.instant = end
-            self._stored[_CLOCK_SEEN] = reached.clock_was_seen
+            self._stored[_TIMEZONE] = timezone
+            self._stored[_RELIES_ON_CLOCK] = reached.relies_on_clock
         if reached.newest_id is not None:
             self._stored[_NEWEST_ID] = reached.newest_id
         self._stored["replication_key"] = REPLICATION_KEY

@@ -167,7 +167,7 @@ class ContactsStream(Stream):
         if bookmark is not None and bookmark.instant is not None:
             same_zone = bookmark.timezone in {None, settings.zone.key}
             reached = Reached(
-                bookmark.instant, same_zone, bookmark.clock_was_seen, bookmark.newest_id
+                bookmark.instant, same_zone, bookmark.relies_on_clock, bookmark.newest_id
             )
         sync_range = SyncRange.of(
             settings.start,
@@ -226,11 +226,16 @@ class ContactsStream(Stream):
         if bookmark is None:
             return
         if bookmark.instant is None or end >= bookmark.instant:
-            safe = sync_range.safe_commit(extractor.began)
-            if extractor.head is None or not extractor.head.clock_seen:
+            is_seen = extractor.head is not None and extractor.head.clock_seen
+            if not is_seen:
+                safe = sync_range.safe_commit(extractor.began)
                 end = max(min(end, safe), sync_range.careful_start)
             bookmark.commit(
-                Reached(end, clock_was_seen=end > safe, newest_id=extractor.newest_id),
+                Reached(
+                    end,
+                    relies_on_clock=is_seen or not extractor.is_whole,
+                    newest_id=extractor.newest_id if extractor.is_whole else None,
+                ),
                 columns=self._delivered,
                 timezone=self._settings.zone.key,
                 start=self._settings.start.instant,

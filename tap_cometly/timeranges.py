@@ -289,15 +289,15 @@ class Reached(t.NamedTuple):
     Attributes:
         instant: UTC.
         same_zone: Whether it was written under the present setting `timezone`.
-        clock_was_seen: Whether the Space's clock was seen to be where the setting says when it was
-            written. Then it reaches up to that very moment, and a clock that was set back since is
-            behind it. Otherwise it lies behind every clock.
+        relies_on_clock: Whether contacts may lie before it, unread, if the Space's clock is behind
+            the setting's, or has been set back since. Not so where all that existed was read up to
+            26 hours after the present, and the bookmark lies 26 hours before it.
         newest_id: The highest id there was; None when it is not known.
     """
 
     instant: datetime
     same_zone: bool = True
-    clock_was_seen: bool = True
+    relies_on_clock: bool = True
     newest_id: int | None = None
 
 
@@ -345,7 +345,7 @@ class SyncRange:
         start = careful = floor
         if reached is not None:
             back = lookback if reached.same_zone else max(lookback, WIDEST_ZONE_GAP)
-            careful_back = max(back, WIDEST_ZONE_GAP) if reached.clock_was_seen else back
+            careful_back = max(back, WIDEST_ZONE_GAP) if reached.relies_on_clock else back
             start = _earlier(reached.instant, back, floor)
             careful = _earlier(reached.instant, careful_back, floor)
         return cls(

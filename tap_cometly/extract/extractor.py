@@ -141,8 +141,8 @@ class Extractor:
         head: What is known about the newest end of the range; None before it has been asked about.
         began: When reading began, by the earlier of the machine's clock and the API's, UTC. What
             is created later may be missing from windows that are read hours later, too.
-        newest_id: The highest id there is, with the window that ends the range; None before, and
-            where the Space's clock was not seen.
+        is_whole: Whether the last window that was given is the last one of the run.
+        newest_id: The highest id there was when the Space's clock was seen; None where it was not.
     """
 
     def __init__(
@@ -161,9 +161,9 @@ class Extractor:
         self._timezone_check = timezone_check
         self._progress = progress
         self._list_answers = True
-        self._newest_id: int | None = None
         self.head: Head | None = None
         self.began = services.clock.now()
+        self.is_whole = False
         self.newest_id: int | None = None
 
     def now(self) -> datetime:
@@ -210,26 +210,26 @@ class Extractor:
         head = self.head = self._check_head(sync_range, whole, first)
         if head.nothing_new:
             logger.info("No contact is new")
-            yield from self._extract(whole, first)
-            return
-        if not head.clock_seen:
+        elif not head.clock_seen:
             logger.info(
                 "Whether the Space's clock is where `timezone` (%s) says cannot be told in this "
                 "run: %s. So the hours around now are read again by the next runs",
                 self._settings.zone.key,
                 head.why,
             )
-        careful = Window(sync_range.careful_start, whole.start)
-        if careful.seconds and (not head.clock_seen or self._was_behind(whole)):
-            yield from self._extract(careful)
-        reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
-        for extract in self._extract(whole, first):
-            if reaches_now and extract.window.end == whole.end:
-                self.newest_id = self._newest_id
-            yield extract
-        if not head.clock_seen and reaches_now and head.can_read_ahead and not head.nothing_ahead:
-            ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
-            yield from self._extract(Window(whole.end, ahead))
+        parts: list[tuple[Window, Page | None]] = [(whole, first)]
+        if not head.nothing_new:
+            careful = Window(sync_range.careful_start, whole.start)
+            if careful.seconds and (not head.clock_seen or self._was_behind(whole)):
+                parts.insert(0, (careful, None))
+            reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
+            if head.hides_what_is_ahead and reaches_now:
+                ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
+                parts.append((Window(whole.end, ahead), None))
+        for window, page in parts:
+            for extract in self._extract(window, page):
+                self.is_whole = extract.window.end == parts[-1][0].end
+                yield extract
 
     def _asked(self, sync_range: SyncRange) -> Window:
         """Give the range up to now; up to before an hour that occurs twice, where it has to be.
@@ -349,11 +349,16 @@ class Extractor:
         page = first or self._newest_day(whole)
         self._list_answers = page is not None
         if whole.end <= sync_range.safe_commit(self.began):
-            return Head(clock_seen=True)
+            if sync_range.careful_start == whole.start:
+                return Head(clock_seen=True)
+            # The bookmark relies on a clock that may have been changed since.
+            now = self.now().replace(microsecond=0)
+            whole = Window(now - timedelta(days=1), now)
+            page = self._newest_day(whole)
         clock = self._services.client.latest_now
         head = self._timezone_check.head(sync_range, whole, page, clock)
-        if head.clock_seen and page is not None:
-            self._newest_id = max((contact.id for contact in page.contacts), default=None)
+        if head.clock_seen and page is not None and sync_range.end_date is None:
+            self.newest_id = max((contact.id for contact in page.contacts), default=None)
         return head
 
     def _report(self, whole: Window, first: Page, head: Head) -> None:

@@ -77,6 +77,11 @@ class Head(t.NamedTuple):
     seems_old: bool = False
     why: str = ""
 
+    @property
+    def hides_what_is_ahead(self) -> bool:
+        """Whether contacts may lie ahead of now, by the setting's clock, that can be read."""
+        return not self.clock_seen and self.can_read_ahead and not self.nothing_ahead
+
 
 class TimezoneCheck:
     """Compares the Space's clock with the setting `timezone`.

@@ -273,7 +273,7 @@ states = st.one_of(
             st.sampled_from(
                 [
                     *("replication_key", "replication_key_value", "progress_markers"),
-                    *("columns", "timezone", "clock_was_seen", "newest_id", "start_date"),
+                    *("columns", "timezone", "relies_on_clock", "newest_id", "start_date"),
                 ]
             ),
             json_values | date_like | st.just("created_at") | st.just("2024-05-05T05:05:05Z"),

@@ -840,6 +840,31 @@ def test_an_owner_who_changes_the_zone_between_runs_is_noticed_or_nothing_is_los
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("new", [LOS_ANGELES, "Pacific/Kiritimati"])
+@pytest.mark.parametrize("ends", [["2024-05-15", None], ["2024-05-15", "2024-05-25", None]])
+def test_an_owner_who_changes_the_zone_in_mid_backfill_is_noticed_or_nothing_is_lost(
+    cometly: StartCometly, ends: list[str | None], new: str, kind: Kind
+) -> None:
+    # given: contacts every half hour, and a first part of them that has been read
+    sandbox, clock = cometly(kind(timezone="Asia/Tokyo", limits=PLENTY))
+    sandbox.space.fill(1_000, NOW - 20 * DAY, NOW)
+    config = {"timezone": "Asia/Tokyo", "start_date": START_OF_MAY, "extraction_mode": "pagination"}
+    runs = [sync(sandbox, {**config, "end_date": ends[0]}, clock=clock)]
+
+    # when
+    sandbox.options = kind(timezone=new, limits=PLENTY)
+    for end in ends[1:]:
+        runs.append(sync(sandbox, {**config, "end_date": end}, runs[-1].state, clock=clock))
+
+    # then
+    if all(run.exit == 0 for run in runs):
+        ids = set[int]().union(*(run.ids for run in runs))
+        assert ids >= sandbox.space.ids(None, NOW - WIDEST_ZONE_GAP)
+    else:
+        assert any("its clock showed" in error for run in runs for error in run.errors)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_setting_corrected_in_the_middle_of_a_backfill_loses_nothing(
     cometly: StartCometly, kind: Kind
 ) -> None:

@@ -176,18 +176,18 @@ def test_commits_move_the_bookmark_on_and_never_back(ends: list[datetime]) -> No
 @given(
     end=instants,
     unknown=st.dictionaries(st.text(), st.integers()),
-    clock_was_seen=st.booleans(),
+    relies_on_clock=st.booleans(),
     newest_id=st.integers(1),
 )
 def test_a_commit_is_read_back_and_unknown_keys_survive(
-    *, end: datetime, unknown: dict[str, int], clock_was_seen: bool, newest_id: int
+    *, end: datetime, unknown: dict[str, int], relies_on_clock: bool, newest_id: int
 ) -> None:
     stored: dict[str, Any] = {f"x_{key}": value for key, value in unknown.items()}
     before = dict(stored)
 
     commit(
         Bookmark(stored),
-        Reached(end, clock_was_seen=clock_was_seen, newest_id=newest_id),
+        Reached(end, relies_on_clock=relies_on_clock, newest_id=newest_id),
         columns=["id", "email"],
         timezone="Asia/Tokyo",
     )
@@ -195,7 +195,7 @@ def test_a_commit_is_read_back_and_unknown_keys_survive(
 
     assert again.instant == end
     assert again.columns == frozenset({"id", "email"})
-    assert (again.timezone, again.clock_was_seen) == ("Asia/Tokyo", clock_was_seen)
+    assert (again.timezone, again.relies_on_clock) == ("Asia/Tokyo", relies_on_clock)
     assert again.first_start == NEW_YEAR
     assert again.newest_id == newest_id
     assert before.items() <= stored.items()
@@ -231,18 +231,18 @@ def test_a_first_start_date_that_is_no_date_is_unknown(start: object) -> None:
 
 
 def test_a_bookmark_that_says_nothing_of_the_clock_relies_on_it() -> None:
-    assert Bookmark({}).clock_was_seen
-    assert not Bookmark({"clock_was_seen": False}).clock_was_seen
+    assert Bookmark({}).relies_on_clock
+    assert not Bookmark({"relies_on_clock": False}).relies_on_clock
 
 
-def test_whether_the_clock_was_seen_is_noted_only_when_the_bookmark_moves() -> None:
+def test_whether_it_relies_on_the_clock_is_noted_only_when_the_bookmark_moves() -> None:
     bookmark = Bookmark({})
     commit(bookmark, NOON)
 
-    commit(bookmark, Reached(NOON - timedelta(hours=1), clock_was_seen=False))
-    assert bookmark.clock_was_seen
-    commit(bookmark, Reached(NOON + timedelta(hours=1), clock_was_seen=False))
-    assert not bookmark.clock_was_seen
+    commit(bookmark, Reached(NOON - timedelta(hours=1), relies_on_clock=False))
+    assert bookmark.relies_on_clock
+    commit(bookmark, Reached(NOON + timedelta(hours=1), relies_on_clock=False))
+    assert not bookmark.relies_on_clock
 
 
 @pytest.mark.parametrize(("hours", "zone"), [(-1, "UTC"), (0, "Asia/Tokyo"), (1, "Asia/Tokyo")])

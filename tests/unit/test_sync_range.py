@@ -64,8 +64,8 @@ def test_a_bookmark_of_another_time_zone_is_read_from_26_hours_before() -> None:
 
 
 def test_a_bookmark_that_relies_on_a_clock_is_read_from_26_hours_before_to_be_careful() -> None:
-    seen = SyncRange.of(WALL_TIME, Reached(february(3), clock_was_seen=True))
-    unseen = SyncRange.of(WALL_TIME, Reached(february(3), clock_was_seen=False))
+    seen = SyncRange.of(WALL_TIME, Reached(february(3), relies_on_clock=True))
+    unseen = SyncRange.of(WALL_TIME, Reached(february(3), relies_on_clock=False))
 
     assert (seen.start, seen.careful_start) == (february(3), february(3) - WIDEST_ZONE_GAP)
     assert (unseen.start, unseen.careful_start) == (february(3), february(3))
