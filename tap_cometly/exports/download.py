@@ -52,14 +52,6 @@ class SpoolFile:
             self.file.close()
 
 
-class _NoAuth(requests.auth.AuthBase):
-    """Sends no authorization: S3 refuses it, and `.netrc` must not add one."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.pop("Authorization", None)
-        return request
-
-
 class Downloader:
     """Fetches export files from the store; safe to share between threads.
 
@@ -73,8 +65,11 @@ class Downloader:
         self._clock = clock
         self._timeout = timeout
         self._session = requests.Session()
-        self._session.auth = _NoAuth()
-        self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": user_agent})
+        # None of `.netrc` either: S3 refuses any authorization beside the URL's own.
+        self._session.auth = lambda request: request
+        # The answer to a range of bytes tells the file's size, though its own length be unknown.
+        headers = {"Accept-Encoding": "identity", "Range": "bytes=0-", "User-Agent": user_agent}
+        self._session.headers.update(headers)
         # More downloads than this are never under way at once.
         self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32))
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
@@ -114,10 +109,8 @@ class Downloader:
 
     def _download(self, url: str, file: t.BinaryIO) -> int:
         with self._open(url) as response:
-            size = _length(response)
+            size = _size(response)
             received = self._copy(response, file)
-        if size is None:
-            size = self._total(url)
         if received != size:
             msg = f"it ended after {received} of {size} bytes"
             raise BadFileError(msg)
@@ -132,7 +125,7 @@ class Downloader:
                 retry.failed(describe_failure(failure, service="the file store"))
                 continue
             status = response.status_code
-            if status == requests.codes.ok:
+            if status in {requests.codes.ok, requests.codes.partial_content}:
                 return response
             response.close()
             match status:
@@ -146,10 +139,9 @@ class Downloader:
                     msg = f"the store answered with status {status}"
                     raise BadFileError(msg)
 
-    def _get(self, url: str, **headers: str) -> requests.Response:
+    def _get(self, url: str) -> requests.Response:
         return self._session.get(
             url,
-            headers=headers,
             timeout=(min(self._timeout, 30.0), self._timeout),
             allow_redirects=False,
             stream=True,
@@ -177,18 +169,6 @@ class Downloader:
                     raise BadFileError(msg)
                 looked, at_last_look = now, received
 
-    def _total(self, url: str) -> int:
-        """Ask for the file's size, where the answer with the file did not tell it."""
-        try:
-            with self._get(url, Range="bytes=0-0") as response:
-                total = re.fullmatch(r"bytes 0-0/(\d+)", response.headers.get("Content-Range", ""))
-        except requests.RequestException:
-            total = None
-        if total is None:
-            msg = "the store does not tell its size"
-            raise BadFileError(msg)
-        return int(total[1])
-
 
 def _check(url: str) -> None:
     parts = urlsplit(url)
@@ -198,9 +178,14 @@ def _check(url: str) -> None:
         raise BadFileError(msg)
 
 
-def _length(response: requests.Response) -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isascii() and length.isdigit() else None
+def _size(response: requests.Response) -> int:
+    """Give the size of the whole file, also from a store that takes no notice of ranges."""
+    whole = re.fullmatch(r"bytes 0-\d+/(\d+)", response.headers.get("Content-Range", ""))
+    size = whole[1] if whole else response.headers.get("Content-Length", "")
+    if not (size.isascii() and size.isdigit()):
+        msg = "the store does not tell its size"
+        raise BadFileError(msg)
+    return int(size)
 
 
 def _disk_full(error: OSError) -> OutputError:

@@ -116,7 +116,7 @@ class Fault:
         return max(0, min(size, self.bytes if self.bytes >= 0 else size + self.bytes))
 
 
-_EDITED = {HTTPStatus.OK, HTTPStatus.ACCEPTED}
+_EDITED = {HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.PARTIAL_CONTENT}
 _S3_CODES = {403: "AccessDenied", 404: "NoSuchKey", 503: "SlowDown"}
 
 
@@ -127,7 +127,12 @@ def _phrase(status: int) -> str:
 
 
 def _with_body(fault: Fault, answer: Answer) -> Answer:
-    return answer if fault.body is None else answer.with_content(fault.body)
+    return answer if fault.body is None else _another_file(answer, fault.body)
+
+
+def _another_file(answer: Answer, content: bytes) -> Answer:
+    headers = {name: text for name, text in answer.headers.items() if name != "Content-Range"}
+    return replace(answer.with_content(content), headers=headers)
 
 
 def _hang_up(_fault: Fault, answer: Answer) -> Answer:
@@ -174,8 +179,8 @@ def _edit(fault: Fault, answer: Answer) -> Answer:
 
 def _lines(fault: Fault, answer: Answer) -> Answer:
     lines = gzip.decompress(answer.content).splitlines()
-    return answer.with_content(
-        gzip.compress(b"".join(b"%s\n" % line for line in _edited(fault, lines)))
+    return _another_file(
+        answer, gzip.compress(b"".join(b"%s\n" % line for line in _edited(fault, lines)))
     )
 
 
