@@ -13,7 +13,6 @@ from functools import partial
 
 from tap_cometly.exceptions import RecordError, TapError, WindowNotExportedError
 from tap_cometly.exports.orchestrator import LIST_CALLS_LEFT
-from tap_cometly.runtime.tasks import Task
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +31,7 @@ _NEWCOMERS = 0.1  # of the ids that the list shows: contacts that came after the
 _FEW = 3  # contacts
 _FEWER = 0.75  # of the contacts that are expected: so few are worth a question
 _CLEARLY_FEWER = 1 / 3  # of them: so few are not believed without an answer
-_LONGEST_WAIT = 60.0  # seconds for the list's limit
-_TURN = 1.0  # seconds
+_LONGEST_WAIT = 60  # seconds for the list's limit
 
 
 class ExportReader:
@@ -87,11 +85,21 @@ class ExportReader:
         return job, itertools.chain([first], blocks)
 
     def _until_complete(self, job: ExportJob) -> Iterator[list[Contact]]:
-        """Read a window's file; create its job again where the file is incomplete."""
+        """Read a window's file.
+
+        It is downloaded once more where a line is no contact, and its job is created once more
+        where it lacks contacts.
+        """
         rejected_rows: int | None = None
         while True:
             content = FileContent(job)
-            yield from self._contacts(job, content)
+            try:
+                yield from self._decoded(job, content)
+            except RecordError as error:
+                logger.warning("%s; downloading the file again", error.what)
+                self._orchestrator.download_again(job)
+                content = FileContent(job)
+                yield from self._decoded(job, content)
             doubt = self._doubt(job, content, rejected_rows)
             if doubt is None:
                 break
@@ -99,17 +107,8 @@ class ExportReader:
             self._orchestrator.reject(job, doubt)
         self._orchestrator.finished(job)
 
-    def _contacts(self, job: ExportJob, content: FileContent) -> Iterator[list[Contact]]:
-        """Read a file; download it once more where a line is no contact."""
-        try:
-            yield from self._decoded(job, content)
-        except RecordError as error:
-            logger.warning("%s; downloading the file again", error.what)
-            self._orchestrator.download_again(job)
-            yield from self._decoded(job, content.afresh())
-
     def _decoded(self, job: ExportJob, content: FileContent) -> Iterator[list[Contact]]:
-        for contacts in self._repository.contacts(_spool_of(job)):
+        for contacts in self._blocks(job):
             content.add(contacts)
             self._inspect(contacts, job.window)
             yield self._columns.fill(contacts)
@@ -137,8 +136,8 @@ class ExportReader:
                 return None
             return "its file holds fewer contacts than expected, and the list does not answer"
         if content.sample is None:
-            lacks = _lacks(self._ids(_spool_of(job)), now)
-            return _INCOMPLETE if lacks else None
+            ids = frozenset(contact.id for contacts in self._blocks(job) for contact in contacts)
+            return _INCOMPLETE if _lacks(ids, now) else None
         return _INCOMPLETE if content.missing & now else None
 
     def _sample(self, window: Window) -> frozenset[int] | None:
@@ -146,22 +145,25 @@ class ExportReader:
 
         Other windows' exports go on meanwhile.
         """
-        turns = int(_LONGEST_WAIT / _TURN)
-        while turns and not self._list_is_idle:
-            turns -= 1
-            self._orchestrator.work_for(_TURN)
-        asked = Task(self._tasks, partial(self._repository.sample, window))
-        while not asked.is_done:
-            self._orchestrator.work_for(_TURN)
-        return asked.result()
+        for _ in range(_LONGEST_WAIT):
+            if self._list_is_idle:
+                break
+            self._orchestrator.work_for(1.0)
+        outcomes: list[frozenset[int] | Exception | None] = []
+        self._tasks.start(partial(self._repository.sample, window), outcomes.append)
+        while not outcomes:
+            self._orchestrator.work_for(1.0)
+        [outcome] = outcomes
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     @property
     def _list_is_idle(self) -> bool:
         return self._repository.limiters["list"].available() >= LIST_CALLS_LEFT
 
-    def _ids(self, spool: SpoolFile) -> frozenset[int]:
-        blocks = self._repository.contacts(spool)
-        return frozenset(contact.id for contacts in blocks for contact in contacts)
+    def _blocks(self, job: ExportJob) -> Iterator[list[Contact]]:
+        return self._repository.contacts(t.cast("SpoolFile", job.spool))  # it is here by now
 
 
 _INCOMPLETE = "its file lacks contacts that the list shows"
@@ -197,12 +199,6 @@ class FileContent:
         self.rows = 0
         self.missing = set(job.sample or ())
 
-    def afresh(self) -> FileContent:
-        """Forget what has been seen: the file comes again."""
-        self.rows = 0
-        self.missing = set(self.sample or ())
-        return self
-
     def add(self, contacts: Sequence[Contact]) -> None:
         """Note some contacts."""
         self.rows += len(contacts)
@@ -236,10 +232,3 @@ def _failing(error: Exception) -> Iterator[list[Contact]]:
     """Give nothing, and say why when it is asked for."""
     yield from ()  # nothing goes wrong before it is asked for
     raise error
-
-
-def _spool_of(job: ExportJob) -> SpoolFile:
-    if job.spool is None:
-        msg = "a file that is said to be here is not"
-        raise RuntimeError(msg)
-    return job.spool

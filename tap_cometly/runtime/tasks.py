@@ -16,7 +16,6 @@ if t.TYPE_CHECKING:
     from tap_cometly.runtime.clock import Clock
 
 _T = t.TypeVar("_T")
-_A_WHILE = 1.0  # seconds
 _GRACE = 0.3  # seconds in all that threads may take to notice the end
 
 
@@ -55,41 +54,6 @@ def done(work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> Call
 
 def _nothing() -> None:
     """Nobody waits any more."""
-
-
-class Task(t.Generic[_T]):
-    """Some work in the background whose result is asked for later.
-
-    Args:
-        runner: Begins the work at once.
-        work: What to do.
-    """
-
-    def __init__(self, runner: TaskRunner, work: Callable[[], _T]) -> None:
-        self._runner = runner
-        self._outcomes: list[_T | Exception] = []
-        runner.start(work, self._outcomes.append)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether its result would be there at once."""
-        return bool(self._outcomes)
-
-    def result(self) -> _T:
-        """Wait until it is done.
-
-        Returns:
-            Its result.
-
-        Raises:
-            Exception: Its error.
-        """
-        while not self._outcomes:
-            self._runner.wait(_A_WHILE)
-        outcome = self._outcomes[0]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
 
 
 class ThreadTasks:

@@ -9,7 +9,7 @@ import pytest
 
 from tap_cometly.exceptions import ClosedError, MachineError
 from tap_cometly.runtime.clock import Clock
-from tap_cometly.runtime.tasks import Task, ThreadTasks, done
+from tap_cometly.runtime.tasks import ThreadTasks, done
 from tests.support.clock import FakeClock
 
 BEGAN = datetime(2024, 6, 1, tzinfo=timezone.utc)
@@ -48,13 +48,6 @@ def test_work_hands_on_its_result_or_its_error_and_nothing_once_closed() -> None
     done(lambda: fail(ClosedError()), outcomes.append)()
 
     assert outcomes == [7, failure]
-
-
-def test_a_task_gives_its_result_later() -> None:
-    runner = ThreadTasks(Clock())
-
-    assert Task(runner, lambda: 7).result() == 7
-    runner.close()
 
 
 def test_a_thread_that_cannot_be_started_is_the_machines_refusal(
