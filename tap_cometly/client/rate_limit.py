@@ -92,11 +92,6 @@ class RateLimiter:
             self.waited += longer
             return longer
 
-    def add_wait(self, seconds: float) -> None:
-        """Count a wait that is over."""
-        with self._lock:
-            self.waited += seconds
-
     def try_acquire(self) -> bool:
         """Take a slot if one is free; the request must be followed by `release`."""
         with self._lock:

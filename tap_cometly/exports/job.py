@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import typing as t
 from dataclasses import dataclass, field
 
@@ -69,7 +70,7 @@ class ExportJob:
     refused_urls: int = 0
     bad_files: int = 0
     failure: str = ""
-    first_asked_at: float | None = None
+    first_asked_at: float = math.inf
     keeps_its_window: bool = False
     incomplete: bool = False
     spool: SpoolFile | None = None
@@ -97,8 +98,7 @@ class ExportJob:
         self.status = JobStatus.CREATING
         self.tries += 1
         self.asked_at = now
-        if self.first_asked_at is None:
-            self.first_asked_at = now
+        self.first_asked_at = min(self.first_asked_at, now)
         self.polls_without_url = self.refused_urls = self.bad_files = 0
         self.completed = False
 

@@ -8,7 +8,7 @@ import zlib
 
 from isal import igzip, isal_zlib
 
-from tap_cometly.exceptions import BadFileError, FileError, RecordError
+from tap_cometly.exceptions import BadFileError, RecordError
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ _LONGEST_LINE = 8 * 2**20  # bytes; a contact has some hundred
 _IsalError = t.cast("type[Exception]", isal_zlib.error)
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n" + _BOM
-_ADVICE = "Run again; if it stays, ask Cometly's support, or set `extraction_mode: pagination`."
 
 
 def verify(file: t.BinaryIO) -> int:
@@ -110,9 +109,3 @@ def _unzipped(file: t.BinaryIO, at_once: int) -> Iterator[bytes]:
         raise BadFileError(msg) from None
     finally:
         unzipped.close()
-
-
-def bad_file(window: object, reason: str) -> FileError:
-    """Say that an export file stayed unusable."""
-    msg = f"The export file of {window} stayed unusable: {reason}"
-    return FileError(msg, _ADVICE)

@@ -8,6 +8,7 @@ tasks and their outcomes come back, so the same code runs in threads and in a si
 from __future__ import annotations
 
 import logging
+import math
 import typing as t
 from datetime import timezone
 from functools import partial
@@ -20,6 +21,7 @@ from tap_cometly.exceptions import (
     BadFileError,
     ExportBusyError,
     ExportError,
+    FileError,
     FileGoneError,
     IncompleteExportError,
     RateLimitError,
@@ -28,16 +30,16 @@ from tap_cometly.exceptions import (
     UrlRefusedError,
     WindowNotExportedError,
 )
+from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.job import ExportJob, JobStatus
-from tap_cometly.exports.ndjson import bad_file
 from tap_cometly.runtime import metrics
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import tzinfo
 
-    from tap_cometly.exports.download import SpoolFile
-    from tap_cometly.exports.repository import Repository
+    from tap_cometly.client.client import Endpoint
+    from tap_cometly.exports.repository import ExportRepository
     from tap_cometly.runtime.clock import Clock
     from tap_cometly.runtime.tasks import TaskRunner
     from tap_cometly.timeranges import Window
@@ -57,11 +59,17 @@ _OTHERS_INTERVAL = 10.0  # seconds between the polls of a job that is not the ol
 _OLDEST_SHARE = 0.4  # of the poll limit, when several jobs run: the oldest is waited for
 _ASK_AGAIN = 5.0  # seconds before a job is created again whose creation may have been lost
 _ADVANCE_EVERY = 0.05  # seconds, while a window is read; its blocks come by the thousand
+_SHORT_WAIT = 1.0  # seconds: for a limit, and for the next window to be known
 _IDLE = 30.0  # seconds to wait for an outcome when there is nothing to start
-_MOMENT = 0.01  # seconds to wait at least, lest rounding keep the machine busy
 
 _ADVICE = "Set `extraction_mode` to auto or pagination, or ask Cometly's support."
+_FILE_ADVICE = (
+    "Run again; if it stays, ask Cometly's support, or set `extraction_mode: pagination`."
+)
+_ON_ITS_WAY = {JobStatus.RUNNING, JobStatus.POLLING}
 _RUNNING = {"queued", "processing"}  # as the API words it
+
+_T = t.TypeVar("_T")
 
 
 class ExportLimits(t.NamedTuple):
@@ -94,7 +102,7 @@ class ExportOrchestrator:
     def __init__(
         self,
         windows: Iterator[Window | None],
-        repository: Repository,
+        repository: ExportRepository,
         tasks: TaskRunner,
         clock: Clock,
         limits: ExportLimits,
@@ -106,14 +114,12 @@ class ExportOrchestrator:
         self._limits = limits
         self._jobs: tuple[ExportJob, ...] = ()  # replaced, never changed: progress reads it, too
         self._has_more_windows = True
-        self._waits_for_window = False
         self._error: Exception | None = None
         self._failures = 0
-        self._rejected = 0  # files, since one was believed
-        self._last_failure = float("-inf")
-        self._smallest_refused = float("inf")
+        self._last_failure = -math.inf
+        self._smallest_refused = math.inf
         self._warned_of_status = False
-        self._advanced_at = float("-inf")
+        self._advanced_at = -math.inf
         self._closed = False
 
     def next_export(self) -> ExportJob | None:
@@ -132,33 +138,32 @@ class ExportOrchestrator:
             if oldest is None and not self._has_more_windows:
                 return None
             if oldest is not None and oldest.status is JobStatus.READY:
+                oldest.keeps_its_window = True
                 return oldest
-            if oldest is not None and oldest.status is JobStatus.FAILED:
-                self._remove(oldest)
-                raise self._not_exported(oldest)
             if self._error is not None:
                 raise self._error
-            self._start_what_is_due()
-            self._wait(self._idle_seconds())
+            if oldest is not None and oldest.status is JobStatus.FAILED:
+                self._remove(oldest)
+                msg = f"No export can read this window: {oldest.failure}"
+                kind = IncompleteExportError if oldest.incomplete else WindowNotExportedError
+                raise kind(msg, _ADVICE, oldest.window).within(oldest.window)
+            self._tasks.wait(self._start_what_is_due())
 
     def advance(self) -> None:
         """Go on with other windows while one is being read, without waiting."""
         now = self._clock.monotonic()
-        if now - self._advanced_at < _ADVANCE_EVERY:
-            return
-        self._advanced_at = now
-        self._admit_windows()
-        self._start_what_is_due()
-        self._tasks.wait(0.0)
+        if now - self._advanced_at >= _ADVANCE_EVERY:
+            self._advanced_at = now
+            self._admit_windows()
+            self._start_what_is_due()
+            self._tasks.wait(0.0)
 
     def work_for(self, seconds: float) -> None:
         """Go on with the windows that have been begun, while something else is waited for."""
-        self._start_what_is_due()
-        self._wait(min(seconds, self._idle_seconds()))
+        self._tasks.wait(min(seconds, self._start_what_is_due()))
 
     def finished(self, job: ExportJob) -> None:
         """Note that the oldest window has been read."""
-        self._rejected = 0
         self._remove(job)
         job.close()
 
@@ -170,7 +175,7 @@ class ExportOrchestrator:
             TapError: No export can be read any more.
         """
         job.fresh_url(self._clock.monotonic())
-        self._wait_for_file(job)
+        self.next_export()
 
     def reject(self, job: ExportJob, reason: str) -> None:
         """Have the file of the oldest window, which is being read, made once more.
@@ -184,16 +189,8 @@ class ExportOrchestrator:
             TapError: No export can be read any more.
         """
         job.incomplete = True
-        self._rejected += 1
-        if self._rejected >= FAILED_IN_A_ROW:
-            self._remove(job)
-            job.close()
-            msg = f"Three export files in a row are incomplete: {reason}"
-            error = ExportError(msg, _ADVICE).within(job.window)
-            self._stop(error)
-            raise error
-        self._fail(job, reason, halve=False)
-        self._wait_for_file(job)
+        self._fail(job, reason)
+        self.next_export()
 
     def describe(self, now: float) -> list[str]:
         """Say what each export is doing, oldest window first; from any thread."""
@@ -216,7 +213,6 @@ class ExportOrchestrator:
     # What to do next.
 
     def _admit_windows(self) -> None:
-        self._waits_for_window = False
         while self._has_more_windows and len(self._jobs) < self._limits.parallel:
             try:
                 window = next(self._windows)
@@ -224,113 +220,95 @@ class ExportOrchestrator:
                 self._has_more_windows = False
                 return
             if window is None:
-                self._waits_for_window = True
                 return
             self._jobs = (*self._jobs, ExportJob(window))
 
-    def _start_what_is_due(self) -> None:
-        """Create and poll what is due, oldest window first, as far as the limits allow."""
-        if self._error is not None:
-            return None
+    def _start_what_is_due(self) -> float:
+        """Create and poll what is due, oldest window first, as far as the limits allow.
+
+        Returns:
+            Seconds after which more may be due, if nothing comes back before.
+        """
         now = self._clock.monotonic()
-        for job in self._jobs[: self._limits.parallel]:  # halving may have made more than that
-            if job.status is JobStatus.TO_CREATE and not job.sample_asked:
+        jobs = self._jobs[: self._limits.parallel]  # halving may have made more than that
+        waits_for_window = self._has_more_windows and len(jobs) < self._limits.parallel
+        wait = _SHORT_WAIT if waits_for_window else _IDLE
+        for job in jobs if self._error is None else ():
+            if job.status is JobStatus.TO_CREATE:
                 self._sample(job)
-            if job.status is JobStatus.TO_CREATE and job.due_at <= now:
-                if self._is_refused_size(job) and self._halve(job):
-                    return self._start_what_is_due()
-                self._create(job)
-            elif job.status is JobStatus.RUNNING and self._poll_at(job) <= now:
-                self._poll(job)
-        return None
+                due_at, start = job.due_at, self._create
+            elif job.status is JobStatus.RUNNING:
+                due_at, start = self._poll_at(job), self._poll
+            else:
+                continue
+            wait = min(wait, due_at - now if due_at > now else start(job))
+        return wait
 
     def _sample(self, job: ExportJob) -> None:
         """Ask the idle list for ids that the file has to hold, before the job is created."""
-        if self._repository.limiters["list"].available() >= LIST_CALLS_LEFT:
+        limiter = self._repository.limiters["list"]
+        if not job.sample_asked and limiter.available() >= LIST_CALLS_LEFT:
             job.sample_asked = True
             sample = partial(self._repository.sample, job.window)
-            self._tasks.start(sample, partial(self._sampled, job))
+            self._start(sample, partial(self._sampled, job))
 
-    def _create(self, job: ExportJob) -> None:
-        if not self._repository.limiters["create"].try_acquire():
-            return
+    def _create(self, job: ExportJob) -> float:
+        """Create a job; give the seconds after which to try again if the limit has no room."""
+        is_refused_size = job.tries == 0 and job.expected >= self._smallest_refused
+        if is_refused_size and self._halve(job):
+            return 0.0
+        if (wait := self._wait_for("create")) is not None:
+            return wait
         job.creating(self._clock.monotonic())
-        self._tasks.start(partial(self._repository.create, job.window), partial(self._created, job))
+        self._start(partial(self._repository.create, job.window), partial(self._created, job))
+        return _IDLE
 
-    def _poll(self, job: ExportJob) -> None:
-        if not self._repository.limiters["poll"].try_acquire():
-            return
+    def _poll(self, job: ExportJob) -> float:
+        """Poll a job; give the seconds after which to try again if the limit has no room."""
+        if (wait := self._wait_for("poll")) is not None:
+            return wait
         job.polling()
-        self._tasks.start(partial(self._repository.poll, job.export_id), partial(self._polled, job))
+        self._start(partial(self._repository.poll, job.export_id), partial(self._polled, job))
+        return _IDLE
+
+    def _wait_for(self, endpoint: Endpoint) -> float | None:
+        """Acquire the right to make a request: None; or the seconds to wait where there is none."""
+        limiter = self._repository.limiters[endpoint]
+        if limiter.try_acquire():
+            return None
+        wait = min(limiter.delay(), _SHORT_WAIT)
+        limiter.note_wait(wait)
+        return wait
 
     def _poll_at(self, job: ExportJob) -> float:
         """Say when to poll a running job: the oldest soon and often, for it is waited for.
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
-        to wait for the end of a minute whose polls are used up: after its first polls the oldest
-        has what the others leave, a fixed share at least.
+        to wait for the end of a minute whose polls are used up.
         """
         if job.wants_url:
             return job.due_at
+        running = [j for j in self._jobs if j.status in _ON_ITS_WAY]
+        others = len(running) - 1
         evenly = 60.0 / self._repository.limiters["poll"].limit
-        others = sum(
-            j.status in {JobStatus.RUNNING, JobStatus.POLLING}
-            for j in self._jobs[: self._limits.parallel]
-            if j is not job
-        )
-        interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
-        if not self._is_oldest_running(job):
-            return job.polled_at + interval
+        others_interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))
+        if job is not running[0]:
+            return job.polled_at + others_interval
         age = job.polled_at - job.created_at
-        growing = min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL)
-        left = 1 / evenly - others / interval  # polls a second
-        return job.polled_at + max(growing, evenly if age < _POLL_INTERVAL else 1 / left)
+        if age >= _POLL_INTERVAL:  # after its first polls the oldest has what the others leave
+            evenly /= 1 - evenly * others / others_interval
+        return job.polled_at + max(evenly, min(max(_FIRST_POLLS, age / 5), _POLL_INTERVAL))
 
-    def _is_oldest_running(self, job: ExportJob) -> bool:
-        running = (j for j in self._jobs if j.status in {JobStatus.RUNNING, JobStatus.POLLING})
-        return next(running, None) is job
+    def _start(self, work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> None:
+        """Make a call in the background; what it brings after `close` is of no use any more."""
 
-    def _idle_seconds(self) -> float:
-        """Say how long there is nothing to start."""
-        now, limiters = self._clock.monotonic(), self._repository.limiters
-        times = [now + _IDLE]
-        for job in self._jobs[: self._limits.parallel]:
-            if job.status is JobStatus.TO_CREATE:
-                times.append(max(job.due_at, now + limiters["create"].delay()))
-            elif job.status is JobStatus.RUNNING:
-                times.append(max(self._poll_at(job), now + limiters["poll"].delay()))
-        if self._waits_for_window:
-            times.append(now + 1.0)
-        return max(_MOMENT, min(times) - now)
+        def came_back(outcome: _T | Exception) -> None:
+            if not self._closed:
+                then(outcome)
+            elif isinstance(outcome, SpoolFile):
+                outcome.close()
 
-    def _wait(self, seconds: float) -> None:
-        """Wait for an outcome; what a limit alone keeps waiting is counted as such."""
-        began = self._clock.monotonic()
-        due = {
-            "create": [j for j in self._in_status(JobStatus.TO_CREATE) if j.due_at <= began],
-            "poll": [j for j in self._in_status(JobStatus.RUNNING) if self._poll_at(j) <= began],
-        }
-        self._tasks.wait(seconds)
-        waited = self._clock.monotonic() - began
-        for endpoint, limiter in self._repository.limiters.items():
-            if due.get(endpoint):
-                limiter.add_wait(waited)
-
-    def _in_status(self, status: JobStatus) -> Iterator[ExportJob]:
-        return (job for job in self._jobs[: self._limits.parallel] if job.status is status)
-
-    def _wait_for_file(self, job: ExportJob) -> None:
-        """Wait for the file of a window that is being read."""
-        job.keeps_its_window = True
-        while job.status is not JobStatus.READY:
-            if job.status is JobStatus.FAILED:
-                self._remove(job)
-                raise self._not_exported(job)
-            if self._error is not None:
-                raise self._error
-            self._admit_windows()
-            self._start_what_is_due()
-            self._wait(self._idle_seconds())
+        self._tasks.start(work, came_back)
 
     # What came back.
 
@@ -338,8 +316,6 @@ class ExportOrchestrator:
         job.sample = None if isinstance(outcome, Exception) else outcome
 
     def _created(self, job: ExportJob, outcome: int | Exception) -> None:
-        if self._closed:
-            return
         now = self._clock.monotonic()
         match outcome:
             case int():
@@ -363,8 +339,7 @@ class ExportOrchestrator:
 
     def _busy(self, job: ExportJob, error: ExportBusyError, now: float) -> None:
         """Ask again as told, but no later than at the timeout of the window."""
-        first = now if job.first_asked_at is None else job.first_asked_at
-        left = first + self._limits.timeout - now
+        left = job.first_asked_at + self._limits.timeout - now
         if left <= 0:
             self._fail(job, error.what)
             return
@@ -373,8 +348,6 @@ class ExportOrchestrator:
         job.not_created(now + pause)
 
     def _polled(self, job: ExportJob, outcome: ExportStatus | Exception) -> None:
-        if self._closed:
-            return
         now = self._clock.monotonic()
         match outcome:
             case AccessError() | RateLimitError():
@@ -396,7 +369,7 @@ class ExportOrchestrator:
         if not job.completed:
             metrics.export_ended(str(job.window), now - job.created_at, completed=True)
         job.downloading()
-        self._tasks.start(partial(self._download, job.window, url), partial(self._downloaded, job))
+        self._start(partial(self._download, job.window, url), partial(self._downloaded, job))
 
     def _still_running(self, job: ExportJob, status: str, now: float) -> None:
         if status == "completed":
@@ -422,43 +395,35 @@ class ExportOrchestrator:
         return spool
 
     def _downloaded(self, job: ExportJob, outcome: SpoolFile | Exception) -> None:
-        if self._closed:
-            if not isinstance(outcome, Exception):
-                outcome.close()
-            return
+        now = self._clock.monotonic()
         match outcome:
-            case UrlRefusedError():
-                job.refused_urls += 1
-                if job.refused_urls > REFUSED_URLS:
-                    self._fail(job, "the store refuses the file's URL")
-                else:
-                    job.fresh_url(self._clock.monotonic() + 2.0**job.refused_urls / 2)
-            case FileGoneError():
-                self._fail(job, "the store has no such file")
-            case BadFileError():
-                self._handle_bad_file(job, str(outcome))
-            case UnavailableError():
-                self._fail(job, outcome.what)
-            case Exception():
-                self._stop(outcome)
-            case _:
+            case SpoolFile():
                 self._failures = 0
                 job.ready(outcome)
+            case UrlRefusedError() if job.refused_urls < REFUSED_URLS:
+                job.refused_urls += 1
+                job.fresh_url(now + 2.0**job.refused_urls / 2)
+            case UrlRefusedError():
+                self._fail(job, "the store refuses the file's URL")
+            case FileGoneError():
+                self._fail(job, "the store has no such file")
+            case BadFileError() if job.bad_files < BAD_FILES - 1:
+                job.bad_files += 1
+                logger.warning("The file of %s: %s; downloading it again", job.window, outcome)
+                job.fresh_url(now + job.bad_files)
+            case BadFileError() if job.tries < TRIES:
+                self._fail(job, str(outcome))
+            case BadFileError():
+                msg = f"The export file of {job.window} stayed unusable: {outcome}"
+                self._stop(FileError(msg, _FILE_ADVICE))
+            case UnavailableError():
+                self._fail(job, outcome.what)
+            case _:
+                self._stop(outcome)
 
     # What becomes of a job.
 
-    def _handle_bad_file(self, job: ExportJob, reason: str) -> None:
-        """Download a broken file again, then create its job again, then give up."""
-        job.bad_files += 1
-        if job.bad_files < BAD_FILES:
-            logger.warning("The file of %s: %s; downloading it again", job.window, reason)
-            job.fresh_url(self._clock.monotonic() + job.bad_files)
-        elif job.tries < TRIES:
-            self._fail(job, reason)
-        else:
-            self._stop(bad_file(job.window, reason))
-
-    def _fail(self, job: ExportJob, reason: str, *, again: bool = True, halve: bool = True) -> None:
+    def _fail(self, job: ExportJob, reason: str, *, again: bool = True) -> None:
         """Create a failed job once more, then halve its window, or leave it to pages.
 
         Failures that began together have one cause: jobs that were asked for before the last
@@ -473,13 +438,13 @@ class ExportOrchestrator:
             self._last_failure = now
         if self._failures >= FAILED_IN_A_ROW:
             msg = f"Three exports in a row failed, the last one because {reason}"
-            job.close()
+            job.failed()
             self._stop(ExportError(msg, _ADVICE).within(job.window))
             return
         logger.warning("Export of %s: %s", job.window, reason)
         if again and job.tries < TRIES:
             job.again(now)
-        elif not (halve and self._halve(job)):
+        elif not self._halve(job):
             job.failed()
 
     def _refuse(self, job: ExportJob, reason: str) -> None:
@@ -488,9 +453,6 @@ class ExportOrchestrator:
             self._smallest_refused = min(self._smallest_refused, job.expected)
         if not self._halve(job):
             self._fail(job, reason, again=False)
-
-    def _is_refused_size(self, job: ExportJob) -> bool:
-        return job.tries == 0 and job.expected >= self._smallest_refused
 
     def _halve(self, job: ExportJob) -> bool:
         """Put two halves in the window's place, unless they would not be worth an export."""
@@ -506,13 +468,6 @@ class ExportOrchestrator:
 
     def _remove(self, job: ExportJob) -> None:
         self._jobs = tuple(other for other in self._jobs if other is not job)
-
-    def _not_exported(self, job: ExportJob) -> WindowNotExportedError:
-        msg = f"No export can read this window: {job.failure}"
-        kind = IncompleteExportError if job.incomplete else WindowNotExportedError
-        error = kind(msg, _ADVICE, job.window)
-        error.within(job.window)
-        return error
 
     def _stop(self, error: Exception) -> None:
         """Let nothing new begin; the first reason counts."""

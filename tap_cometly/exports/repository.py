@@ -11,8 +11,7 @@ from tap_cometly.exports import ndjson
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tap_cometly.client.client import CometlyClient, Endpoint, ExportStatus
-    from tap_cometly.client.rate_limit import RateLimiter
+    from tap_cometly.client.client import CometlyClient, ExportStatus
     from tap_cometly.contacts.decoder import ContactDecoder, Page
     from tap_cometly.contacts.schema import Contact
     from tap_cometly.exports.download import Downloader, SpoolFile
@@ -22,26 +21,6 @@ _SAMPLE = 100  # ids at each end of a window
 _ENOUGH = 10  # ids to tell whether one end is missing
 _WHOLE = 5000  # ids of a window that one page of the list has shown whole
 _OLDEST_PARTS = 64, 8, 2  # of a window: so many times shorter is the stretch of its oldest contacts
-
-
-class Repository(t.Protocol):
-    """What the orchestrator asks for; each call waits, so it is made in the background."""
-
-    @property
-    def limiters(self) -> Mapping[Endpoint, RateLimiter]:
-        """The requests that may be made."""
-
-    def create(self, window: Window) -> int:
-        """Create an export job, and give its id."""
-
-    def poll(self, export_id: int) -> ExportStatus:
-        """Ask how an export job is doing."""
-
-    def download(self, url: str) -> SpoolFile:
-        """Download a file and verify it."""
-
-    def sample(self, window: Window) -> frozenset[int] | None:
-        """Ask the list for some ids of a window; None when it does not answer."""
 
 
 class ExportRepository:

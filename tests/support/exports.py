@@ -15,6 +15,7 @@ from tap_cometly.client.rate_limit import RateLimiter
 from tap_cometly.exceptions import WindowNotExportedError
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.orchestrator import ExportLimits, ExportOrchestrator
+from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.timeranges import Window
 from tests.support.clock import FakeClock, InTurn
 
@@ -45,9 +46,10 @@ class _Call(NamedTuple):
     at: float
 
 
-class ScriptedRepository:
+class ScriptedRepository(ExportRepository):
     """Jobs are completed after `seconds`; what a test scripts comes first."""
 
+    @override
     def __init__(self, clock: FakeClock, *, seconds: float = 10.0, share: float = 1.0) -> None:
         self.limiters: dict[Endpoint, RateLimiter] = {
             endpoint: RateLimiter(limit, share=share, clock=clock)
@@ -73,6 +75,7 @@ class ScriptedRepository:
         """What something was asked for, in order."""
         return [call.window for call in self._calls if call.kind == kind]
 
+    @override
     def create(self, window: Window) -> int:
         self.limiters["create"].release()
         answer = self._answer("create", window)
@@ -81,6 +84,7 @@ class ScriptedRepository:
         self._jobs.append((window, self._clock.monotonic() + self.seconds[window]))
         return len(self._jobs) - 1
 
+    @override
     def poll(self, export_id: int) -> ExportStatus:
         self.limiters["poll"].release()
         window, completed_at = self._jobs[export_id]
@@ -91,6 +95,7 @@ class ScriptedRepository:
             return ExportStatus("processing", None)
         return ExportStatus("completed", str(export_id))
 
+    @override
     def download(self, url: str) -> SpoolFile:
         window, _ = self._jobs[int(url)]
         self._answer("download", window)
@@ -98,6 +103,7 @@ class ScriptedRepository:
         self.spools.append(SpoolFile(BytesIO(b"x"), window.expected or 1, size=1))
         return self.spools[-1]
 
+    @override
     def sample(self, window: Window) -> frozenset[int] | None:
         answer = self._answer("sample", window)
         return None if answer is USUAL else frozenset(answer)

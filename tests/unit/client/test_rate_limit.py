@@ -372,15 +372,6 @@ def test_requests_are_counted_and_so_are_those_in_flight() -> None:
     assert (limiter.requests, limiter.in_flight, sum(made)) == (3, 1, 2)
 
 
-def test_a_wait_that_is_over_adds_up() -> None:
-    limiter = limiter_of(3, noon())
-
-    limiter.add_wait(3.0)
-    limiter.add_wait(4.5)
-
-    assert limiter.waited == 7.5
-
-
 def test_of_waits_at_the_same_time_only_what_any_of_them_takes_counts() -> None:
     clock = noon()
     limiter = limiter_of(3, clock)

@@ -414,6 +414,16 @@ def test_a_window_as_large_as_a_refused_one_is_not_even_asked_for() -> None:
     assert created == [first, *first.halves(), *second.halves()]
 
 
+def test_a_job_that_runs_is_polled_though_the_window_before_it_is_halved() -> None:
+    small = Window(DAY.end, DAY.end + timedelta(days=1), THRESHOLD)
+    exports = Exports(DAY, small, parallel=4, share=0.6)  # three creations a minute
+    exports.repository.seconds[small] = 300.0
+    exports.repository.script("create", REJECTED, to=DAY)
+    exports.repository.script("create", REJECTED, to=FIRST_HALF)
+
+    assert set(exports.read().values()) == {"export"}
+
+
 def test_a_smaller_window_than_the_refused_one_is_asked_for_as_it_is() -> None:
     first, second = DAY, Window(DAY.end, DAY.end + timedelta(days=1), SIZE - 1)
     exports = Exports(first, second, parallel=1)
