@@ -7,8 +7,8 @@ import math
 import threading
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib import metadata
 
@@ -18,15 +18,21 @@ import urllib3
 
 from tap_cometly.client.rate_limit import RateLimiter
 from tap_cometly.client.responses import (
-    ENCODING,
-    Body,
+    Answer,
     answer_lost,
     busy_error,
     describe_failure,
     error_for_status,
     never_sent,
 )
-from tap_cometly.client.retry import LONGEST_OUTAGE, Outage, RetryPolicy, acquire, wait_told
+from tap_cometly.client.retry import (
+    LONGEST_OUTAGE,
+    Outage,
+    RetryPolicy,
+    acquire,
+    http_date,
+    wait_told,
+)
 from tap_cometly.contacts.schema import REFUSED
 from tap_cometly.exceptions import ClockError, GarbledError, TooSlowError, UnavailableError
 from tap_cometly.runtime import metrics
@@ -35,6 +41,7 @@ from tap_cometly.timeranges import Window, wall_range
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from tap_cometly.config import Settings
     from tap_cometly.runtime.clock import Clock
@@ -61,6 +68,8 @@ _ADVICE_SECONDS = 20.0  # of failures that a call is worth whose answer only adv
 _ADVICE_WAIT = 65.0  # seconds that it may wait for the rate limit
 _SILENCE = 60.0  # seconds in which no such call is made after one was not answered
 
+_RUN_AGAIN = "Run again later; the bookmark is kept."
+
 _T = t.TypeVar("_T")
 
 # At DEBUG these write URLs with their query: cursors and presigned signatures.
@@ -72,53 +81,32 @@ class _Call(t.Generic[_T]):
     """What to send, and how to read what comes back."""
 
     endpoint: Endpoint
-    method: str
     path: str
     read: Callable[[bytes], _T]
     query: Mapping[str, t.Any] | None = None
     body: Mapping[str, t.Any] | None = None
-    repeatable: bool = True
-    acquired: bool = False
     advisory: bool = False
     impatient: bool = False  # for a window that is longer than any that has been served
 
+    @property
+    def creates(self) -> bool:
+        """Whether it creates an export job, and so must not simply be repeated."""
+        return self.endpoint == "create"
 
-class _Answer(t.NamedTuple):
-    """What came back."""
-
-    status: int
-    retry_after: str | None
-    body: Body
-
-
-class _Bearer(requests.auth.AuthBase):
-    """The key. An `auth` of our own also keeps `.netrc` from replacing the header."""
-
-    def __init__(self, api_key: str) -> None:
-        self._header = f"Bearer {api_key}"
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._header
-        return request
-
-
-class ExportStatus(t.NamedTuple):
-    """What a poll tells: the status as the API words it, and the URL when there is one."""
-
-    status: str
-    url: str | None
+    @property
+    def method(self) -> str:
+        return "POST" if self.creates else "GET"
 
 
 class _Created(msgspec.Struct):
     export_id: int
 
 
-class _Status(msgspec.Struct):
+class ExportStatus(msgspec.Struct, rename={"url": "download_url"}):
+    """What a poll tells: the status as the API words it, and the URL when there is one."""
+
     status: str
-    download_url: str | None = None
-
-
-_CREATED, _STATUS = msgspec.json.Decoder(_Created), msgspec.json.Decoder(_Status)
+    url: str | None = None
 
 
 class CometlyClient:
@@ -146,20 +134,20 @@ class CometlyClient:
         self._longest_served = _LONG
         self._one_reader = threading.Lock()
         self._session = requests.Session()
-        self._session.auth = _Bearer(settings.api_key)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
             # No more requests are under way at once than the limits of a minute allow.
-            adapter = requests.adapters.HTTPAdapter(pool_maxsize=64)
-            self._session.mount(scheme, adapter)
-        # Proxies and certificates as the environment has them; looked up once, not at each request.
+            self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=64))
+        # Proxies and certificates as the environment has them; looked up once, not at each request,
+        # and `.netrc`, whose entry would replace the key, not at all.
         env = self._session.merge_environment_settings(settings.api_url, {}, None, None, None)
         self._session.proxies, self._session.verify = env["proxies"], env["verify"]
         self._session.trust_env = False
         self._session.headers.update(
             {
                 "Accept": "application/json",
-                "Accept-Encoding": ENCODING,
+                "Accept-Encoding": "gzip",
+                "Authorization": f"Bearer {settings.api_key}",
                 "Content-Type": "application/json",
                 "User-Agent": user_agent(),
             }
@@ -225,19 +213,24 @@ class CometlyClient:
             UnreachableError: Nothing has answered since the run began.
             ApiError: One of its other kinds, by status.
         """
-        wall = self._wall(window)
-        asked = {"start_date": wall.start, "end_date": wall.end, **query}
+        if advisory and self._clock.monotonic() < self._silent_until:
+            msg = "The list did not answer a moment ago"
+            raise UnavailableError(msg, _RUN_AGAIN)
         seconds = window.seconds if isinstance(window, Window) and "cursor" not in query else 0
         call = _Call(
             "list",
-            "GET",
             "/contacts",
             decode,
-            query=asked,
+            query={**self._dates(window), **query},
             advisory=advisory,
             impatient=seconds > self._longest_served,
         )
-        page = self._advised(call) if advisory else self._ask(call)
+        try:
+            page = self._ask(call)
+        except UnavailableError as error:
+            if advisory and not isinstance(error, TooSlowError):
+                self._silent_until = self._clock.monotonic() + _SILENCE
+            raise
         self._silent_until = -math.inf
         self._longest_served = max(self._longest_served, seconds)
         return page
@@ -255,21 +248,9 @@ class CometlyClient:
             ExportBusyError: Another export is in progress; ask again later.
             ApiError: One of its other kinds, by status.
         """
-        wall = self._wall(window)
-        body = {"start_date": wall.start, "end_date": wall.end, **options}
-        path = "/contacts/exports"
-        created = self._ask(
-            _Call(
-                "create",
-                "POST",
-                path,
-                _reading(_CREATED),
-                body=body,
-                repeatable=False,
-                acquired=True,
-            )
-        )
-        return created.export_id
+        body = {**self._dates(window), **options}
+        read = partial(_read_export, _Created)
+        return self._ask(_Call("create", "/contacts/exports", read, body=body)).export_id
 
     def get_export(self, export_id: int) -> ExportStatus:
         """Ask how an export job is doing; the caller has acquired the right to make the request.
@@ -278,82 +259,49 @@ class CometlyClient:
             NotFoundError: The API knows no such export.
             ApiError: One of its other kinds, by status.
         """
-        path = f"/contacts/exports/{export_id}"
-        status = self._ask(_Call("poll", "GET", path, _reading(_STATUS), acquired=True))
-        return ExportStatus(status.status, status.download_url or None)
+        read = partial(_read_export, ExportStatus)
+        return self._ask(_Call("poll", f"/contacts/exports/{export_id}", read))
 
-    def _wall(self, window: Window | WallRange) -> WallRange:
+    def _dates(self, window: Window | WallRange) -> dict[str, str]:
         if isinstance(window, Window):
-            return wall_range(window.start, window.end, self._settings.zone)
-        return window
-
-    def _advised(self, call: _Call[_T]) -> _T:
-        """Make a call that the run can go on without; after one without an answer, not at once."""
-        if self._clock.monotonic() < self._silent_until:
-            msg = f"The {call.endpoint} did not answer a moment ago"
-            raise UnavailableError(msg, "Run again later; the bookmark is kept.")
-        try:
-            return self._ask(call)
-        except TooSlowError:
-            raise
-        except UnavailableError:
-            self._silent_until = self._clock.monotonic() + _SILENCE
-            raise
+            window = wall_range(window.start, window.end, self._settings.zone)
+        return {"start_date": window.start, "end_date": window.end}
 
     def _ask(self, call: _Call[_T]) -> _T:
         """Make a call, and make it again after what may pass: a 429, a failure, a broken answer."""
         give_up_after = _ADVICE_SECONDS if call.advisory else LONGEST_OUTAGE
         retry = RetryPolicy(self._clock, outage=self._outage, give_up_after=give_up_after)
-        limiter = self.limiters[call.endpoint]
-        acquired = call.acquired
+        at_most = _ADVICE_WAIT if call.advisory else math.inf
+        acquired = call.endpoint != "list"  # by the caller
         while True:
             if not acquired:
-                at_most = _ADVICE_WAIT if call.advisory else math.inf
+                limiter = self.limiters[call.endpoint]
                 acquire(limiter, self._clock, endpoint=call.endpoint, at_most=at_most)
             acquired = False
             try:
                 answer = self._exchange(call)
-                if answer.status in _SERVED:
-                    return self._read(call, answer.body)
-                content = answer.body.unzipped()
+                # Measured: five pages unzipped at once are a tenth of the process.
+                with self._one_reader:
+                    content = answer.unzipped()
+                    if answer.status in _SERVED:
+                        return call.read(content)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as failure:
                 problem = describe_failure(failure)
-                if not call.repeatable and not never_sent(failure):
+                if call.creates and not never_sent(failure):
                     raise answer_lost(problem) from None
                 if call.impatient and isinstance(failure, _NOT_IN_TIME):
                     raise _too_slow(problem) from None
                 never_reached = self._clock_ahead is None and never_sent(failure)
                 retry.failed(problem, never_reached=never_reached)
-                continue
             except GarbledError as reason:
-                if not call.repeatable:
+                if call.creates:
                     raise answer_lost(str(reason)) from None
                 retry.garbled(str(reason))
-                continue
-            self._raise_or_wait(call, answer, content, retry)
+            else:
+                self._raise_or_wait(call, answer, content, retry)
 
-    def _raise_or_wait(
-        self, call: _Call[_T], answer: _Answer, content: bytes, retry: RetryPolicy
-    ) -> None:
-        """Wait where asking again may help; raise what the status means where it does not."""
-        status, key = answer.status, self._settings.api_key
-        if status == requests.codes.too_many_requests:
-            retry.limited(answer.retry_after, self.limiters[call.endpoint])
-            return
-        creates = not call.repeatable
-        seconds = wait_told(answer.retry_after, self._clock.now())
-        if creates and (busy := busy_error(status, content, key, seconds)):
-            raise busy
-        if creates and status in _MAY_HAVE_WORKED:
-            raise answer_lost(_status(status))
-        if status not in _TRANSIENT:
-            raise error_for_status(call.method, call.path, status, content, key)
-        if call.impatient and status in _TOO_SLOW:
-            raise _too_slow(_status(status))
-        retry.failed(_status(status))
-
-    def _exchange(self, call: _Call[_T]) -> _Answer:
-        """Send a request and receive what comes back; the budget learns of it in any case."""
+    def _exchange(self, call: _Call[_T]) -> Answer:
+        """Send a request and receive what comes back; the limiter learns of it in any case."""
         headers: Mapping[str, str] | None = None
         try:
             with self._send(call) as response:
@@ -361,17 +309,14 @@ class CometlyClient:
                 elapsed = response.elapsed.total_seconds()
                 metrics.request_answered(call.endpoint, response.status_code, elapsed)
                 self._note_sign_of_life(response)
-                body = Body.received(response, too_late=self._deadline())
-                return _Answer(response.status_code, headers.get("Retry-After"), body)
+                longest = _SLOWEST_ANSWER * self._settings.request_timeout
+                deadline = self._clock.monotonic() + longest
+                return Answer.received(response, lambda: self._clock.monotonic() > deadline)
         finally:
             self.limiters[call.endpoint].release(headers)
 
-    def _read(self, call: _Call[_T], body: Body) -> _T:
-        with self._one_reader:  # measured: five pages unzipped at once are a tenth of the process
-            return call.read(body.unzipped())
-
     def _send(self, call: _Call[_T]) -> requests.Response:
-        timeout = float(self._settings.request_timeout)
+        timeout = self._settings.request_timeout
         logger.debug("%s %s", call.method, call.path)
         return self._session.request(
             call.method,
@@ -383,19 +328,32 @@ class CometlyClient:
             stream=True,
         )
 
-    def _deadline(self) -> Callable[[], bool]:
-        deadline = self._clock.monotonic() + _SLOWEST_ANSWER * self._settings.request_timeout
-        return lambda: self._clock.monotonic() > deadline
+    def _raise_or_wait(
+        self, call: _Call[_T], answer: Answer, content: bytes, retry: RetryPolicy
+    ) -> None:
+        """Wait where asking again may help; raise what the status means where it does not."""
+        status, key = answer.status, self._settings.api_key
+        if status == requests.codes.too_many_requests:
+            retry.limited(answer.retry_after, self.limiters[call.endpoint])
+            return
+        problem = f"status {status}"
+        if call.creates:
+            seconds = wait_told(answer.retry_after, self._clock.now())
+            if busy := busy_error(status, content, key, seconds):
+                raise busy
+            if status in _MAY_HAVE_WORKED:
+                raise answer_lost(problem)
+        if status not in _TRANSIENT:
+            raise error_for_status(call.method, call.path, status, content, key)
+        if call.impatient and status in _TOO_SLOW:
+            raise _too_slow(problem)
+        retry.failed(problem)
 
     def _note_sign_of_life(self, response: requests.Response) -> None:
         if response.status_code not in _TRANSIENT:
             self._outage.over()
-        try:
-            told = parsedate_to_datetime(response.headers.get("Date", ""))
-        except (TypeError, ValueError, IndexError):
-            return
-        told = told if told.tzinfo else told.replace(tzinfo=timezone.utc)
-        self._clock_ahead = self._clock.now() - told
+        if told := http_date(response.headers.get("Date", "")):
+            self._clock_ahead = self._clock.now() - told
 
 
 def user_agent() -> str:
@@ -403,21 +361,13 @@ def user_agent() -> str:
     return f"tap-cometly/{metadata.version('tap-cometly')}"
 
 
-def _reading(decoder: msgspec.json.Decoder[_T]) -> Callable[[bytes], _T]:
-    def read(body: bytes) -> _T:
-        try:
-            return decoder.decode(body)
-        except REFUSED:
-            msg = "the answer about an export cannot be read"
-            raise GarbledError(msg) from None
-
-    return read
+def _read_export(kind: type[_T], body: bytes) -> _T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except REFUSED:
+        msg = "the answer about an export cannot be read"
+        raise GarbledError(msg) from None
 
 
 def _too_slow(reason: str) -> TooSlowError:
-    msg = f"The list of contacts did not answer in time ({reason})"
-    return TooSlowError(msg, "Run again later; the bookmark is kept.")
-
-
-def _status(status: int) -> str:
-    return f"status {status}"
+    return TooSlowError(f"The list of contacts did not answer in time ({reason})", _RUN_AGAIN)

@@ -26,7 +26,6 @@ from tap_cometly.exceptions import (
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-ENCODING = "gzip"  # what may be asked for
 _PART = 2**16  # bytes
 _LARGEST = 128 * 2**20  # bytes; a page of 5,000 contacts has 1 to 10 million
 _GZIP_FRAME = 31  # zlib's `wbits`
@@ -34,47 +33,51 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _ZipError = t.cast("type[Exception]", isal_zlib.error)
 
 
-class Body(t.NamedTuple):
-    """A response's body, as it came.
+class Answer(t.NamedTuple):
+    """What came back.
 
     Attributes:
-        content: All of it.
+        status: The HTTP status.
+        retry_after: The header of that name.
+        body: As it came.
         encoding: What its header says about it.
     """
 
-    content: bytes
+    status: int
+    retry_after: str | None
+    body: bytes
     encoding: str
 
     @classmethod
-    def received(cls, response: requests.Response, too_late: Callable[[], bool]) -> Body:
-        """Read a body to its end.
+    def received(cls, response: requests.Response, too_late: Callable[[], bool]) -> Answer:
+        """Read an answer to its end.
 
         Args:
-            response: Nothing of it has been read.
+            response: Nothing of its body has been read.
             too_late: Says whether it has taken too long, from the first byte on.
 
         Raises:
             ReadTimeout: It takes too long, or is too large.
             urllib3.exceptions.HTTPError: The connection broke.
         """
-        parts, size = [], 0
+        body = bytearray()
         while part := response.raw.read1(_PART, decode_content=False):  # as it comes, if slowly
-            parts.append(part)
-            size += len(part)
-            if size > _LARGEST or too_late():
+            body += part
+            if len(body) > _LARGEST or too_late():
                 msg = "the answer takes too long or is too large"
                 raise ReadTimeout(msg)
-        encoding = response.headers.get("Content-Encoding", "").strip().lower()
-        return cls(b"".join(parts), encoding)
+        headers = response.headers
+        encoding = headers.get("Content-Encoding", "").strip().lower()
+        return cls(response.status_code, headers.get("Retry-After"), bytes(body), encoding)
 
     def unzipped(self) -> bytes:
-        """Give it without its encoding; measured: `requests` takes twice as long to unzip one.
+        """Give the body without its encoding; `requests` takes twice as long (measured).
 
         Raises:
             ContentDecodingError: It is not encoded as it says.
         """
-        plain = not self.content or self.encoding in {"", "identity"}
-        return self.content if plain else _unzipped(self.content)
+        plain = not self.body or self.encoding in {"", "identity"}
+        return self.body if plain else _unzipped(self.body)
 
 
 def _unzipped(zipped: bytes) -> bytes:

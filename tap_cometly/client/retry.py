@@ -30,6 +30,7 @@ LONGEST_UNREACHED = 30.0  # seconds without a connection, before the first answe
 LONGEST_LIMIT_WAIT = 900.0  # seconds of being told to wait in a row
 GARBLED_TRIES = 6
 LONGEST_PAUSE = 30.0  # seconds; also the longest silence in the log
+_RUN_AGAIN = "Run again later; the bookmark is kept."
 UNSAID_WAIT = 60.0  # seconds to wait when a 429 does not say how long: a limit's whole window
 
 
@@ -112,7 +113,7 @@ class RetryPolicy:
                 msg = f"{self._service} cannot be reached: {reason} for {_minutes(longest)}"
                 raise UnreachableError(msg, "Check `api_url` and the network, and run again.")
             msg = f"{self._service} has not answered usably for {_minutes(longest)}: {reason}"
-            raise UnavailableError(msg, "Run again later; the bookmark is kept.")
+            raise UnavailableError(msg, _RUN_AGAIN)
         pause = min(backoff.full_jitter(next(self._waits)), left)
         logger.warning("%s: %s; trying again in %.1f s", self._service, reason, pause)
         self._clock.sleep(pause)
@@ -128,7 +129,7 @@ class RetryPolicy:
         if self._garbled >= GARBLED_TRIES:
             msg = f"{self._service} gave {GARBLED_TRIES} unreadable answers in a row: {reason}"
             if self._give_up_after < LONGEST_OUTAGE:
-                raise UnavailableError(msg, "Run again later; the bookmark is kept.")
+                raise UnavailableError(msg, _RUN_AGAIN)
             raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
         self.failed(reason)
 
@@ -140,24 +141,23 @@ class RetryPolicy:
             UnavailableError: The request only advises, and is not worth the wait.
         """
         seconds = wait_told(retry_after, self._clock.now())
-        if self._give_up_after < LONGEST_OUTAGE:
-            limiter.pause_for(min(seconds, LONGEST_LIMIT_WAIT))
-            if seconds <= LONGEST_LIMIT_WAIT:
-                msg = f"{self._service} is over its limit (429)"
-                raise UnavailableError(msg, "Run again later; the bookmark is kept.")
+        limiter.pause_for(min(seconds, LONGEST_LIMIT_WAIT))
         if seconds > LONGEST_LIMIT_WAIT:
             until = "for ever"
             if seconds < timedelta(days=365).total_seconds():
-                until = f"until {utc_text(_later(self._clock.now(), seconds))}"
+                end = self._clock.now() + timedelta(seconds=seconds)
+                until = f"until {utc_text(end.replace(microsecond=0))}"
             msg = f"Cometly's API refuses requests {until} (429)"
             raise RateLimitError(msg, "Run again after that.")
+        if self._give_up_after < LONGEST_OUTAGE:
+            msg = f"{self._service} is over its limit (429)"
+            raise UnavailableError(msg, _RUN_AGAIN)
         self._waited_for_limit += seconds
         if self._waited_for_limit > LONGEST_LIMIT_WAIT:
             msg = "Cometly's API has been over its limit for 15 minutes in a row (429)"
             advice = "Lower `rate_limit_share`, or stop other clients of this Space, and run again."
             raise RateLimitError(msg, advice)
         logger.info("Over the limit (429): waiting %.0f s as told", seconds)
-        limiter.pause_for(seconds)
 
 
 def _minutes(seconds: float) -> str:
@@ -183,7 +183,7 @@ def acquire(
         delay = limiter.delay()
         if clock.monotonic() + (0 if math.isinf(delay) else delay) > until:
             msg = f"The {endpoint} limit is used up"
-            raise UnavailableError(msg, "Run again later; the bookmark is kept.")
+            raise UnavailableError(msg, _RUN_AGAIN)
         # An answer that is under way makes room.
         pause = 0.05 if math.isinf(delay) else min(delay, LONGEST_PAUSE)
         if limiter.note_wait(pause) > 1:  # no other request has told of the same wait
@@ -212,18 +212,15 @@ def wait_told(retry_after: str | None, now: datetime) -> float:
     try:
         seconds = float(text)
     except ValueError:
-        return _wait_until(text, now)
+        date = http_date(text)
+        seconds = max((date - now).total_seconds(), 0.0) if date else UNSAID_WAIT
     return max(seconds, 1.0) if seconds >= 0 else UNSAID_WAIT
 
 
-def _wait_until(text: str, now: datetime) -> float:
+def http_date(text: str) -> datetime | None:
+    """Read the date of a header, which is UTC where it names no zone; None if it is none."""
     try:
-        when = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError):
-        return UNSAID_WAIT
-    zoned = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-    return max((zoned - now).total_seconds(), 1.0)
-
-
-def _later(now: datetime, seconds: float) -> datetime:
-    return (now + timedelta(seconds=seconds)).replace(microsecond=0)
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)

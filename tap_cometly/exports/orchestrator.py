@@ -358,7 +358,7 @@ class ExportOrchestrator:
                 self._stop(outcome)
             case ExportStatus(status="failed"):
                 self._fail(job, "the export failed")
-            case ExportStatus(status="completed", url=str(url)):
+            case ExportStatus(status="completed", url=str(url)) if url:
                 self._completed(job, url, now)
             case ExportStatus() if now - job.created_at > self._limits.timeout:
                 self._fail(job, f"the export took longer than {self._limits.timeout:.0f} s")

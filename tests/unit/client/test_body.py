@@ -12,7 +12,7 @@ import requests
 import urllib3
 from requests.exceptions import ContentDecodingError, ReadTimeout
 
-from tap_cometly.client.responses import Body
+from tap_cometly.client.responses import Answer
 
 TEXT = b'{"data":[],"next_cursor":null}' * 50
 ZIPPED = gzip.compress(TEXT)
@@ -28,7 +28,7 @@ def answer(body: bytes, encoding: str | None) -> requests.Response:
 
 
 def read(body: bytes, encoding: str | None = "gzip") -> bytes:
-    return Body.received(answer(body, encoding), too_late=lambda: False).unzipped()
+    return Answer.received(answer(body, encoding), too_late=lambda: False).unzipped()
 
 
 @pytest.mark.parametrize("encoding", [None, "", "identity", " Identity "])
@@ -86,7 +86,7 @@ def test_what_is_not_encoded_as_it_says_is_refused(body: bytes) -> None:
 
 def test_what_takes_too_long_is_refused() -> None:
     with pytest.raises(ReadTimeout):
-        Body.received(answer(TEXT, None), too_late=lambda: True)
+        Answer.received(answer(TEXT, None), too_late=lambda: True)
 
 
 def test_what_is_too_large_is_refused_before_it_is_unzipped(

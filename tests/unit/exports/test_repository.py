@@ -46,7 +46,7 @@ def test_an_export_is_created_with_its_options_and_polled_by_its_id() -> None:
     asked.client.get_export.return_value = ExportStatus("queued", None)
 
     assert asked.repository.create(DAY) == 7
-    assert asked.repository.poll(7) == ("queued", None)
+    assert asked.repository.poll(7) == ExportStatus("queued")
     assert asked.repository.limiters is asked.client.limiters
     asked.client.create_export.assert_called_once_with(DAY, options=OPTIONS)
     asked.client.get_export.assert_called_once_with(7)
