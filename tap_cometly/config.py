@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import codecs
+import contextlib
 import importlib.util
 import ipaddress
 import json
@@ -16,7 +17,6 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, time, timezone
-from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +24,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from singer_sdk import typing as th
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.helpers._util import load_json
 
 from tap_cometly.exceptions import SettingsError, TapError
 from tap_cometly.timeranges import (
@@ -32,12 +31,11 @@ from tap_cometly.timeranges import (
     first_instant,
     last_instant,
     read_date,
-    read_instant,
     utc_text,
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
     from datetime import date
 
     from jsonschema import ValidationError
@@ -205,15 +203,6 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
 
 _EARLIEST = datetime(1000, 1, 3, tzinfo=timezone.utc)  # leaves room to look around in every zone
 _RESEMBLING = 0.8  # of 1, as `difflib` has it
-_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u201e\xab\xbb"
-_LIKE_A_DATE = re.compile(
-    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ][\d:.]{1,15} ?(Z|[+-]\d\d:?\d\d)?)?", re.IGNORECASE
-)
-_LIKE_A_ZONE = re.compile(
-    r"(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific|US)"
-    r"(/[A-Za-z_-]{1,20}){1,2}|(UTC|GMT|Etc/GMT)[+-]\d{1,2}(:\d\d)?|[A-Z]{2,4}T",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -252,53 +241,51 @@ class Settings:
         """
         _check_key(config["api_key"])
         zone = _zone(config["timezone"])
-        start = _start_date(config, zone)
-        end = _instant(config, "end_date", last_instant, zone) if "end_date" in config else None
-        if end is not None and start.instant >= end:
-            msg = "The setting `start_date` is not before `end_date`"
-            raise SettingsError(msg, "Set an earlier `start_date` or a later `end_date`.")
-        if config["extraction_mode"] == EXPORT and config["include_custom_fields"]:
-            msg = "The setting `extraction_mode: export` contradicts `include_custom_fields`"
-            advice = "Exports have no custom fields: set `extraction_mode` to auto or pagination."
-            raise SettingsError(msg, advice)
         checked: dict[str, t.Any] = {
-            "start": start,
-            "end": end,
+            "start": _start_date(config, zone),
+            "end": _date(config, "end_date", zone)[1] if "end_date" in config else None,
             "zone": zone,
             "api_url": _api_url(config["api_url"]),
         }
-        plain: dict[str, t.Any] = {
-            name: _plain(config[name]) for name in cls.__dataclass_fields__ if name not in checked
-        }
-        return cls(**plain, **checked)
+        plain = {name: config[name] for name in cls.__dataclass_fields__ if name not in checked}
+        settings = cls(**plain, **checked)
+        if settings.end is not None and settings.start.instant >= settings.end:
+            msg = "The setting `start_date` is not before `end_date`"
+            raise SettingsError(msg, "Set an earlier `start_date` or a later `end_date`.")
+        if settings.extraction_mode == EXPORT and settings.include_custom_fields:
+            msg = "The setting `extraction_mode: export` contradicts `include_custom_fields`"
+            advice = "Exports have no custom fields: set `extraction_mode` to auto or pagination."
+            raise SettingsError(msg, advice)
+        return settings
+
+
+_NO_KEYS = {
+    r"\s*": "is blank",
+    r"(?i)\s*bearer\s.*": "begins with `Bearer`",
+    r".*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029].*": "holds a line break",
+    r".*\s.*": "holds a blank",
+    r".*(…|\.\.\.).*": "is shortened by an ellipsis",
+    r".*[\"'`\u2018\u2019\u201c-\u201e\xab\xbb].*": "holds a quotation mark",
+    r".*[^!-~].*": "holds a character that no key has",
+}
+_LIKE_A_DATE = r"(?i)\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ][\d:.]{1,15} ?(Z|[+-]\d\d:?\d\d)?)?"
+_LIKE_A_ZONE = (
+    r"(?i)(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific|US)"
+    r"(/[A-Z_-]{1,20}){1,2}|(UTC|GMT|Etc/GMT)[+-]\d{1,2}(:\d\d)?|[A-Z]{2,4}T"
+)
 
 
 def _check_key(key: str) -> None:
-    """Refuse what cannot be a key, before a request carries it.
-
-    Raises:
-        SettingsError: It cannot; the key is not quoted.
-    """
-    wrong = (
-        (not key.strip(), "is blank"),
-        (key.strip().lower().startswith("bearer "), "begins with `Bearer`"),
-        (len(key.splitlines()) > 1 or key != key.rstrip("\r\n"), "holds a line break"),
-        (any(character.isspace() for character in key), "holds a blank"),
-        ("…" in key or "..." in key, "is shortened by an ellipsis"),
-        (
-            any(quote in key for quote in _QUOTES),
-            "holds a quotation mark",
-        ),
-        (not (key.isascii() and key.isprintable()), "holds a character that no key has"),
-    )
-    if found := next((what for holds, what in wrong if holds), None):
-        msg = f"The setting `api_key` {found}"
-        raise SettingsError(msg, "Set it to the key alone, as Cometly shows it.")
+    """Refuse what cannot be a key, before a request carries it; without quoting it."""
+    for pattern, found in _NO_KEYS.items():
+        if re.fullmatch(pattern, key, re.DOTALL):
+            msg = f"The setting `api_key` {found}"
+            raise SettingsError(msg, "Set it to the key alone, as Cometly shows it.")
 
 
-def _plain(value: t.Any) -> t.Any:
-    """Undo what the SDK makes of a fraction in a file: nothing else here counts in decimals."""
-    return float(value) if isinstance(value, Decimal) else value
+def _shown(text: str, like: str) -> str:
+    """Quote a value, but only if it looks like what it should be."""
+    return f": {text!r}" if re.fullmatch(like, text) else ""
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -306,27 +293,39 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         msg = f"The setting `timezone` names no known zone{_shown(name, _LIKE_A_ZONE)}"
-        [meant] = get_close_matches(name, available_timezones(), 1, _RESEMBLING) or [
-            "America/Los_Angeles"
-        ]
+        alike = get_close_matches(name, available_timezones(), 1, _RESEMBLING)
+        meant = alike[0] if alike else "America/Los_Angeles"
         advice = f"Use the IANA name of the Space's zone, e.g. {meant}."
         raise SettingsError(msg, advice) from None
 
 
-def _instant(
-    config: Mapping[str, t.Any],
-    name: str,
-    reading: Callable[[datetime | date, ZoneInfo], datetime],
-    zone: ZoneInfo,
-) -> datetime:
+def _date(
+    config: Mapping[str, t.Any], name: str, zone: ZoneInfo
+) -> tuple[datetime | date, datetime]:
+    """Read a date as it was written, and as the instant it stands for, UTC.
+
+    A wall time that occurs twice is the first of the two as a start, the last as an end.
+    """
     try:
-        read = read_date(config[name])
-        zoned = isinstance(read, datetime) and read.tzinfo is not None
-        return read_instant(config[name]) if zoned else reading(read, zone)
+        written = read_date(config[name])
+        if isinstance(written, datetime) and written.tzinfo is not None:
+            return written, written.astimezone(timezone.utc)
+        meaning = last_instant if name == "end_date" else first_instant
+        return written, meaning(written, zone)
     except (ValueError, OverflowError):
         msg = f"The setting `{name}` is no date{_shown(config[name], _LIKE_A_DATE)}"
         advice = "Write it like 2024-01-31 or 2024-01-31T09:30:00Z."
         raise SettingsError(msg, advice) from None
+
+
+def _start_date(config: Mapping[str, t.Any], zone: ZoneInfo) -> StartDate:
+    written, instant = _date(config, "start_date", zone)
+    instant = max(instant, _EARLIEST).replace(microsecond=0)
+    if isinstance(written, datetime) and written.tzinfo is not None:
+        return StartDate(instant, has_zone=True)
+    wall = written.time() if isinstance(written, datetime) else time()
+    is_skipped = instant.astimezone(zone).time() != wall.replace(microsecond=0)
+    return StartDate(instant, has_zone=False, is_skipped=is_skipped and instant > _EARLIEST)
 
 
 def naive_times(config: Mapping[str, t.Any], zone: ZoneInfo) -> Iterator[tuple[str, bool]]:
@@ -339,28 +338,11 @@ def naive_times(config: Mapping[str, t.Any], zone: ZoneInfo) -> Iterator[tuple[s
     Yields:
         Which instant was understood; and whether it is another one in UTC.
     """
-    for name, reading in (("start_date", first_instant), ("end_date", last_instant)):
-        read = read_date(config[name]) if name in config else None
-        if isinstance(read, datetime) and read.tzinfo is None:
-            instant = reading(read, zone)
-            understood = f"`{name}`: {read.isoformat()} in {zone.key} = {utc_text(instant)}"
-            yield understood, instant != read.replace(tzinfo=timezone.utc)
-
-
-def _start_date(config: Mapping[str, t.Any], zone: ZoneInfo) -> StartDate:
-    instant = max(_instant(config, "start_date", first_instant, zone), _EARLIEST)
-    instant = instant.replace(microsecond=0)
-    read = read_date(config["start_date"])
-    if isinstance(read, datetime) and read.tzinfo is not None:
-        return StartDate(instant, has_zone=True)
-    written = read.time() if isinstance(read, datetime) else time()
-    is_skipped = instant.astimezone(zone).time() != written.replace(microsecond=0)
-    return StartDate(instant, has_zone=False, is_skipped=is_skipped and instant > _EARLIEST)
-
-
-def _shown(text: str, like: re.Pattern[str]) -> str:
-    """Quote a value, but only if it looks like what it should be."""
-    return f": {text!r}" if like.fullmatch(text) else ""
+    for name in [name for name in ("start_date", "end_date") if name in config]:
+        written, instant = _date(config, name, zone)
+        if isinstance(written, datetime) and written.tzinfo is None:
+            understood = f"`{name}`: {written.isoformat()} in {zone.key} = {utc_text(instant)}"
+            yield understood, instant != written.replace(tzinfo=timezone.utc)
 
 
 def _api_url(url: str) -> str:
@@ -370,8 +352,8 @@ def _api_url(url: str) -> str:
     except ValueError:
         msg = "The setting `api_url` is no URL"
         raise SettingsError(msg, f"Leave it out to use {DEFAULT_API_URL}.") from None
-    secure = parts.scheme == "https" and bool(host)
-    if not secure and not (parts.scheme == "http" and is_loopback(host)):
+    is_secure = parts.scheme == "https" and host
+    if not is_secure and not (parts.scheme == "http" and is_loopback(host)):
         msg = "The setting `api_url` is neither https nor http on loopback"
         raise SettingsError(msg, f"Leave it out to use {DEFAULT_API_URL}.")
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -390,6 +372,117 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+# Where settings come from: files and the environment.
+
+
+def read_config_file(path: str) -> dict[str, t.Any]:
+    """Read a configuration file.
+
+    Args:
+        path: As given on the command line.
+
+    Raises:
+        SettingsError: It cannot be read, or holds no JSON object.
+    """
+    # What is no file may be anything, e.g. the key: only what looks like a path is quoted.
+    is_path = Path(path).exists() or "/" in path or path.endswith(".json")
+    what = f"The configuration file {path}" if is_path else "A configuration file"
+    try:
+        content = _read_json(decoded(Path(path).read_bytes(), what, SettingsError))
+    except OSError as error:
+        msg = f"{what} cannot be read ({error.strerror or type(error).__name__})"
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        msg = f"{what} is no JSON" + (f", see its line {line}" if line else "")
+    else:
+        if isinstance(content, dict):
+            return content
+        msg = f"{what} holds something else than settings"
+    raise SettingsError(msg, "Pass files that hold one JSON object each.")
+
+
+def decoded(raw: bytes, what: str, error: type[TapError]) -> str:
+    """Decode a file that a user passed in; a byte order mark is accepted.
+
+    Args:
+        raw: Its content.
+        what: Its name, for the error.
+        error: What to raise.
+
+    Raises:
+        TapError: It is in another encoding than UTF-8.
+    """
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:2]:
+        msg = f"{what} is in UTF-16"
+        raise error(msg, "Write it in UTF-8, in PowerShell with `-Encoding utf8`.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        msg = f"{what} is not in UTF-8"
+        raise error(msg, "Write it in UTF-8.") from None
+
+
+def settings_from_environment(schema: Mapping[str, t.Any], prefix: str) -> dict[str, t.Any]:
+    """Read what the environment, or a `.env` file, sets.
+
+    The SDK takes a fraction for text and any word for false, and fails on other misfits: here all
+    is text, which `tidy` reads.
+
+    Args:
+        schema: The settings' JSON schema.
+        prefix: What the variables begin with.
+
+    Returns:
+        The settings that are set, as text; an empty variable counts as unset.
+
+    Raises:
+        SettingsError: There is a `.env` file that cannot be read.
+    """
+    as_text = {"properties": {name: {"type": "string"} for name in schema["properties"]}}
+    try:
+        texts = parse_environment_config(as_text, prefix)
+    except (OSError, ValueError) as error:
+        msg = f"The `.env` file cannot be read ({type(error).__name__})"
+        raise SettingsError(msg, "Write it in UTF-8, and let this user read it.") from None
+    return {name: text for name, text in texts.items() if text}
+
+
+_BOOLEANS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
+    ("0", "false", "no", "off"), False
+)
+
+
+def tidy(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
+    """Take out what counts as unset, and read what came as text but is none.
+
+    Meltano passes on a variable of its environment as text where its definition of the setting has
+    another kind, and an empty variable as an empty text. What cannot be read stays text, for the
+    schema to complain of.
+
+    Args:
+        config: The configuration as it came; it is changed.
+        schema: The settings' JSON schema.
+    """
+    for name, value in list(config.items()):
+        setting = schema["properties"].get(name, {"type": "string"})
+        kinds = setting.get("type", ())
+        optional = "default" not in setting and name not in schema.get("required", ())
+        if value is None or (value == "" and optional):
+            del config[name]
+        elif isinstance(value, str) and "boolean" in kinds:
+            config[name] = _BOOLEANS.get(value.strip().lower(), value)
+        elif isinstance(value, str) and "string" not in kinds:
+            with contextlib.suppress(ValueError):
+                config[name] = _read_json(value)
+
+
+def _read_json(text: str) -> t.Any:
+    return json.loads(text, parse_constant=str)  # NaN would be within all bounds
+
+
+# What is wrong with them.
+
+
 def explain(errors: Iterable[ValidationError]) -> SettingsError:
     """Turn what the JSON schema found into one error that names each setting.
 
@@ -400,28 +493,15 @@ def explain(errors: Iterable[ValidationError]) -> SettingsError:
     return SettingsError("Wrong settings: " + "; ".join(found), advice)
 
 
-def misspelt(config: Mapping[str, t.Any], known: Iterable[str]) -> Iterator[str]:
-    """Say which settings are none of this tap's, and what was probably meant.
-
-    Only what resembles a setting is quoted: a key in the wrong place would be among the rest.
-    """
-    known = set(known)
-    for name in sorted(config.keys() - known):
-        meant = get_close_matches(name, known, n=1, cutoff=_RESEMBLING)
-        if meant:
-            yield f"No setting of this tap, so without effect: `{name}`; is it `{meant[0]}`?"
-        else:
-            yield "A setting that this tap does not have is without effect; see --about"
-
-
 def _complaint(error: ValidationError) -> str:
     name = ".".join(str(part) for part in error.absolute_path) or "the configuration"
     wanted = t.cast("t.Any", error.validator_value)
     match error.validator:
         case "required":
             given: t.Any = error.instance
-            missing = (key for key in wanted if key not in given)
-            return "; ".join(f"`{name}` is missing ({_variable(name)})" for name in missing)
+            where = "in Meltano, or with `--config=ENV`: TAP_COMETLY_"
+            missing = [key for key in wanted if key not in given]
+            return "; ".join(f"`{key}` is missing ({where}{key.upper()})" for key in missing)
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else [k for k in wanted if k != "null"]
             return f"`{name}` must be of type {' or '.join(kinds)}"
@@ -436,125 +516,18 @@ def _complaint(error: ValidationError) -> str:
             return f"`{name}` does not fit its description"
 
 
-def _variable(name: str) -> str:
-    return f"in Meltano, or with `--config=ENV`: TAP_COMETLY_{name.upper()}"
+def misspelt(config: Mapping[str, t.Any], known: Iterable[str]) -> Iterator[str]:
+    """Say which settings are none of this tap's, and what was probably meant.
 
-
-_YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-
-
-def settings_from_environment(schema: Mapping[str, t.Any], prefix: str) -> dict[str, t.Any]:
-    """Read what the environment, or a `.env` file, sets.
-
-    The SDK takes a fraction for text and any word for false, and fails on other misfits.
-
-    Args:
-        schema: The settings' JSON schema.
-        prefix: What the variables begin with.
-
-    Returns:
-        The settings that are set; an empty variable counts as unset. What cannot be read stays
-        text, for the schema to complain of.
-
-    Raises:
-        SettingsError: There is a `.env` file that cannot be read.
+    Only what resembles a setting is quoted: a key in the wrong place would be among the rest.
     """
-    properties = schema["properties"]
-    try:
-        texts = parse_environment_config(
-            {"properties": {name: {"type": "string"} for name in properties}}, prefix
-        )
-    except (OSError, ValueError) as error:
-        msg = f"The `.env` file cannot be read ({type(error).__name__})"
-        raise SettingsError(msg, "Write it in UTF-8, and let this user read it.") from None
-    return {
-        name: _read(text, properties[name].get("type", ())) for name, text in texts.items() if text
-    }
-
-
-def tidy(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
-    """Take out what counts as unset, and read numbers that came as text.
-
-    Meltano passes on a variable of its environment as text where its definition of the setting has
-    another kind, and an empty variable as an empty text.
-
-    Args:
-        config: The configuration as it came; it is changed.
-        schema: The settings' JSON schema.
-    """
-    for name, value in list(config.items()):
-        setting = schema["properties"].get(name, {"type": "string"})
-        optional = "default" not in setting and name not in schema.get("required", ())
-        if value is None or (value == "" and optional):
-            del config[name]
-        elif isinstance(value, str):
-            config[name] = _read(value, setting.get("type", ()))
-
-
-def _read(text: str, kinds: str | list[str]) -> t.Any:
-    if "string" in kinds:
-        return text
-    if "boolean" in kinds:
-        word = text.strip().lower()
-        return word in _YES if word in _YES | _NO else text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-# Files.
-
-
-def read_config_file(path: str) -> dict[str, t.Any]:
-    """Read a configuration file.
-
-    Args:
-        path: As given on the command line.
-
-    Raises:
-        SettingsError: It cannot be read, or holds no JSON object.
-    """
-    advice = "Pass files that hold one JSON object each."
-    # What is no file may be anything, e.g. the key: only what looks like a path is quoted.
-    is_path = Path(path).exists() or "/" in path or path.endswith(".json")
-    what = f"The configuration file {path}" if is_path else "A configuration file"
-    try:
-        text = decoded(Path(path).read_bytes(), what, SettingsError)
-        content: object = load_json(text)
-    except (OSError, ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None)
-        why = f"is no JSON, see its line {line}" if line else "is no JSON"
-        if isinstance(error, OSError):
-            why = f"cannot be read ({error.strerror or type(error).__name__})"
-        msg = f"{what} {why}"
-        raise SettingsError(msg, advice) from None
-    if not isinstance(content, dict):
-        msg = f"{what} holds something else than settings"
-        raise SettingsError(msg, advice)
-    return content
-
-
-def decoded(raw: bytes, what: str, error: type[TapError]) -> str:
-    """Decode a file that a user passed in; a byte order mark is accepted.
-
-    Args:
-        raw: Its content.
-        what: Its name, for the error.
-        error: What to raise.
-
-    Raises:
-        TapError: It is in another encoding than UTF-8.
-    """
-    advice = "Write it in UTF-8."
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:2]:
-        msg = f"{what} is in UTF-16"
-        raise error(msg, f"{advice[:-1]}, in PowerShell with `-Encoding utf8`.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        msg = f"{what} is not in UTF-8"
-        raise error(msg, advice) from None
+    known = set(known)
+    for name in sorted(config.keys() - known):
+        meant = get_close_matches(name, known, n=1, cutoff=_RESEMBLING)
+        if meant:
+            yield f"No setting of this tap, so without effect: `{name}`; is it `{meant[0]}`?"
+        else:
+            yield "A setting that this tap does not have is without effect; see --about"
 
 
 # Stream maps, and the level of the log: the SDK fails on these without a word of advice.
@@ -591,9 +564,6 @@ def _check_expression(place: str, text: str) -> None:
         raise SettingsError(msg, "Install what invents values: the extra tap-cometly[faker].")
 
 
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
 def mend_log_level(environment: MutableMapping[str, str]) -> str | None:
     """Put the default in the place of a log level that Python does not know.
 
@@ -609,4 +579,4 @@ def mend_log_level(environment: MutableMapping[str, str]) -> str | None:
     if level is None or isinstance(logging.getLevelName(level.upper()), int):
         return None
     environment[own] = "INFO"
-    return f"{name} is none of {', '.join(_LOG_LEVELS)}: INFO is used"
+    return f"{name} is none of DEBUG, INFO, WARNING, ERROR, CRITICAL: INFO is used"
