@@ -29,9 +29,6 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LONGEST_SILENCE = 30.0  # seconds without a line in the log
-CHECK_EVERY = 2.0  # seconds, to see whether it is time for a line
-_DRAW_EVERY = 0.25  # seconds
 _SLOW = 1.0  # seconds; a target that reads takes less for a block
 _LONG_WAIT = 1.0  # seconds of waiting for limits that a window names
 _TOO_LITTLE = 0.005  # of the range; a smaller share does not tell how long the rest takes
@@ -223,86 +220,33 @@ class Display(abc.ABC):
     def show(self) -> None:
         """Show how far the sync is now; called in the background."""
 
-    @abc.abstractmethod
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027, not every display has something to do
         """Stop showing it."""
 
 
 class LogDisplay(Display):
-    """Writes a line to the log whenever nothing else has been written for long.
+    """Writes a line to the log now and then, whatever is waited for.
 
     Args:
         progress: What is told.
-        clock: Of the sync.
-        listen_to: The name of the logger whose lines count.
     """
 
-    every = CHECK_EVERY
+    every = 25.0  # so that no silence lasts longer than 30, though a line may be late
 
-    def __init__(self, progress: Progress, clock: Clock, listen_to: str) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._clock = clock
-        self._handler = _LastLine(clock)
-        self._logger = logging.getLogger(listen_to)
-        self._logger.addHandler(self._handler)
 
     @override
     def show(self) -> None:
-        silence = self._clock.monotonic() - self._handler.at
-        if silence > LONGEST_SILENCE - 2 * CHECK_EVERY and not self._clock.closed:
-            share, progress = self._progress.share, self._progress
-            logger.info("%.0f%%, %s; %s", 100 * share, progress.summary(), progress.doing())
-
-    @override
-    def close(self) -> None:
-        self._logger.removeHandler(self._handler)
-        self._handler.close()
-
-
-class _LastLine(logging.Handler):
-    """Notes when a line was logged last."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(logging.INFO)
-        self._clock = clock
-        self.at = clock.monotonic()
-
-    @override
-    def emit(self, record: logging.LogRecord) -> None:
-        self.at = self._clock.monotonic()
-
-
-class TerminalDisplay(Display):
-    """Draws a progress bar at the bottom of a terminal.
-
-    Args:
-        progress: What is drawn.
-        stop: Held while something is drawn.
-    """
-
-    every = _DRAW_EVERY
-
-    def __init__(self, progress: Progress, stop: StopSignal) -> None:
-        from tap_cometly.runtime.progress_bar import ProgressBar  # noqa: PLC0415, takes 50 ms to import
-
-        self._progress = progress
-        self._bar = ProgressBar(stop)
-
-    @override
-    def show(self) -> None:
-        progress = self._progress
-        self._bar.draw(progress.share, progress.summary(), progress.doing())
-
-    @override
-    def close(self) -> None:
-        self._bar.close()
+        share, progress = self._progress.share, self._progress
+        logger.info("%.0f%%, %s; %s", 100 * share, progress.summary(), progress.doing())
 
 
 class SyncReporter:
     """Tells how a sync goes, from when it is entered until it is left.
 
     Args:
-        stream: What is synced: its metrics are used, and its tap's logger is listened to.
+        stream: What is synced: its metrics are used.
         clock: The machine's.
         stop: Held while a terminal is drawn on.
         describe_bookmark: Words for the last line: where the bookmark is by then.
@@ -320,7 +264,6 @@ class SyncReporter:
     ) -> None:
         self._stop = stop
         self._clock = clock.fresh()
-        self._tap_name = stream.tap_name
         self._describe_bookmark = describe_bookmark
         self._counter, self._timer = stream.get_record_counter(), stream.get_sync_timer()
         for meter in (self._counter, self._timer):
@@ -335,9 +278,11 @@ class SyncReporter:
         self._timer.__enter__()
         self._display: Display
         if on_terminal() and not self._is_sample:
-            self._display = TerminalDisplay(self.progress, self._stop)
+            from tap_cometly.runtime.progress_bar import ProgressBar  # noqa: PLC0415, takes 50 ms
+
+            self._display = ProgressBar(self.progress, self._stop)
         else:
-            self._display = LogDisplay(self.progress, self._clock, self._tap_name)
+            self._display = LogDisplay(self.progress)
         self._clock.every(self._display.every, self._display.show)
         return self
 

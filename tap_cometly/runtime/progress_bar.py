@@ -16,9 +16,12 @@ from singer_sdk.metrics import METRICS_LOGGER_NAME
 from tqdm import tqdm
 from typing_extensions import override
 
+from tap_cometly.runtime.progress import Display
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_cometly.runtime.progress import Progress
     from tap_cometly.runtime.signals import StopSignal
 
 _BAR = "{percentage:3.0f}%|{bar:24}| {desc}"
@@ -39,14 +42,18 @@ _LOCK = threading.RLock()
 _Row.set_lock(_LOCK)  # the library's own one is also for other processes
 
 
-class ProgressBar:
+class ProgressBar(Display):
     """A bar with a text beside it, and a text below; the log is written above both.
 
     Args:
+        progress: What is shown.
         stop: Held while something is drawn, so that the cursor is left where it belongs.
     """
 
-    def __init__(self, stop: StopSignal) -> None:
+    every = 0.25
+
+    def __init__(self, progress: Progress, stop: StopSignal) -> None:
+        self._progress = progress
         self._stop = stop
         with stop.hold():
             self._bar, self._below = _Row(0, _BAR), _Row(1, "{desc}")
@@ -54,25 +61,24 @@ class ProgressBar:
             for handler, _ in self._moved:
                 handler.addFilter(_is_no_metric)
 
-    def draw(self, share: float, beside: str, below: str) -> None:
-        """Draw it.
-
-        Args:
-            share: How much of it is filled, 0 to 1.
-            beside: The text beside it.
-            below: The text in the line below, cut where the terminal ends.
-        """
+    @override
+    def show(self) -> None:
+        share, summary, doing = (
+            self._progress.share,
+            self._progress.summary(),
+            self._progress.doing(),
+        )
         with _LOCK, contextlib.suppress(OSError):  # the terminal may be gone
             if self._bar.disable:
                 return
             width = _width()
             self._bar.ncols = width - 1
             self._bar.n = share
-            self._bar.set_description_str(beside)
-            self._below.set_description_str(below[: width - 1])
+            self._bar.set_description_str(summary)
+            self._below.set_description_str(doing[: width - 1])
 
+    @override
     def close(self) -> None:
-        """Leave the terminal as if there had been no bar."""
         with self._stop.hold():
             for handler, stream in self._moved:
                 handler.setStream(stream)

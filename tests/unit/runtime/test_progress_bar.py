@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
+from tap_cometly.runtime.clock import Clock
+from tap_cometly.runtime.progress import Progress
 from tap_cometly.runtime.progress_bar import ProgressBar
 from tap_cometly.runtime.signals import Stopped, StopSignal
 from tests.support.terminal import Screen
@@ -65,7 +67,7 @@ def logger(terminal: Terminal) -> Iterator[logging.Logger]:
 
 def draw(stop: StopSignal, logger: logging.Logger, terminal: Terminal) -> None:
     with contextlib.redirect_stderr(terminal):
-        bar = ProgressBar(stop)
+        bar = ProgressBar(Progress(Clock()), stop)
         try:
             logger.info("One line")
             logger.info("Another")
