@@ -31,34 +31,20 @@ def request_answered(endpoint: str, status: int, seconds: float) -> None:
         status: The HTTP status.
         seconds: From sending the request to the answer's headers.
     """
-    tags = {
-        Tag.ENDPOINT: _PATHS[endpoint],
-        Tag.HTTP_STATUS_CODE: status,
-        Tag.STATUS: _status(succeeded=status < _FIRST_ERROR),
-    }
+    outcome = Status.SUCCEEDED if status < _FIRST_ERROR else Status.FAILED
+    tags = {Tag.ENDPOINT: _PATHS[endpoint], Tag.HTTP_STATUS_CODE: status, Tag.STATUS: outcome}
     point = _point("timer", Metric.HTTP_REQUEST_DURATION, seconds, tags)
     get_metrics_logger().debug("METRIC: %s", point)
 
 
 def requests_made(endpoint: str, count: int) -> None:
-    """Tell how many requests were made since this was told last.
-
-    Args:
-        endpoint: `list`, `create` or `poll`.
-        count: The requests; each belongs to one count only.
-    """
+    """Tell how many requests were made to an endpoint since this was told last."""
     tags = {Tag.ENDPOINT: _PATHS[endpoint], Tag.PID: os.getpid()}
     log(get_metrics_logger(), _point("counter", Metric.HTTP_REQUEST_COUNT, count, tags))
 
 
 def export_ended(window: str, seconds: float, *, completed: bool) -> None:
-    """Tell how long an export job took; once of each job.
-
-    Args:
-        window: What it exported.
-        seconds: From its creation to its end, as far as its polls show.
-        completed: Whether there is a file.
-    """
+    """Tell how long an export job took, as far as its polls show; once of each job."""
     _tell_job("export", seconds, {"window": window}, succeeded=completed)
 
 
@@ -70,20 +56,15 @@ def download_ended(window: str, seconds: float, size: int | None) -> None:
         seconds: From asking for the file to its last byte.
         size: The bytes of the file; None when it did not come whole.
     """
-    tags: dict[str, t.Any] = {"window": window}
-    if size is not None:
-        tags["bytes"] = size
-    _tell_job("download", seconds, tags, succeeded=size is not None)
+    whole = {} if size is None else {"bytes": size}
+    _tell_job("download", seconds, {"window": window, **whole}, succeeded=size is not None)
 
 
 def _tell_job(kind: str, seconds: float, tags: Mapping[str, t.Any], *, succeeded: bool) -> None:
-    all_tags = {Tag.JOB_TYPE: kind, Tag.STATUS: _status(succeeded=succeeded), **tags}
+    status = Status.SUCCEEDED if succeeded else Status.FAILED
+    all_tags = {Tag.JOB_TYPE: kind, Tag.STATUS: status, **tags}
     log(get_metrics_logger(), _point("timer", Metric.JOB_DURATION, seconds, all_tags))
 
 
 def _point(kind: str, metric: Metric, value: float, tags: Mapping[t.Any, t.Any]) -> Point[float]:
     return Point(kind, metric, value, {Tag.STREAM: _STREAM, **tags})
-
-
-def _status(*, succeeded: bool) -> Status:
-    return Status.SUCCEEDED if succeeded else Status.FAILED

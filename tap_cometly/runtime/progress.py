@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import logging
+import math
 import os
 import sys
 import typing as t
@@ -55,6 +56,19 @@ class RequestStats(t.NamedTuple):
     waited: float
 
 
+class _Window(t.NamedTuple):
+    """The window that is being read; see `Progress.enter`."""
+
+    name: str
+    seconds: int
+    way: str
+    expected: int | None
+    contacts_before: int
+
+
+_NO_WINDOW = _Window("", 0, "", None, 0)
+
+
 class Progress:
     """What a sync has done, and what it is doing.
 
@@ -74,9 +88,9 @@ class Progress:
         self._clock = clock
         self._began = self._window_began = clock.monotonic()
         self._writing_since: float | None = None
-        self._range_seconds: int | None = None
+        self._range_seconds = 0
         self._seconds_before = 0  # of the range, in windows that have been left
-        self._window: _Window | None = None
+        self._window = _NO_WINDOW
         self._expected_in_all: float | None = None  # contacts
         self._share = 0.0
         self._waited_before = 0.0  # seconds for limits, in windows that have been left
@@ -130,9 +144,7 @@ class Progress:
         total = self._waited()
         waited, self._waited_before = min(total - self._waited_before, took), total
         self._writing_since = None
-        window, self._window = self._window, None
-        if window is None:
-            return ""
+        window, self._window = self._window, _NO_WINDOW
         self._seconds_before += window.seconds
         read = _number(self.contacts - window.contacts_before)
         line = f"{window.name}: {read} contacts {window.way} in {took:.1f} s"
@@ -148,7 +160,7 @@ class Progress:
         hold very different numbers of them; before that in time.
         """
         if self._expected_in_all is None:
-            share = self._share_of_time()
+            share = self._seconds_done() / max(self._range_seconds, 1)
         else:
             share = self.contacts / max(self._expected_in_all, self.contacts, 1)
         self._share = max(self._share, min(share, 1.0))
@@ -158,8 +170,9 @@ class Progress:
         """Say how much is done, how fast, and how long the rest may take."""
         elapsed = self._clock.monotonic() - self._began
         rate = self.contacts / elapsed if elapsed > 0 else 0.0
-        left = self._seconds_left(elapsed)
-        ahead = "" if left is None else f", {timedelta(seconds=round(left))} left"
+        ahead, share = "", self.share
+        if share >= _TOO_LITTLE:
+            ahead = f", {timedelta(seconds=round(elapsed * (1 - share) / share))} left"
         return f"{_number(self.contacts)} contacts, {_number(rate)}/s{ahead}"
 
     def doing(self) -> str:
@@ -179,32 +192,14 @@ class Progress:
         made = ", ".join(f"{name} {stats.made}" for name, stats in self.requests().items())
         return f"API calls: {made or 'none'}; {self._waited():.0f} s of waiting for limits"
 
+    def _seconds_done(self) -> float:
+        """Of the range: those of windows that have been left, and the share of the present one."""
+        window = self._window
+        read = (self.contacts - window.contacts_before) / (window.expected or math.inf)
+        return self._seconds_before + min(read, 1.0) * window.seconds
+
     def _waited(self) -> float:
         return sum(stats.waited for stats in self.requests().values())
-
-    def _share_of_time(self) -> float:
-        if not self._range_seconds:
-            return 0.0
-        within, window = 0.0, self._window
-        if window is not None and window.expected:
-            read = (self.contacts - window.contacts_before) / window.expected
-            within = min(read, 1.0) * window.seconds
-        return (self._seconds_before + within) / self._range_seconds
-
-    def _seconds_left(self, elapsed: float) -> float | None:
-        """Guess from how long the same has taken so far; None when there is too little to go by."""
-        share = self.share
-        return None if share < _TOO_LITTLE else elapsed * (1 - share) / share
-
-
-class _Window(t.NamedTuple):
-    """The window that is being read; see `Progress.enter`."""
-
-    name: str
-    seconds: int
-    way: str
-    expected: int | None
-    contacts_before: int
 
 
 class Display(abc.ABC):
@@ -302,8 +297,7 @@ class SyncReporter:
 
     def committed(self) -> None:
         """Tell that a window has been written to its end, STATE included."""
-        if line := self.progress.leave():
-            logger.info(line)
+        logger.info(self.progress.leave())
         self._count_requests()
 
     def __exit__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import typing as t
 from functools import partial
@@ -46,14 +47,10 @@ def done(work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> Call
     try:
         outcome = work()
     except ClosedError:
-        return _nothing
+        return lambda: None
     except Exception as error:  # noqa: BLE001, handed to whoever waits
         outcome = error
     return partial(then, outcome)
-
-
-def _nothing() -> None:
-    """Nobody waits any more."""
 
 
 class ThreadTasks:
@@ -85,17 +82,11 @@ class ThreadTasks:
 
     def wait(self, seconds: float) -> None:
         """Hand on everything that has been done, or the first that gets done in time."""
-        try:
-            then = self._done.get(timeout=seconds) if seconds > 0 else self._done.get_nowait()
-        except queue.Empty:
-            return
-        then()
-        while True:
-            try:
-                then = self._done.get_nowait()
-            except queue.Empty:
-                return
-            then()
+        with contextlib.suppress(queue.Empty):
+            if seconds > 0:
+                self._done.get(timeout=seconds)()
+            while True:
+                self._done.get_nowait()()
 
     def close(self) -> None:
         """Wake what sleeps, wait a moment for threads to end, and hand on what they brought."""
