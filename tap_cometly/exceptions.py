@@ -227,13 +227,6 @@ class ClosedError(Exception):
     """The sync is over: whoever waits should give up."""
 
 
-def tls_error(whom: str) -> ApiError:
-    """Say that a certificate could not be verified; nothing is ever read without that."""
-    msg = f"The TLS certificate of {whom} could not be verified"
-    advice = "Check `api_url`, the machine's clock, and REQUESTS_CA_BUNDLE behind a proxy."
-    return ApiError(msg, advice)
-
-
 _NO_TEMPORARY_DIRECTORY = "No usable temporary directory"  # as Python's `tempfile` words it
 _NO_THREAD = "can't start new thread"  # as Python's `threading` words it
 _NOWHERE_TO_WRITE = (

@@ -25,32 +25,29 @@ _LONGEST_NUMBER = 9  # digits of a header; anything longer is nonsense
 class RateLimiter:
     """The slots of one endpoint; safe to share between threads.
 
+    Args:
+        limit: Requests that the Space may make in a minute, as documented; headers correct it.
+        share: The part of them that this tap may make, above 0 and up to 1.
+        clock: Whose monotonic time counts.
+
     Attributes:
         requests: How many have been made.
+        in_flight: How many of them have not been answered yet.
         waited: Seconds for which whoever needed a slot had to wait.
     """
 
-    def __init__(self, limit: int, *, share: float, clock: Clock, minute: float = MINUTE) -> None:
-        """Start with the documented limit; the headers correct it.
-
-        Args:
-            limit: Requests that the Space may make in a minute.
-            share: The part of them that this tap may make, above 0 and up to 1.
-            clock: Whose monotonic time counts.
-            minute: Seconds that a limit counts for.
-        """
+    def __init__(self, limit: int, *, share: float, clock: Clock) -> None:
         self._limit = limit
         self._share = share
         self._clock = clock
-        self._minute = minute
         self._lock = threading.Lock()
-        self._in_flight = 0
         self._answered: deque[float] = deque()
         self._left_to_all: int | None = None
         self._left_until = 0.0
         self._ask_again = _ASK_AGAIN
         self._blocked_until = 0.0
         self.requests = 0
+        self.in_flight = 0
         self.waited = 0.0
         self._waited_until = 0.0
 
@@ -58,11 +55,6 @@ class RateLimiter:
     def limit(self) -> int:
         """How many requests this tap may make in any minute, at least one."""
         return max(1, int(self._limit * self._share))
-
-    @property
-    def in_flight(self) -> int:
-        """How many requests have not been answered yet."""
-        return self._in_flight
 
     def delay(self) -> float:
         """Tell how long until a request may go.
@@ -97,7 +89,7 @@ class RateLimiter:
         with self._lock:
             if self._delay(self._clock.monotonic()) > 0:
                 return False
-            self._in_flight += 1
+            self.in_flight += 1
             self.requests += 1
             return True
 
@@ -109,7 +101,7 @@ class RateLimiter:
         """
         with self._lock:
             now = self._clock.monotonic()
-            self._in_flight -= 1
+            self.in_flight -= 1
             self._answered.append(now)
             limit = _number((headers or {}).get("X-RateLimit-Limit"))
             if limit:
@@ -117,7 +109,7 @@ class RateLimiter:
             left = _number((headers or {}).get("X-RateLimit-Remaining"))
             if left is not None:
                 self._left_to_all = left
-                self._left_until = self._answered[0] + self._minute
+                self._left_until = self._answered[0] + MINUTE
                 if not left:
                     self._left_until = min(self._left_until, now + self._ask_again)
                     self._ask_again *= 2
@@ -132,18 +124,18 @@ class RateLimiter:
 
     def _free(self, now: float) -> tuple[float, float]:
         """Give the slots that are free by our own count, and by what the server said last."""
-        while self._answered and self._answered[0] + self._minute <= now:
+        while self._answered and self._answered[0] + MINUTE <= now:
             self._answered.popleft()
-            self._ask_again = self._minute  # by now an earlier run's requests do not count any more
+            self._ask_again = MINUTE  # by now an earlier run's requests do not count any more
         if self._left_to_all is not None and now >= self._left_until:
             # Nobody tells when other clients' requests expire. One request finds out: it is
             # answered, or a 429 tells how long to wait.
             self._left_to_all = None if self._left_to_all else 1
-            self._left_until = now + self._minute
-        mine = self.limit - self._in_flight - len(self._answered)
+            self._left_until = now + MINUTE
+        mine = self.limit - self.in_flight - len(self._answered)
         if self._left_to_all is None:
             return mine, math.inf
-        return mine, self._left_to_all - self._in_flight
+        return mine, self._left_to_all - self.in_flight
 
     def _delay(self, now: float) -> float:
         mine, all_of_us = self._free(now)
@@ -152,8 +144,8 @@ class RateLimiter:
         if min(mine, all_of_us) > 0:
             return 0.0
         if mine > 0:  # the server may already have counted what is in flight
-            return math.inf if self._in_flight else self._left_until - now
-        return self._answered[0] + self._minute - now if self._answered else math.inf
+            return math.inf if self.in_flight else self._left_until - now
+        return self._answered[0] + MINUTE - now if self._answered else math.inf
 
 
 def _number(text: str | None) -> int | None:

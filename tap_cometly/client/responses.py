@@ -20,7 +20,6 @@ from tap_cometly.exceptions import (
     NotFoundError,
     RejectedError,
     machine_error,
-    tls_error,
 )
 
 if t.TYPE_CHECKING:
@@ -111,15 +110,7 @@ _UNSENDABLE = (
 def error_for_status(method: str, path: str, status: int, content: bytes, secret: str) -> ApiError:
     """Say what a status means that trying again would not change.
 
-    Args:
-        method: Of the request.
-        path: Of the request, below the API's URL.
-        status: Of the answer.
-        content: Its body; only its message is quoted, scrubbed.
-        secret: The key, which must not be quoted.
-
-    Returns:
-        The error to raise.
+    Of the body only its message is quoted, without the secret key.
     """
     said = scrub(_message(content), secret)
     what = f"Cometly's API answered {method} {path} with status {status}: {said}"
@@ -170,8 +161,9 @@ def describe_failure(failure: Exception, *, service: str = "Cometly's API") -> s
         MachineError: The machine refuses what the request needs.
     """
     if isinstance(failure, requests.exceptions.SSLError) or "SSL" in type(failure).__name__:
-        unverified = tls_error(service)
-        raise unverified from None
+        msg = f"The TLS certificate of {service} could not be verified"
+        advice = "Check `api_url`, the machine's clock, and REQUESTS_CA_BUNDLE behind a proxy."
+        raise ApiError(msg, advice) from None
     if (refused := machine_error(failure)) is not None:
         raise refused from None
     if "CA certificate bundle" in str(failure):

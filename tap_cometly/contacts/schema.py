@@ -154,15 +154,12 @@ class OptionalColumns:
     Args:
         fields: The fields of a contact.
         endpoint: What the error calls the endpoint, e.g. `The list`.
-
-    Attributes:
-        undecided: Whether no contact has been seen yet, so that it is open what is delivered.
     """
 
     def __init__(self, fields: Sequence[Field], endpoint: str) -> None:
         self._endpoint = endpoint
         self._optional = [field for field in fields if field.option]
-        self.undecided = bool(self._optional)
+        self._undecided = bool(self._optional)
 
     def fill(self, contacts: list[Contact]) -> list[Contact]:
         """Write null where a delivered column is missing from a contact.
@@ -172,37 +169,30 @@ class OptionalColumns:
         Raises:
             ColumnError: These are the first, and have none of the columns that an option asks for.
         """
-        if not self._optional or not contacts:
-            return contacts
-        if self.undecided:
+        if self._undecided and contacts:
             self._decide(contacts)
         for field in self._optional:
-            if msgspec.UNSET not in map(attrgetter(field.name), contacts):
-                continue
-            for contact in contacts:
-                if getattr(contact, field.name) is msgspec.UNSET:
-                    setattr(contact, field.name, None)
+            if msgspec.UNSET in map(attrgetter(field.name), contacts):
+                for contact in contacts:
+                    if getattr(contact, field.name) is msgspec.UNSET:
+                        setattr(contact, field.name, None)
         return contacts
 
     def _decide(self, contacts: list[Contact]) -> None:
-        asked = {field.option for field in self._optional}
-        given = {f.option for f in self._optional if _has(contacts, f.name)}
-        if missing := sorted(option for option in asked - given if option):
-            options = _and(missing)
+        asked = {field.option for field in self._optional if field.option}
+        if missing := sorted(asked - set(delivered_options(contacts))):
+            options = " and ".join(f"`{option}`" for option in missing)
             msg = f"{self._endpoint} of this Space's API does not deliver what {options} asks for"
             raise ColumnError(msg, f"Set {options} to false, or another `extraction_mode`.")
-        self.undecided = False
+        self._undecided = False
 
 
 def delivered_options(contacts: Sequence[Contact]) -> list[str]:
     """Return the options of which some contacts have a column."""
-    given = (f.option for f in FIELDS if f.option and _has(contacts, f.name))
+    given = (
+        field.option
+        for field in FIELDS
+        if field.option
+        and any(getattr(c, field.name, msgspec.UNSET) is not msgspec.UNSET for c in contacts)
+    )
     return list(dict.fromkeys(given))
-
-
-def _has(contacts: Iterable[Contact], name: str) -> bool:
-    return any(getattr(contact, name, msgspec.UNSET) is not msgspec.UNSET for contact in contacts)
-
-
-def _and(names: Iterable[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)

@@ -87,9 +87,14 @@ class ExportJob:
         """How many contacts the window holds: by its file once it is here, else as expected."""
         return self.window.expected if self.spool is None else self.spool.lines
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the last job exists, and is not known to have ended."""
+        return self.status in {JobStatus.RUNNING, JobStatus.POLLING}
+
     def describe(self, now: float) -> str:
         """Say in a word or two what the job is doing."""
-        if self.status in {JobStatus.RUNNING, JobStatus.POLLING}:
+        if self.is_running:
             return f"{self.api_status or 'running'} {now - self.api_status_since:.0f} s"
         return str(self.status.value)
 

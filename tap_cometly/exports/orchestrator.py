@@ -66,7 +66,6 @@ _ADVICE = "Set `extraction_mode` to auto or pagination, or ask Cometly's support
 _FILE_ADVICE = (
     "Run again; if it stays, ask Cometly's support, or set `extraction_mode: pagination`."
 )
-_ON_ITS_WAY = {JobStatus.RUNNING, JobStatus.POLLING}
 _RUNNING = {"queued", "processing"}  # as the API words it
 
 _T = t.TypeVar("_T")
@@ -288,7 +287,7 @@ class ExportOrchestrator:
         """
         if job.wants_url:
             return job.due_at
-        running = [j for j in self._jobs if j.status in _ON_ITS_WAY]
+        running = [j for j in self._jobs if j.is_running]
         others = len(running) - 1
         evenly = 60.0 / self._repository.limiters["poll"].limit
         others_interval = max(_OTHERS_INTERVAL, evenly * others / (1 - _OLDEST_SHARE))

@@ -175,17 +175,16 @@ def test_one_of_an_options_columns_is_enough_and_the_others_become_null() -> Non
 
 def test_columns_that_nobody_asked_for_are_not_filled() -> None:
     assert filled(columns(), {})[0].emails is msgspec.UNSET
-    assert not columns().undecided
 
 
 def test_the_first_contacts_decide_and_later_ones_may_lack_a_column() -> None:
     optional = columns(EMAILS)
 
-    assert (filled(optional), optional.undecided) == ([], True)
+    assert filled(optional) == []
     filled(optional, {"emails": []})
     [later] = filled(optional, {})
 
-    assert (later.emails, optional.undecided) == (None, False)
+    assert later.emails is None
 
 
 @pytest.mark.parametrize(
