@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import math
 import typing as t
-from datetime import timezone
 from functools import partial
 
 from tap_cometly.client.client import ExportStatus
@@ -36,9 +35,9 @@ from tap_cometly.runtime import metrics
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import tzinfo
 
     from tap_cometly.client.client import Endpoint
+    from tap_cometly.config import Settings
     from tap_cometly.exports.repository import ExportRepository
     from tap_cometly.runtime.clock import Clock
     from tap_cometly.runtime.tasks import TaskRunner
@@ -71,22 +70,6 @@ _RUNNING = {"queued", "processing"}  # as the API words it
 _T = t.TypeVar("_T")
 
 
-class ExportLimits(t.NamedTuple):
-    """What the settings allow.
-
-    Attributes:
-        parallel: Exports at once.
-        timeout: Seconds that a job may take.
-        threshold: Contacts; a window that holds no more is not worth an export of its own.
-        zone: The Space's: no window is cut in an hour that occurs twice there.
-    """
-
-    parallel: int
-    timeout: float
-    threshold: int
-    zone: tzinfo = timezone.utc
-
-
 class ExportOrchestrator:
     """Takes windows through export jobs to files.
 
@@ -95,7 +78,8 @@ class ExportOrchestrator:
         repository: What is asked of the API and the file store.
         tasks: Runs the calls in the background.
         clock: Monotonic seconds.
-        limits: What the settings allow.
+        settings: Exports at once, the time that one may take, the contacts that are worth one,
+            and the Space's zone: no window is cut in an hour that occurs twice there.
     """
 
     def __init__(
@@ -104,13 +88,14 @@ class ExportOrchestrator:
         repository: ExportRepository,
         tasks: TaskRunner,
         clock: Clock,
-        limits: ExportLimits,
+        settings: Settings,
     ) -> None:
         self._windows = windows
         self._repository = repository
         self._tasks = tasks
         self._clock = clock
-        self._limits = limits
+        self._settings = settings
+        self._parallel = settings.max_parallel_exports
         self._jobs: tuple[ExportJob, ...] = ()  # replaced, never changed: progress reads it, too
         self._has_more_windows = True
         self._error: Exception | None = None
@@ -193,7 +178,7 @@ class ExportOrchestrator:
 
     def describe(self, now: float) -> list[str]:
         """Say what each export is doing, oldest window first; from any thread."""
-        jobs = self._jobs[: self._limits.parallel]
+        jobs = self._jobs[: self._parallel]
         words = [job.describe(now) for job in jobs]
         if jobs and jobs[0].status is JobStatus.READY:
             words[0] = "reading"
@@ -212,7 +197,7 @@ class ExportOrchestrator:
     # What to do next.
 
     def _admit_windows(self) -> None:
-        while self._has_more_windows and len(self._jobs) < self._limits.parallel:
+        while self._has_more_windows and len(self._jobs) < self._parallel:
             try:
                 window = next(self._windows)
             except StopIteration:
@@ -229,8 +214,8 @@ class ExportOrchestrator:
             Seconds after which more may be due, if nothing comes back before.
         """
         now = self._clock.monotonic()
-        jobs = self._jobs[: self._limits.parallel]  # halving may have made more than that
-        waits_for_window = self._has_more_windows and len(jobs) < self._limits.parallel
+        jobs = self._jobs[: self._parallel]  # halving may have made more than that
+        waits_for_window = self._has_more_windows and len(jobs) < self._parallel
         wait = _SHORT_WAIT if waits_for_window else _IDLE
         for job in jobs if self._error is None else ():
             if job.status is JobStatus.TO_CREATE:
@@ -338,7 +323,7 @@ class ExportOrchestrator:
 
     def _busy(self, job: ExportJob, error: ExportBusyError, now: float) -> None:
         """Ask again as told, but no later than at the timeout of the window."""
-        left = job.first_asked_at + self._limits.timeout - now
+        left = job.first_asked_at + self._settings.export_timeout - now
         if left <= 0:
             self._fail(job, error.what)
             return
@@ -359,8 +344,10 @@ class ExportOrchestrator:
                 self._fail(job, "the export failed")
             case ExportStatus(status="completed", url=str(url)) if url:
                 self._completed(job, url, now)
-            case ExportStatus() if now - job.created_at > self._limits.timeout:
-                self._fail(job, f"the export took longer than {self._limits.timeout:.0f} s")
+            case ExportStatus() if now - job.created_at > self._settings.export_timeout:
+                self._fail(
+                    job, f"the export took longer than {self._settings.export_timeout:.0f} s"
+                )
             case ExportStatus(status=status):
                 self._still_running(job, status, now)
 
@@ -448,16 +435,18 @@ class ExportOrchestrator:
 
     def _refuse(self, job: ExportJob, reason: str) -> None:
         """Read a window that the API finds too large in halves, and ask for none of its size."""
-        if job.expected > self._limits.threshold:  # a smaller one is refused for something else
+        if (
+            job.expected > self._settings.export_threshold
+        ):  # a smaller one is refused for something else
             self._smallest_refused = min(self._smallest_refused, job.expected)
         if not self._halve(job):
             self._fail(job, reason, again=False)
 
     def _halve(self, job: ExportJob) -> bool:
         """Put two halves in the window's place, unless they would not be worth an export."""
-        if job.keeps_its_window or job.expected <= self._limits.threshold:
+        if job.keeps_its_window or job.expected <= self._settings.export_threshold:
             return False
-        halves = job.window.halves(self._limits.zone)
+        halves = job.window.halves(self._settings.zone)
         if not halves:
             return False
         place = self._jobs.index(job)

@@ -34,7 +34,7 @@ from tap_cometly.exceptions import (
     WindowNotExportedError,
 )
 from tap_cometly.exports.download import Downloader
-from tap_cometly.exports.orchestrator import ExportLimits, ExportOrchestrator
+from tap_cometly.exports.orchestrator import ExportOrchestrator
 from tap_cometly.exports.reader import ExportReader
 from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.extract.pagination import (
@@ -448,11 +448,8 @@ class Extractor:
             target=settings.export_target_size,
             ahead=parallel + _AHEAD,
         )
-        limits = ExportLimits(
-            parallel, float(settings.export_timeout), settings.export_threshold, settings.zone
-        )
         orchestrator = ExportOrchestrator(
-            iter(windows), services.repository, services.tasks, services.clock, limits
+            iter(windows), services.repository, services.tasks, services.clock, settings
         )
         reader = ExportReader(
             orchestrator,

@@ -12,9 +12,10 @@ from typing_extensions import override
 
 from tap_cometly.client.client import DOCUMENTED_LIMITS, Endpoint, ExportStatus
 from tap_cometly.client.rate_limit import RateLimiter
+from tap_cometly.config import SETTINGS_SCHEMA, Settings
 from tap_cometly.exceptions import WindowNotExportedError
 from tap_cometly.exports.download import SpoolFile
-from tap_cometly.exports.orchestrator import ExportLimits, ExportOrchestrator
+from tap_cometly.exports.orchestrator import ExportOrchestrator
 from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.timeranges import Window
 from tests.support.clock import FakeClock, InTurn
@@ -38,6 +39,15 @@ def days(count: int, *, expected: int | None = SIZE) -> list[Window]:
 
 
 [DAY] = days(1)
+
+
+def settings(parallel: int) -> Settings:
+    """The defaults, but for the limits of exports."""
+    properties = SETTINGS_SCHEMA["properties"]
+    config = {name: each["default"] for name, each in properties.items() if "default" in each}
+    limits = {"max_parallel_exports": parallel, "export_timeout": TIMEOUT}
+    given = {"api_key": "k", "start_date": "2024-01-01", "export_threshold": THRESHOLD}
+    return Settings.of({**config, **given, **limits})
 
 
 class _Call(NamedTuple):
@@ -154,7 +164,7 @@ class Exports:
             self.repository,
             self.tasks,
             self.clock,
-            ExportLimits(parallel, TIMEOUT, THRESHOLD),
+            settings(parallel),
         )
 
     def next(self) -> ExportJob:
