@@ -14,8 +14,9 @@ import typing as t
 from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 
-from tap_cometly.contacts.schema import LARGEST_ID, SMALLEST_ID, contact_type
+from tap_cometly.contacts.schema import LARGEST_ID, REPLICATION_KEY, SMALLEST_ID, contact_type
 from tap_cometly.exceptions import NoContactError
 from tap_cometly.timeranges import read_date, read_instant
 
@@ -133,14 +134,17 @@ class ContactRepairer:
         self._names = {field.name for field in fields}
         self._contact_type = contact_type(fields, strict=False)
         self._repairs = repairs
-        by_kind: dict[str, Callable[[t.Any, str], t.Any]] = {
-            "time": self._time,
+        by_kind: dict[str, Callable[[t.Any], t.Any]] = {
+            "time": read_instant,
             "text": self._text,
-            "texts": self._texts,
             "number": self._number,
             "date": self._date,
         }
-        self._value_of = {f.name: by_kind[f.kind] for f in fields if f.kind != "id"}
+        self._readers = {
+            f.name: partial(self._texts, f.name) if f.kind == "texts" else by_kind[f.kind]
+            for f in fields
+            if f.kind != "id"
+        }
 
     def contact(self, raw: t.Any) -> Contact:
         """Make a contact of a decoded JSON value.
@@ -152,33 +156,35 @@ class ContactRepairer:
         for name in raw.keys() - self._names:
             self.unknown_fields = True
             self._repairs.unknown(_printable(name))
-        values = {
-            name: value_of(raw[name], name)
-            for name, value_of in self._value_of.items()
-            if name in raw
-        }
+        given = [(name, read) for name, read in self._readers.items() if name in raw]
+        values = {name: self._value(read, raw[name], name) for name, read in given}
         return self._contact_type(id=key, **values)
 
-    def _text(self, value: t.Any, column: str) -> str | None:
+    def _value(self, read: Callable[[t.Any], t.Any], value: t.Any, column: str) -> t.Any:
+        """Read a value; null is one that does not fit, which readers tell by a `ValueError`."""
+        try:
+            return None if value is None else read(value)
+        except (ValueError, InvalidOperation):
+            if column == REPLICATION_KEY:
+                self._repairs.count("unreadable values of created_at")
+            else:
+                self._repairs.misfit(column)
+        return None
+
+    def _text(self, value: t.Any) -> str:
         match value:
-            case None:
-                return None
             case str():
                 return self._clean(value)
             case bool():
                 return str(value).lower()
             case int() | Decimal() | float():  # the latter is NaN or an Infinity
                 return str(value)
-        self._repairs.misfit(column)
-        return None
+        raise ValueError
 
-    def _texts(self, value: t.Any, column: str) -> list[str] | None:
-        if value is None:
-            return None
+    def _texts(self, column: str, value: t.Any) -> list[str]:
         if not isinstance(value, list):
-            self._repairs.misfit(column)
-            return None
-        texts = (self._text(item, column) for item in value)
+            raise ValueError  # noqa: TRY004, no mistake of the caller's
+        texts = (self._value(self._text, item, column) for item in value)
         return [text for text in texts if text is not None]
 
     def _clean(self, text: str) -> str:
@@ -190,39 +196,17 @@ class ContactRepairer:
             return repaired
         return text
 
-    def _time(self, value: t.Any, _column: str) -> datetime | None:
-        if value is None:
-            return None
-        try:
-            return read_instant(value)
-        except ValueError:
-            self._repairs.count("unreadable values of created_at")
-            return None
-
-    def _number(self, value: t.Any, column: str) -> Decimal | None:
-        if value is None:
-            return None
+    def _number(self, value: t.Any) -> Decimal | None:
         if isinstance(value, (list, dict, bool)):
-            self._repairs.misfit(column)
-            return None
-        try:
-            number = Decimal(str(value).strip())
-        except InvalidOperation:
-            self._repairs.misfit(column)
-            return None
+            raise ValueError  # noqa: TRY004, no mistake of the caller's
+        number = Decimal(str(value).strip())
         if not fits_a_double(number):
             self._repairs.count("numbers beyond any range")
             return None
         return number
 
-    def _date(self, value: t.Any, column: str) -> date | None:
-        if value is None:
-            return None
-        try:
-            read = read_date(value)
-        except ValueError:
-            self._repairs.misfit(column)
-            return None
+    def _date(self, value: t.Any) -> date:
+        read = read_date(value)
         return read.date() if isinstance(read, datetime) else read
 
 
