@@ -331,10 +331,6 @@ def _start_date(config: Mapping[str, t.Any], zone: ZoneInfo) -> StartDate:
 def naive_times(config: Mapping[str, t.Any], zone: ZoneInfo) -> Iterator[tuple[str, bool]]:
     """Say what was understood of date-times that name no zone; plain dates never name one.
 
-    Args:
-        config: A configuration that `Settings.of` has accepted.
-        zone: The Space's.
-
     Yields:
         Which instant was understood; and whether it is another one in UTC.
     """
@@ -378,9 +374,6 @@ def is_loopback(host: str | None) -> bool:
 def read_config_file(path: str) -> dict[str, t.Any]:
     """Read a configuration file.
 
-    Args:
-        path: As given on the command line.
-
     Raises:
         SettingsError: It cannot be read, or holds no JSON object.
     """
@@ -407,10 +400,7 @@ def decoded(raw: bytes, what: str, error: type[TapError]) -> str:
     Args:
         raw: Its content.
         what: Its name, for the error.
-        error: What to raise.
-
-    Raises:
-        TapError: It is in another encoding than UTF-8.
+        error: What to raise when it is in another encoding than UTF-8.
     """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:2]:
         msg = f"{what} is in UTF-16"
@@ -423,17 +413,10 @@ def decoded(raw: bytes, what: str, error: type[TapError]) -> str:
 
 
 def settings_from_environment(schema: Mapping[str, t.Any], prefix: str) -> dict[str, t.Any]:
-    """Read what the environment, or a `.env` file, sets.
+    """Read what the environment, or a `.env` file, sets; an empty variable counts as unset.
 
     The SDK takes a fraction for text and any word for false, and fails on other misfits: here all
-    is text, which `tidy` reads.
-
-    Args:
-        schema: The settings' JSON schema.
-        prefix: What the variables begin with.
-
-    Returns:
-        The settings that are set, as text; an empty variable counts as unset.
+    stays text, which `tidy` reads.
 
     Raises:
         SettingsError: There is a `.env` file that cannot be read.
@@ -453,15 +436,11 @@ _BOOLEANS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
 
 
 def tidy(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
-    """Take out what counts as unset, and read what came as text but is none.
+    """Take out of a configuration what counts as unset, and read what came as text but is none.
 
     Meltano passes on a variable of its environment as text where its definition of the setting has
     another kind, and an empty variable as an empty text. What cannot be read stays text, for the
     schema to complain of.
-
-    Args:
-        config: The configuration as it came; it is changed.
-        schema: The settings' JSON schema.
     """
     for name, value in list(config.items()):
         setting = schema["properties"].get(name, {"type": "string"})
@@ -536,10 +515,7 @@ _NO_EXPRESSIONS = {"__else__", "__source__", "__key_properties__", "__alias__"}
 
 
 def check_stream_maps(maps: t.Any) -> None:
-    """Check the expressions in stream maps.
-
-    Args:
-        maps: The setting, which fits its JSON schema.
+    """Check the expressions in stream maps that fit their JSON schema.
 
     Raises:
         SettingsError: One has a syntax error, or uses `fake` without the package for it.
@@ -566,9 +542,6 @@ def _check_expression(place: str, text: str) -> None:
 
 def mend_log_level(environment: MutableMapping[str, str]) -> str | None:
     """Put the default in the place of a log level that Python does not know.
-
-    Args:
-        environment: The process's; it is changed.
 
     Returns:
         A warning to log; None when nothing was wrong.

@@ -50,12 +50,8 @@ class Answer(t.NamedTuple):
     def received(cls, response: requests.Response, too_late: Callable[[], bool]) -> Answer:
         """Read an answer to its end.
 
-        Args:
-            response: Nothing of its body has been read.
-            too_late: Says whether it has taken too long, from the first byte on.
-
         Raises:
-            ReadTimeout: It takes too long, or is too large.
+            ReadTimeout: It takes too long, as `too_late` says after each part, or is too large.
             urllib3.exceptions.HTTPError: The connection broke.
         """
         body = bytearray()
@@ -128,14 +124,8 @@ def error_for_status(method: str, path: str, status: int, content: bytes, secret
 def busy_error(status: int, content: bytes, secret: str, seconds: float) -> ExportBusyError | None:
     """Say that an export cannot be created now because another one is in progress.
 
-    Args:
-        status: Of the answer to the request to create it.
-        content: The answer's body.
-        secret: The key, which must not be quoted.
-        seconds: How long to wait before asking again.
-
     Returns:
-        The error to raise; None where the answer means something else.
+        The error to raise, with the seconds to wait; None where the answer means something else.
     """
     message = _message(content)
     speaks_of_it = status in {400, 422} and _IN_PROGRESS.search(message)

@@ -169,14 +169,8 @@ def acquire(
 ) -> None:
     """Wait until a request may be made, and acquire the right to make it; never silent for long.
 
-    Args:
-        limiter: Of the endpoint.
-        clock: Waits.
-        endpoint: What log lines name.
-        at_most: Seconds to wait.
-
     Raises:
-        UnavailableError: The wait would be longer.
+        UnavailableError: The wait would be longer than `at_most` seconds.
     """
     until = clock.monotonic() + at_most
     while not limiter.try_acquire():
@@ -198,12 +192,7 @@ def acquire(
 
 
 def wait_told(retry_after: str | None, now: datetime) -> float:
-    """Read a `Retry-After` header.
-
-    Args:
-        retry_after: Seconds, perhaps with a fraction, or an HTTP date; anything else counts as
-            absent.
-        now: UTC, for a date.
+    """Read a `Retry-After` header: seconds, perhaps with a fraction, or an HTTP date.
 
     Returns:
         Seconds, at least 1; a whole minute when the header does not say.

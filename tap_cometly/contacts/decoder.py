@@ -109,9 +109,6 @@ class ContactDecoder:
             block: The lines.
             first_line: The number of its first line in the file, for errors.
 
-        Returns:
-            The contacts, in order.
-
         Raises:
             RecordError: A line is no contact.
         """

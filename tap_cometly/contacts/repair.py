@@ -77,14 +77,9 @@ class RepairLog:
 
 
 def parse(text: bytes, repairs: RepairLog) -> t.Any:
-    """Read JSON as forgivingly as can be done without guessing.
+    """Read JSON as forgivingly as can be done without guessing; numbers exact.
 
-    Args:
-        text: One JSON text. Invalid UTF-8 becomes U+FFFD; raw control characters are accepted.
-        repairs: Counts the former.
-
-    Returns:
-        The value; numbers exact.
+    Invalid UTF-8 becomes U+FFFD and is counted; raw control characters are accepted.
 
     Raises:
         NoContactError: The text is no JSON.

@@ -116,7 +116,7 @@ class Contact(msgspec.Struct):
 
 
 def contact_type(fields: t.Sequence[Field], *, strict: bool) -> type[Contact]:
-    """Make the struct that contacts with these fields are decoded into.
+    """Make the struct that contacts are decoded into; records have its order, too.
 
     An absent field is null, except one that an option asks for: it stays `UNSET`, since an API of
     an older version leaves out what a newer one delivers.
@@ -124,9 +124,6 @@ def contact_type(fields: t.Sequence[Field], *, strict: bool) -> type[Contact]:
     Args:
         fields: The fields, the key first.
         strict: Whether an unknown field is an error.
-
-    Returns:
-        A struct with the fields in this order, in which records are written, too.
     """
     made = msgspec.defstruct(
         Contact.__name__, map(_slot, fields), forbid_unknown_fields=strict, gc=False

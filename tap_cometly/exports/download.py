@@ -79,13 +79,7 @@ class Downloader:
         self._session.close()
 
     def fetch(self, url: str) -> SpoolFile:
-        """Download a file and verify it.
-
-        Args:
-            url: Presigned, fresh.
-
-        Returns:
-            The file, whole.
+        """Download a file from its presigned, fresh URL, and verify it.
 
         Raises:
             UrlRefusedError: The URL has expired, or is refused for another reason.

@@ -25,9 +25,6 @@ _BOM = b"\xef\xbb\xbf"
 def verify(file: t.BinaryIO) -> int:
     """Unzip a whole file and check the length of its lines; parse no JSON.
 
-    Args:
-        file: Positioned anywhere; left at its start.
-
     Returns:
         About how many lines it holds.
 
@@ -49,14 +46,7 @@ def verify(file: t.BinaryIO) -> int:
 
 
 def blocks(file: t.BinaryIO, decoder: ContactDecoder) -> Iterator[list[Contact]]:
-    """Read a verified file.
-
-    Args:
-        file: Positioned anywhere.
-        decoder: Makes contacts of its lines.
-
-    Yields:
-        Its contacts in order, some hundreds at a time.
+    """Read a verified file: its contacts in order, some hundreds at a time.
 
     Raises:
         RecordError: A line is no contact.

@@ -32,10 +32,7 @@ class Clock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait.
-
-        Args:
-            seconds: How long.
+        """Wait so many seconds.
 
         Raises:
             ClosedError: The sync was closed meanwhile.
@@ -44,11 +41,9 @@ class Clock:
             raise ClosedError
 
     def every(self, seconds: float, do: Callable[[], None]) -> None:
-        """Do something again and again in the background, until this clock is closed.
+        """Do something every so many seconds in the background, until this clock is closed.
 
-        Args:
-            seconds: From one time to the next.
-            do: Must neither raise nor take long.
+        It must neither raise nor take long.
 
         Raises:
             MachineError: No more threads can be started.

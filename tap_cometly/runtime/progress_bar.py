@@ -63,19 +63,15 @@ class ProgressBar(Display):
 
     @override
     def show(self) -> None:
-        share, summary, doing = (
-            self._progress.share,
-            self._progress.summary(),
-            self._progress.doing(),
-        )
+        progress = self._progress
         with _LOCK, contextlib.suppress(OSError):  # the terminal may be gone
             if self._bar.disable:
                 return
             width = _width()
             self._bar.ncols = width - 1
-            self._bar.n = share
-            self._bar.set_description_str(summary)
-            self._below.set_description_str(doing[: width - 1])
+            self._bar.n = progress.share
+            self._bar.set_description_str(progress.summary())
+            self._below.set_description_str(progress.doing()[: width - 1])
 
     @override
     def close(self) -> None:

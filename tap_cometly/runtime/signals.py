@@ -54,9 +54,6 @@ class StopSignal:
     def request(self, signum: int) -> None:
         """Stop now, or after what is held; a second request does not wait.
 
-        Args:
-            signum: The signal that arrived.
-
         Raises:
             Stopped: Unless something is held and this is the first request.
         """

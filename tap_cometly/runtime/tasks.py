@@ -36,12 +36,8 @@ class TaskRunner(t.Protocol):
 def done(work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> Callable[[], None]:
     """Do some work.
 
-    Args:
-        work: What to do.
-        then: Takes its result or its error.
-
     Returns:
-        What hands the outcome on; nothing is handed on once the sync is over.
+        What hands its result or its error on; nothing is handed on once the sync is over.
     """
     outcome: _T | Exception
     try:
