@@ -33,6 +33,9 @@ _SMALLEST_NUMBER = Decimal("2.5e-324")  # rounded up to the smallest double
 _LONGEST_INT = 4000  # digits; Python refuses to read longer ones
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
+_MISFIT = "Column `%s`: a value does not fit its type; such values become null"
+_UNKNOWN = "Field `%s` is not in this stream's schema; it is left out"
+
 
 class RepairLog:
     """What was found odd: a column or field is named at once, values are counted for the end.
@@ -54,15 +57,8 @@ class RepairLog:
         with self._lock:
             self._counts[what] += times
 
-    def misfit(self, column: str) -> None:
-        """Warn, the first time, that a value did not fit its column and was made null."""
-        self._name(column, "Column `%s`: a value does not fit its type; such values become null")
-
-    def unknown(self, field: str) -> None:
-        """Warn, the first time, that a field is not in the stream's schema."""
-        self._name(field, "Field `%s` is not in this stream's schema; it is left out")
-
-    def _name(self, name: str, message: str) -> None:
+    def warn_once(self, message: str, name: str) -> None:
+        """Warn of a column or field, the first time."""
         with self._lock:
             known = message + name in self._named
             self._named.add(message + name)
@@ -150,7 +146,7 @@ class ContactRepairer:
         key = _contact_id(raw)
         for name in raw.keys() - self._names:
             self.unknown_fields = True
-            self._repairs.unknown(_printable(name))
+            self._repairs.warn_once(_UNKNOWN, ascii(name[:60])[1:-1])
         given = [(name, read) for name, read in self._readers.items() if name in raw]
         values = {name: self._value(read, raw[name], name) for name, read in given}
         return self._contact_type(id=key, **values)
@@ -163,7 +159,7 @@ class ContactRepairer:
             if column == REPLICATION_KEY:
                 self._repairs.count("unreadable values of created_at")
             else:
-                self._repairs.misfit(column)
+                self._repairs.warn_once(_MISFIT, column)
         return None
 
     def _text(self, value: t.Any) -> str:
@@ -227,7 +223,3 @@ def _contact_id(raw: t.Any) -> int:
         msg = "its id does not fit into 64 bits"
         raise NoContactError(msg)
     return key
-
-
-def _printable(name: str) -> str:
-    return ascii(name[:60])[1:-1]

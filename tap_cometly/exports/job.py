@@ -26,56 +26,34 @@ class JobStatus(enum.Enum):
 
 @dataclass(eq=False)
 class ExportJob:
-    """A window and the export jobs made for it; times are monotonic seconds.
+    """A window and the export jobs made for it, one after the other; times are monotonic seconds.
 
-    Attributes:
-        window: What to read.
-        status: How far it is.
-        tries: Export jobs created for it, or asked for in vain.
-        export_id: Of the last one.
-        asked_at: When the last one was asked for.
-        created_at: When the last one was created.
-        due_at: When to do the next thing about it.
-        polled_at: When it was last polled.
-        api_status: What the API last said of it, if it is a word that the API documents.
-        api_status_since: When the API first said so.
-        completed: Whether the last job was seen completed.
-        wants_url: Whether it is to be polled for a fresh URL when it is due.
-        polls_without_url: Polls of the last job that said `completed` but gave no URL.
-        refused_urls: URLs of the last job that the store refused.
-        bad_files: Files of the last job that came broken.
-        failure: Why the last job failed.
-        first_asked_at: When the first export of this window was asked for.
-        keeps_its_window: Whether a reader has begun to read this very window: it is not halved.
-        incomplete: Whether one of its files was not believed, for it lacked contacts.
-        spool: The file, once it is here.
-        sample_asked: Whether the list was asked for some ids of this window.
-        sample: Those that it showed before the job was created; None where it was not asked or did
-            not answer.
+    What is told of "the job" is told of the last one.
     """
 
     window: Window
     status: JobStatus = JobStatus.TO_CREATE
-    tries: int = 0
-    export_id: int = 0
-    asked_at: float = 0.0
+    tries: int = 0  # jobs that were created, or asked for in vain
+    first_asked_at: float = math.inf  # when the first job was asked for
+    asked_at: float = 0.0  # when the job was asked for
     created_at: float = 0.0
-    due_at: float = 0.0
+    due_at: float = 0.0  # when to create it, or to poll it for a fresh URL
     polled_at: float = 0.0
-    api_status: str = ""
+    export_id: int = 0
+    api_status: str = ""  # what the API last said of it, if it is a word that the API documents
     api_status_since: float = 0.0
-    completed: bool = False
-    wants_url: bool = False
-    polls_without_url: int = 0
-    refused_urls: int = 0
+    completed: bool = False  # whether it was seen completed
+    wants_url: bool = False  # whether it is to be polled for a fresh URL when it is due
+    polls_without_url: int = 0  # that said `completed`
+    refused_urls: int = 0  # by the store
     bad_files: int = 0
-    failure: str = ""
-    first_asked_at: float = math.inf
-    keeps_its_window: bool = False
-    incomplete: bool = False
-    spool: SpoolFile | None = None
-    sample_asked: bool = False
+    failure: str = ""  # why the job failed
+    incomplete: bool = False  # whether a file was not believed, for it lacked contacts
+    keeps_its_window: bool = False  # a reader has begun to read this very window: it is not halved
+    spool: SpoolFile | None = None  # the file, once it is here
+    sample_asked: bool = False  # whether the list was asked for some ids of the window
     sample: frozenset[int] | None = field(default=None, repr=False)
+    """Ids that the list showed before the job was created; None where it did not answer."""
 
     @property
     def expected(self) -> int:

@@ -146,8 +146,8 @@ class Progress:
         self._writing_since = None
         window, self._window = self._window, _NO_WINDOW
         self._seconds_before += window.seconds
-        read = _number(self.contacts - window.contacts_before)
-        line = f"{window.name}: {read} contacts {window.way} in {took:.1f} s"
+        read = self.contacts - window.contacts_before
+        line = f"{window.name}: {read:,} contacts {window.way} in {took:.1f} s"
         return line if waited < _LONG_WAIT else f"{line}, {waited:.1f} s of it waiting for limits"
 
     # What can be asked.
@@ -173,7 +173,7 @@ class Progress:
         ahead, share = "", self.share
         if share >= _TOO_LITTLE:
             ahead = f", {timedelta(seconds=round(elapsed * (1 - share) / share))} left"
-        return f"{_number(self.contacts)} contacts, {_number(rate)}/s{ahead}"
+        return f"{self.contacts:,} contacts, {rate:,.0f}/s{ahead}"
 
     def doing(self) -> str:
         """Say what is being done, or waited for."""
@@ -332,7 +332,3 @@ def on_terminal() -> bool:
     if sys.stderr is None or os.environ.get("TERM") == "dumb":  # it may have been closed
         return False
     return sys.stderr.isatty() and not (sys.stdout is None or sys.stdout.isatty())
-
-
-def _number(number: float) -> str:
-    return f"{number:,.0f}"
