@@ -1,41 +1,26 @@
 """What can go wrong, each with what to do about it.
 
-The classes as a tree; a line names what it stands for::
+The classes as a tree; each says below what it stands for::
 
-    TapError                    ends the run with one ERROR line and advice
-    ├── SettingsError           a setting is missing, wrong, or contradicts another one
-    ├── StateError              the state that was passed in
-    ├── CatalogError            the catalog that was passed in
-    ├── TimezoneError           the Space's zone is not the one of the settings
-    ├── RecordError             a row of an answer or a file is no contact
-    ├── ColumnError             a column that was asked for is not delivered
-    ├── OutputError             standard output, a BATCH file or a spool file takes no more
-    ├── MachineError            the machine or a limit of the process refuses something
-    ├── FileError               an export file could not be had whole
-    ├── ExportError             export jobs failed, took too long, or deliver incomplete files
-    │   └── WindowNotExportedError  for one window only
-    │       └── IncompleteExportError  whose files lack contacts
-    └── ApiError                an answer of the API that ends the run
-        ├── AccessError         401
-        │   └── ForbiddenError  403
-        ├── RejectedError       422
-        ├── NotFoundError       404 for an export
-        ├── ClockError          its clock and the machine's are a day apart
-        ├── RateLimitError      429 for too long
-        ├── ExportBusyError     another export is in progress; asked again later
-        ├── UnavailableError    no usable answer for minutes
-        │   └── TooSlowError    no answer in time, where much was asked for
-        ├── UnreachableError    no connection at all, since the run began
-        └── AnswerLostError     a request that must not be repeated, without an answer
+    TapError                        ends the run with one ERROR line and advice
+    ├── SettingsError, StateError, CatalogError, TimezoneError
+    ├── RecordError, ColumnError, FileError
+    ├── OutputError, MachineError
+    ├── ExportError
+    │   └── WindowNotExportedError
+    │       └── IncompleteExportError
+    └── ApiError
+        ├── AccessError
+        │   └── ForbiddenError
+        ├── UnavailableError
+        │   └── TooSlowError
+        ├── RateLimitError, ExportBusyError, UnreachableError, ClockError
+        └── RejectedError, NotFoundError, AnswerLostError
 
-    Exception                   caught within the tap; no user sees these
-    ├── TooLongError            a window that the list refuses for its length; it is cut
-    ├── GarbledError            an answer that cannot be read; the client asks again
-    ├── NoContactError          a value that is no contact; becomes a RecordError
-    ├── BadFileError            a broken export file; it is downloaded again
-    ├── UrlRefusedError         a presigned URL that the store refuses; a fresh one is asked for
-    ├── FileGoneError           the store has no such file; the export is created again
-    └── ClosedError             the sync is over, so whoever waits gives up
+    Exception                       caught within the tap; no user sees these
+    ├── TooLongError, GarbledError, NoContactError
+    ├── BadFileError, UrlRefusedError, FileGoneError
+    └── ClosedError
 
 Whoever raises a `TapError` says what happened and what the user can do. The window that was being
 read is added on the way up, where it is known, and the tap prints the whole as one ERROR line.
@@ -77,14 +62,6 @@ class TapError(Exception):
         return f"{self.what}{self.where}. {self.advice}"
 
 
-def naming(where: object, things: Iterable[_T]) -> Iterator[_T]:
-    """Go through some things, and name the window in whatever goes wrong on the way."""
-    try:
-        yield from things
-    except TapError as error:
-        raise error.within(where) from None
-
-
 class SettingsError(TapError):
     """A setting is missing or wrong, or two of them contradict each other."""
 
@@ -109,73 +86,16 @@ class ColumnError(TapError):
     """A column that was asked for is not delivered by this way of reading."""
 
 
+class FileError(TapError):
+    """An export file could not be had whole."""
+
+
 class OutputError(TapError):
     """Standard output, or the private file for a download, can take no more."""
 
 
-class ApiError(TapError):
-    """Cometly's API answered in a way the tap cannot go on from."""
-
-
-class AccessError(ApiError):
-    """The key is missing or wrong, or may not do this (401, 403)."""
-
-
-class ForbiddenError(AccessError):
-    """The key is right but may not do this (403)."""
-
-
-class RejectedError(ApiError):
-    """The API found a parameter wrong (422)."""
-
-
-class NotFoundError(ApiError):
-    """The API knows no such export (404)."""
-
-
-class ClockError(ApiError):
-    """The API's clock and the machine's differ by more than a day."""
-
-
-class UnavailableError(ApiError):
-    """The API could not be reached, or only answered with errors, until the tap gave up."""
-
-
-class TooSlowError(UnavailableError):
-    """A gateway, or the tap, did not wait for the answer: perhaps too much was asked for."""
-
-
-class UnreachableError(ApiError):
-    """No connection could be made since the run began: more likely a mistake than an outage."""
-
-
-class AnswerLostError(ApiError):
-    """A request that must not simply be repeated went out, and no usable answer came back."""
-
-
-class RateLimitError(ApiError):
-    """The API has been over its limit for too long, or says that it will be (429)."""
-
-
-class ExportBusyError(ApiError):
-    """The API cannot create an export now, for another one is in progress (409, 423, 425).
-
-    Attributes:
-        seconds: How long to wait before asking again.
-    """
-
-    def __init__(self, what: str, advice: str, seconds: float) -> None:
-        """Add how long to wait to what happened and what to do."""
-        super().__init__(what, advice)
-        self.seconds = seconds
-
-
 class MachineError(TapError):
     """The machine, or a limit of the process, refuses what the tap needs."""
-
-
-class FileError(TapError):
-    """An export file could not be had whole."""
 
 
 class ExportError(TapError):
@@ -195,12 +115,69 @@ class WindowNotExportedError(ExportError):
         self.window = window
 
 
-class TooLongError(Exception):
-    """The list serves shorter windows than the one that was asked for; the message says how."""
-
-
 class IncompleteExportError(WindowNotExportedError):
     """The files of one window lack contacts."""
+
+
+class ApiError(TapError):
+    """Cometly's API answered in a way the tap cannot go on from."""
+
+
+class AccessError(ApiError):
+    """The key is missing or wrong, or may not do this (401, 403)."""
+
+
+class ForbiddenError(AccessError):
+    """The key is right but may not do this (403)."""
+
+
+class UnavailableError(ApiError):
+    """The API could not be reached, or only answered with errors, until the tap gave up."""
+
+
+class TooSlowError(UnavailableError):
+    """A gateway, or the tap, did not wait for the answer: perhaps too much was asked for."""
+
+
+class RateLimitError(ApiError):
+    """The API has been over its limit for too long, or says that it will be (429)."""
+
+
+class ExportBusyError(ApiError):
+    """The API cannot create an export now, for another one is in progress (409, 423, 425).
+
+    Attributes:
+        seconds: How long to wait before asking again.
+    """
+
+    def __init__(self, what: str, advice: str, seconds: float) -> None:
+        """Add how long to wait to what happened and what to do."""
+        super().__init__(what, advice)
+        self.seconds = seconds
+
+
+class UnreachableError(ApiError):
+    """No connection could be made since the run began: more likely a mistake than an outage."""
+
+
+class ClockError(ApiError):
+    """The API's clock and the machine's differ by more than a day."""
+
+
+class RejectedError(ApiError):
+    """The API found a parameter wrong (422)."""
+
+
+class NotFoundError(ApiError):
+    """The API knows no such export (404)."""
+
+
+class AnswerLostError(ApiError):
+    """A request that must not simply be repeated went out, and no usable answer came back."""
+
+
+class TooLongError(Exception):
+    """The list refuses a window for its length; the message says how."""
 
 
 class GarbledError(Exception):
@@ -225,6 +202,14 @@ class FileGoneError(Exception):
 
 class ClosedError(Exception):
     """The sync is over: whoever waits should give up."""
+
+
+def naming(where: object, things: Iterable[_T]) -> Iterator[_T]:
+    """Go through some things, and name the window in whatever goes wrong on the way."""
+    try:
+        yield from things
+    except TapError as error:
+        raise error.within(where) from None
 
 
 _NO_TEMPORARY_DIRECTORY = "No usable temporary directory"  # as Python's `tempfile` words it

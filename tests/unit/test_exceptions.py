@@ -14,15 +14,16 @@ import urllib3
 from tap_cometly import exceptions
 from tap_cometly.exceptions import machine_error
 
-_DRAWN = re.compile(r"^    ((?:[│ ]   )*(?:[├└]── )?)(\w+) ", re.MULTILINE)
+_DRAWN = re.compile(r"^    ((?:[│ ]   )*(?:[├└]── )?)(\w+(?:, \w+)*)", re.MULTILINE)
 
 
 def test_the_tree_in_the_docstring_is_the_one_of_the_classes() -> None:
     drawn: dict[str, str] = {}
     path: list[str] = []
-    for depth, name in re.findall(_DRAWN, exceptions.__doc__ or ""):
-        path[len(depth) // 4 :] = [name]
-        drawn[name] = path[-2] if len(path) > 1 else "Exception"
+    for depth, names in re.findall(_DRAWN, exceptions.__doc__ or ""):
+        for name in names.split(", "):
+            path[len(depth) // 4 :] = [name]
+            drawn[name] = path[-2] if len(path) > 1 else "Exception"
 
     classes = {
         name: kind.__bases__[0].__name__
