@@ -25,14 +25,7 @@ from tap_cometly.client.responses import (
     error_for_status,
     never_sent,
 )
-from tap_cometly.client.retry import (
-    LONGEST_OUTAGE,
-    Outage,
-    RetryPolicy,
-    acquire,
-    http_date,
-    wait_told,
-)
+from tap_cometly.client.retry import Outage, RetryPolicy, acquire, http_date, wait_told
 from tap_cometly.contacts.schema import REFUSED
 from tap_cometly.exceptions import ClockError, GarbledError, TooSlowError, UnavailableError
 from tap_cometly.runtime import metrics
@@ -64,8 +57,7 @@ _TRANSIENT = {408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
 _CLOCKS_AT_ODDS = timedelta(days=1)
 _LONG = 26 * 3600  # seconds of a window that may be too long for a list
-_ADVICE_SECONDS = 20.0  # of failures that a call is worth whose answer only advises
-_ADVICE_WAIT = 65.0  # seconds that it may wait for the rate limit
+_ADVICE_WAIT = 65.0  # seconds that a call may wait for the rate limit whose answer only advises
 _SILENCE = 60.0  # seconds in which no such call is made after one was not answered
 
 _RUN_AGAIN = "Run again later; the bookmark is kept."
@@ -269,8 +261,7 @@ class CometlyClient:
 
     def _ask(self, call: _Call[_T]) -> _T:
         """Make a call, and make it again after what may pass: a 429, a failure, a broken answer."""
-        give_up_after = _ADVICE_SECONDS if call.advisory else LONGEST_OUTAGE
-        retry = RetryPolicy(self._clock, outage=self._outage, give_up_after=give_up_after)
+        retry = RetryPolicy(self._clock, outage=self._outage, advisory=call.advisory)
         at_most = _ADVICE_WAIT if call.advisory else math.inf
         acquired = call.endpoint != "list"  # by the caller
         while True:

@@ -193,7 +193,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_six_times(clock: FakeClock) 
 
 
 def test_an_advisory_request_is_given_up_soon(clock: FakeClock) -> None:
-    retry = RetryPolicy(clock, give_up_after=ADVISORY)
+    retry = RetryPolicy(clock, advisory=True)
 
     said, _ = given_up(UnavailableError, lambda: retry.failed("status 504"))
 
@@ -207,13 +207,13 @@ def test_a_request_that_only_advises_has_its_own_time_in_an_outage(clock: FakeCl
     while clock.monotonic() < LONGEST_OUTAGE - 60:
         first.failed("status 503")
 
-    RetryPolicy(clock, outage=outage, give_up_after=ADVISORY).failed("status 503")
+    RetryPolicy(clock, outage=outage, advisory=True).failed("status 503")
 
 
 def test_a_request_that_only_advises_does_not_wait_for_a_limit_but_keeps_it(
     clock: FakeClock, limiter: RateLimiter
 ) -> None:
-    retry = RetryPolicy(clock, give_up_after=ADVISORY)
+    retry = RetryPolicy(clock, advisory=True)
 
     with pytest.raises(UnavailableError, match=r"over its limit \(429\)"):
         retry.limited("30", limiter)
@@ -225,7 +225,7 @@ def test_a_request_that_only_advises_does_not_wait_for_a_limit_but_keeps_it(
 def test_a_limit_of_a_day_is_told_even_by_a_request_that_only_advises(
     clock: FakeClock, limiter: RateLimiter
 ) -> None:
-    retry = RetryPolicy(clock, give_up_after=ADVISORY)
+    retry = RetryPolicy(clock, advisory=True)
 
     with pytest.raises(RateLimitError, match="until 2024-06-02T12:00:00Z"):
         retry.limited("86400", limiter)
