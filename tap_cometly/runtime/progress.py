@@ -211,6 +211,9 @@ class Display(abc.ABC):
 
     every: float
 
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
     @abc.abstractmethod
     def show(self) -> None:
         """Show how far the sync is now; called in the background."""
@@ -220,16 +223,9 @@ class Display(abc.ABC):
 
 
 class LogDisplay(Display):
-    """Writes a line to the log now and then, whatever is waited for.
-
-    Args:
-        progress: What is told.
-    """
+    """Writes a line to the log now and then, whatever is waited for."""
 
     every = 25.0  # so that no silence lasts longer than 30, though a line may be late
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
 
     @override
     def show(self) -> None:

@@ -53,7 +53,7 @@ class ProgressBar(Display):
     every = 0.25
 
     def __init__(self, progress: Progress, stop: StopSignal) -> None:
-        self._progress = progress
+        super().__init__(progress)
         self._stop = stop
         with stop.hold():
             self._bar, self._below = _Row(0, _BAR), _Row(1, "{desc}")
