@@ -259,14 +259,14 @@ class Settings:
         return settings
 
 
-_NO_KEYS = {
-    r"\s*": "is blank",
-    r"(?i)\s*bearer\s.*": "begins with `Bearer`",
-    r".*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029].*": "holds a line break",
-    r".*\s.*": "holds a blank",
-    r".*(…|\.\.\.).*": "is shortened by an ellipsis",
-    r".*[\"'`\u2018\u2019\u201c-\u201e\xab\xbb].*": "holds a quotation mark",
-    r".*[^!-~].*": "holds a character that no key has",
+_NOT_IN_A_KEY = {
+    r"\A\s*\Z": "is blank",
+    r"(?i)\A\s*bearer\s": "begins with `Bearer`",
+    r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]": "holds a line break",
+    r"\s": "holds a blank",
+    r"…|\.\.\.": "is shortened by an ellipsis",
+    r"[\"'`\u2018\u2019\u201c-\u201e\xab\xbb]": "holds a quotation mark",
+    r"[^!-~]": "holds a character that no key has",
 }
 _LIKE_A_DATE = r"(?i)\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ][\d:.]{1,15} ?(Z|[+-]\d\d:?\d\d)?)?"
 _LIKE_A_ZONE = (
@@ -277,8 +277,8 @@ _LIKE_A_ZONE = (
 
 def _check_key(key: str) -> None:
     """Refuse what cannot be a key, before a request carries it; without quoting it."""
-    for pattern, found in _NO_KEYS.items():
-        if re.fullmatch(pattern, key, re.DOTALL):
+    for pattern, found in _NOT_IN_A_KEY.items():
+        if re.search(pattern, key):
             msg = f"The setting `api_key` {found}"
             raise SettingsError(msg, "Set it to the key alone, as Cometly shows it.")
 

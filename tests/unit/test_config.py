@@ -106,6 +106,15 @@ def test_a_complaint_never_shows_a_value(given_: dict[str, int]) -> None:
     assert not [value for value in given_.values() if str(value) in text]
 
 
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", "-1e999"])
+def test_a_number_that_is_none_is_refused_wherever_it_comes_from(text: str) -> None:
+    given_ = {"lookback_days": text}
+
+    config.tidy(given_, SETTINGS_SCHEMA)
+
+    assert "`lookback_days` must be " in complaint(**given_)
+
+
 def test_what_is_missing_is_told_with_its_environment_variable() -> None:
     text = str(explain(JSONSchemaValidator(SETTINGS_SCHEMA).iter_errors({})))
 
