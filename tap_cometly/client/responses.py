@@ -114,8 +114,6 @@ def error_for_status(method: str, path: str, status: int, content: bytes, secret
             return NotFoundError(what, "The export is gone; run again.")
         case _ if 300 <= status < 400:  # noqa: PLR2004, it could lead anywhere
             what = f"Cometly's API answered {method} {path} with a redirect (status {status})"
-        case 407:
-            return proxy_password_error()
         case 422:
             return RejectedError(what, "Check the settings it speaks of.")
     return ApiError(what, "Check the setting `api_url`; if it is right, ask Cometly.")
@@ -153,7 +151,9 @@ def describe_failure(failure: Exception, *, service: str = "Cometly's API") -> s
         raise ApiError(msg, "Correct or unset REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE).") from None
     if isinstance(failure, requests.exceptions.ProxyError):
         if "Tunnel connection failed: 407" in str(failure):  # a URL may hold the number, too
-            raise proxy_password_error() from None
+            msg = "The proxy wants a user and a password (407)"
+            advice = "Put them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT."
+            raise ApiError(msg, advice) from None
         return "the proxy could not be used"
     if isinstance(failure, (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)):
         return "no answer in time"
@@ -166,12 +166,6 @@ def describe_failure(failure: Exception, *, service: str = "Cometly's API") -> s
         msg = "The request could not be made"
         raise ApiError(msg, "Check the settings `api_url` and `api_key`.") from None
     return "no connection" if never_sent(failure) else "the connection broke"
-
-
-def proxy_password_error() -> ApiError:
-    """Say that the proxy which the environment names wants a password."""
-    msg = "The proxy wants a user and a password (407)"
-    return ApiError(msg, "Put them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT.")
 
 
 def never_sent(failure: Exception) -> bool:

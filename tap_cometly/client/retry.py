@@ -6,6 +6,7 @@ import itertools
 import logging
 import math
 import typing as t
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
@@ -35,13 +36,12 @@ _RUN_AGAIN = "Run again later; the bookmark is kept."
 UNSAID_WAIT = 60.0  # seconds to wait when a 429 does not say how long: a limit's whole window
 
 
+@dataclass
 class Outage:
     """Failures of one service in a row, whichever requests they happened to."""
 
-    def __init__(self) -> None:
-        """Start with a service that works."""
-        self._began: float | None = None
-        self._last = 0.0
+    _began: float | None = None
+    _last: float = 0.0
 
     def over(self) -> None:
         """Note that the service has answered."""

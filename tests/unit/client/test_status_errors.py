@@ -69,15 +69,6 @@ KEY = "ck_secret"
             ),
         ),
         (
-            407,
-            "/contacts",
-            ApiError,
-            (
-                "The proxy wants a user and a password (407). "
-                "Put them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT."
-            ),
-        ),
-        (
             422,
             "/contacts",
             RejectedError,
