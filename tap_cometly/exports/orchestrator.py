@@ -261,7 +261,8 @@ class ExportOrchestrator:
         if limiter.try_acquire():
             return None
         wait = min(limiter.delay(), _SHORT_WAIT)
-        limiter.note_wait(wait)
+        if self._jobs[0].status is not JobStatus.READY:  # while a window is read, nothing is lost
+            limiter.note_wait(wait)
         return wait
 
     def _poll_at(self, job: ExportJob) -> float:

@@ -172,6 +172,18 @@ def test_exports_are_created_as_fast_as_the_limit_allows_and_no_faster() -> None
     assert exports.repository.limiters["create"].waited == soon(60.0)
 
 
+def test_a_limit_is_not_waited_for_while_a_window_is_read() -> None:
+    windows = days(7)
+    exports = Exports(*windows, parallel=7)
+    exports.repository.seconds[windows[0]] = 1.0
+    exports.next()
+    waited = exports.repository.limiters["create"].waited
+
+    exports.advance_until(50.0)
+
+    assert exports.repository.limiters["create"].waited == waited < 5.0
+
+
 def test_a_pause_before_another_try_is_no_wait_for_the_limit(one: Exports) -> None:
     one.repository.script("create", LOST)
 
