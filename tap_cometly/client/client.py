@@ -52,7 +52,7 @@ _SERVED = {200, 201, 202}
 _MAY_HAVE_WORKED = {500, 502, 503, 504, 520, 521, 522, 523, 524, 529}  # of a request to create
 _TOO_SLOW = {408, 504, 524}  # as gateways say it
 _NOT_IN_TIME = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
-_TRANSIENT = {408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+_TRANSIENT = {408, 425, *_MAY_HAVE_WORKED}
 
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
 _CLOCKS_AT_ODDS = timedelta(days=1)
