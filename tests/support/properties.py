@@ -64,7 +64,7 @@ def check(
     claims_only_what_it_wrote(run, sandbox, excused, now=now)
     assert run.left_behind == ()
     if cuts:
-        is_resumable(run, sandbox, cuts, excused, mend or {})
+        is_resumable(run, sandbox, cuts, excused, mend or {}, now=now)
 
 
 def has_whole_lines(run: Run) -> None:
@@ -207,6 +207,8 @@ def is_resumable(
     cuts: int,
     excused: Collection[int] = (),
     mend: Mapping[str, Any] | None = None,
+    *,
+    now: datetime | None = None,
 ) -> None:
     """Cut after some STATE lines and started again on a healthy API, it still is complete."""
     if is_full(run) and run.exit == 0:
@@ -219,7 +221,7 @@ def is_resumable(
             overrides = {**run.config, **(mend or {})}
             again = sync(sandbox, overrides, state, run.catalog, run.clock)
             assert again.exit == 0, again.log
-            ends_honestly(again)
+            ends_honestly(again, now=now)
             end = None if is_full(run) else _range_end(again, again.began)
             nothing_is_missing(sandbox, _since(run), end, written | again.ids | {*excused})
     finally:
