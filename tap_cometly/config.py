@@ -446,13 +446,16 @@ def tidy(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
         setting = schema["properties"].get(name, {"type": "string"})
         kinds = setting.get("type", ())
         optional = "default" not in setting and name not in schema.get("required", ())
-        if value is None or (value == "" and optional):
-            del config[name]
-        elif isinstance(value, str) and "boolean" in kinds:
-            config[name] = _BOOLEANS.get(value.strip().lower(), value)
+        read = value
+        if isinstance(value, str) and "boolean" in kinds:
+            read = _BOOLEANS.get(value.strip().lower(), value)
         elif isinstance(value, str) and "string" not in kinds:
-            with contextlib.suppress(ValueError):
-                config[name] = _read_json(value)
+            with contextlib.suppress(ValueError, RecursionError):
+                read = _read_json(value)
+        if read is None or (read == "" and optional):
+            del config[name]
+        else:
+            config[name] = read
 
 
 def _read_json(text: str) -> t.Any:

@@ -115,6 +115,15 @@ def test_a_number_that_is_none_is_refused_wherever_it_comes_from(text: str) -> N
     assert "`lookback_days` must be " in complaint(**given_)
 
 
+@pytest.mark.parametrize("value", [None, "null"])
+def test_null_counts_as_unset_wherever_it_comes_from(value: str | None) -> None:
+    given_ = {"export_threshold": value}
+
+    config.tidy(given_, SETTINGS_SCHEMA)
+
+    assert given_ == {}
+
+
 def test_what_is_missing_is_told_with_its_environment_variable() -> None:
     text = str(explain(JSONSchemaValidator(SETTINGS_SCHEMA).iter_errors({})))
 
