@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
+from typing import TYPE_CHECKING
+from unittest import mock
 
 import psycopg
 import pytest
 
-from tests.support.postgres import Postgres, PostgresError
+from tests.support.postgres import SETTINGS, Postgres, PostgresError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_answers_queries(postgres: Postgres) -> None:
@@ -44,77 +51,99 @@ def test_listens_on_loopback_only_and_opens_no_socket_file(postgres: Postgres) -
     assert (addresses, sockets) == ("127.0.0.1", "")
 
 
-@pytest.mark.parametrize("failure", [None, ValueError("a test failed"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failure", [None, KeyboardInterrupt()])
 def test_leaves_no_process_and_no_directory(failure: BaseException | None) -> None:
     # Given a server, and what ends the work with it
     left: list[BaseException] = []
     try:
         with Postgres() as server:
-            process, home = process_and_home_of(server)
-            assert _runs(process)
-            assert home.is_dir()
+            process = process_of(server)
+            assert runs(process)
             if failure:
                 raise failure
-    except (ValueError, KeyboardInterrupt) as error:
+    except KeyboardInterrupt as error:
         left.append(error)
 
     # Then the failure goes on its way, and nothing of the server is left
     assert left == ([failure] if failure else [])
-    assert not _runs(process)
-    assert not home.exists()
+    assert not runs(process)
+    assert not server.home.exists()
 
 
-def test_does_not_outlive_a_test_run_that_is_killed() -> None:
-    # Given a process that has started a server
-    code = (
-        "import sys\n"
-        "from tests.support.postgres import Postgres\n"
-        "from tests.test_postgres_support import process_and_home_of\n"
-        "with Postgres() as server:\n"
-        "    print(*process_and_home_of(server), flush=True)\n"
-        "    sys.stdin.read()\n"
-    )
-    with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as killed:
-        assert killed.stdout
-        pid, home = killed.stdout.readline().split()
-        assert _runs(int(pid))
+USER = """
+import sys
+from tests.support.postgres import Postgres
+server = Postgres()
+print(server.home, flush=True)
+with server:
+    print("started", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("started", [True, False], ids=["started", "starting"])
+def test_does_not_outlive_a_test_run_that_is_killed(*, started: bool) -> None:
+    # Given a process that starts a server
+    command = [sys.executable, "-c", USER]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as user:  # noqa: S603
+        assert user.stdout
+        home = Path(user.stdout.readline().strip())
+        if started:
+            user.stdout.readline()
+        else:
+            wait_until(home.exists)
 
         # When it is killed
-        killed.kill()
+        user.kill()
 
     # Then nothing of the server is left
-    until = time.monotonic() + 30
-    while (_runs(int(pid)) or Path(home).exists()) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not _runs(int(pid))
-    assert not Path(home).exists()
+    wait_until(lambda: not home.exists())
+    assert not processes_in(home)
 
 
-def test_has_the_settings_that_it_is_given() -> None:
-    with Postgres(timezone="America/New_York") as server:
-        assert server.query("SELECT current_setting('timezone')") == [("America/New_York",)]
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of this")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_does_not_outlive_its_guard(number: int) -> None:
+    with Postgres() as server:
+        process = process_of(server)
+        guard = int(Path(f"/proc/{process}/stat").read_text("ascii").split()[3])
+
+        os.kill(guard, number)
+
+        wait_until(lambda: not runs(process))
+    assert not server.home.exists()
 
 
 def test_says_why_it_did_not_start() -> None:
     with (
+        mock.patch.dict(SETTINGS, shared_buffers="plenty"),
         pytest.raises(PostgresError, match='invalid value for parameter "shared_buffers"'),
-        Postgres(shared_buffers="plenty"),
+        Postgres(),
     ):
         pytest.fail("started with a setting that makes no sense")
 
 
-def process_and_home_of(server: Postgres) -> tuple[int, Path]:
-    [(pid_file, data)] = server.query(
-        "SELECT pg_read_file('postmaster.pid'), current_setting('data_directory')"
-    )
-    return int(pid_file.split()[0]), Path(data).parent
+def process_of(server: Postgres) -> int:
+    pid, *_ = (server.home / "data" / "postmaster.pid").read_text("utf-8").split()
+    return int(pid)
 
 
-def _runs(process: int) -> bool:
+def processes_in(home: Path) -> list[str]:
+    """Those that were started with this directory."""
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)  # noqa: S607
+    return [line for line in listed.stdout.splitlines() if str(home) in line]
+
+
+def runs(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)

