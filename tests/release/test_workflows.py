@@ -93,7 +93,7 @@ def test_ci_runs_on_every_python_that_is_promised() -> None:
 def test_what_runs_before_a_commit_is_what_ci_runs() -> None:
     ci = (CHECKOUT / ".ci" / "run").read_text("utf-8")
     hooks = (CHECKOUT / ".pre-commit-config.yaml").read_text("utf-8")
-    checks = re.findall(r"^\S+ run ((?:ruff|mypy).*?)(?: --check)?$", ci, re.MULTILINE)
+    checks = re.findall(r"^\S+ run ((?:ruff|mypy).*?)(?: --check| &)?$", ci, re.MULTILINE)
 
     assert checks == ["ruff check", "ruff format", "mypy"]
     assert [check for check in checks if f"entry: uv run {check}" not in hooks] == []
