@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
-import statistics
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 FIRST = NOW - timedelta(days=20)
 CONFIG = {"start_date": (FIRST - timedelta(days=1)).isoformat()}
+SMALL_PAGES = {**CONFIG, "page_size": 5}
 EXPORT = {**CONFIG, "extraction_mode": "export"}
-LONGEST_OUTAGE = 20.0  # seconds, for something to begin
-AT_ONCE = 1.0  # seconds
-BUSY = 1.0  # seconds that a machine may add to a single stop while it runs other tests
-SIGNALS = pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
-)
+LONGEST_OUTAGE = 60.0  # seconds, for something to begin or to end
+TRIES = 5  # a machine that runs other tests may be late at times, but not always
+PIPE = 16_000  # bytes that are in any pipe that is full
+CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+SIGNALS = pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 
 
 @dataclass
@@ -71,12 +73,31 @@ class Running:
             assert self.process.poll() is None, self.log
             time.sleep(0.02)
 
+    def until_blocked(self, pipe: int | None = None) -> None:
+        """Wait until the pipe is full that nobody reads."""
+        reader = self.out.fileno() if pipe is None else pipe
+        self.until(lambda: bytes_in(reader) >= PIPE)
+        time.sleep(0.3)
+
     def stop(self, number: int) -> float:
         """Send a signal; how many seconds it takes to end."""
         began = time.monotonic()
         self.process.send_signal(number)
         self.process.wait(LONGEST_OUTAGE)
         return time.monotonic() - began
+
+
+def at_once() -> float:
+    """A second, or as much more as a machine takes that has more to do than cores."""
+    cores = os.cpu_count() or 1
+    return max(1.0, os.getloadavg()[0] / cores)
+
+
+def bytes_in(pipe: int) -> int:
+    """What can be read from it at once."""
+    count: int
+    [count] = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return count
 
 
 @contextlib.contextmanager
@@ -107,105 +128,81 @@ def whole_lines(raw: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in raw.splitlines()]
 
 
-def reading(sandbox: Sandbox) -> None:
-    sandbox.fault(Fault("list", "trickle", call=3, times=None))
+@dataclass(frozen=True)
+class Doing:
+    """What a run is kept busy with."""
+
+    spoil: Callable[[Sandbox], None]
+    config: dict[str, Any]
+    endpoint: str
+    calls: int
+    """It has begun once the endpoint has been called so often."""
+
+    def space(self, sandbox: StartSandbox) -> Sandbox:
+        cometly = sandbox(dated(queued_seconds=0.5))
+        cometly.space.fill(50, FIRST, NOW)
+        self.spoil(cometly)
+        return cometly
+
+    @contextlib.contextmanager
+    def begun(self, cometly: Sandbox) -> Iterator[Running]:
+        with started(cometly, self.config) as tap:
+            tap.until(lambda: cometly.log_calls()[self.endpoint] >= self.calls)
+            yield tap
+
+    def is_complete_afterwards(self, cometly: Sandbox) -> None:
+        """Run again, against a healthy API."""
+        cometly.clear_faults()
+        cometly.options = dated(limits=PLENTY, queued_seconds=0.0)
+        again = sync(cometly, self.config)
+        assert again.ids == cometly.space.ids()
+        check(again, cometly, cuts=0, limits=PLENTY)
 
 
-def waiting(sandbox: Sandbox) -> None:
-    sandbox.take("list", 13)
+def faulty(endpoint: Any, kind: Any = "status", **fault: Any) -> Callable[[Sandbox], None]:
+    return lambda sandbox: sandbox.fault(Fault(endpoint, kind, times=None, **fault))
 
 
 def queued(sandbox: Sandbox) -> None:
     sandbox.options = replace(sandbox.options, queued_seconds=600)
 
 
-def polling(sandbox: Sandbox) -> None:
-    sandbox.fault(Fault("poll", "slow", times=None, seconds=30))
+READING = Doing(faulty("list", "trickle", call=3), SMALL_PAGES, "list", 3)
+WAITING = Doing(lambda sandbox: sandbox.take("list", 13), SMALL_PAGES, "list", 2)
+RETRYING = Doing(faulty("list", call=2, status=503), SMALL_PAGES, "list", 5)
+HANGING = Doing(faulty("list", "slow", seconds=30), CONFIG, "list", 1)
+QUEUED = Doing(queued, EXPORT, "poll", 1)
+POLLING = Doing(faulty("poll", "slow", seconds=30), EXPORT, "poll", 1)
+DOWNLOADING = Doing(faulty("file", "trickle"), EXPORT, "file", 1)
 
 
-def downloading(sandbox: Sandbox) -> None:
-    sandbox.fault(Fault("file", "trickle", times=None))
-
-
-def retrying(sandbox: Sandbox) -> None:
-    sandbox.fault(Fault("list", call=2, times=None, status=503))
-
-
-def hanging(sandbox: Sandbox) -> None:
-    sandbox.fault(Fault("list", "slow", times=None, seconds=30))
-
-
-WHATEVER_IT_DOES = pytest.mark.parametrize(
-    ("busy", "config", "begun"),
-    [
-        (reading, {**CONFIG, "page_size": 5}, ("list", 3)),
-        (waiting, {**CONFIG, "page_size": 5}, ("list", 2)),
-        (retrying, {**CONFIG, "page_size": 5}, ("list", 5)),
-        (queued, EXPORT, ("poll", 1)),
-        (polling, EXPORT, ("poll", 1)),
-        (downloading, EXPORT, ("file", 1)),
-    ],
+@pytest.mark.parametrize(
+    "doing",
+    [READING, WAITING, RETRYING, QUEUED, POLLING, DOWNLOADING],
     ids=["reading", "waiting for the limit", "retrying", "queued", "polling", "downloading"],
 )
-
-
-@SIGNALS
-@WHATEVER_IT_DOES
-def test_a_signal_stops_it_without_a_torn_line_and_nothing_is_left(
-    sandbox: StartSandbox,
-    number: int,
-    code: int,
-    busy: Callable[[Sandbox], None],
-    config: dict[str, Any],
-    begun: tuple[str, int],
+def test_a_signal_stops_it_within_a_second_and_nothing_is_torn_or_left(
+    sandbox: StartSandbox, doing: Doing
 ) -> None:
-    cometly = sandbox(dated(queued_seconds=0.5))
-    ids = cometly.space.fill(50, FIRST, NOW)
-    busy(cometly)
-    endpoint, calls = begun
+    took: list[float] = []
+    while len(took) < len(CODES) or (min(took) >= at_once() and len(took) < TRIES):
+        cometly = doing.space(sandbox)
+        number = [*CODES][len(took) % 2]
 
-    with started(cometly, config) as tap:
-        tap.until(lambda: cometly.log_calls()[endpoint] >= calls)
-        time.sleep(0.2)
-        seconds = tap.stop(number)
-        lines = whole_lines(tap.out.read())
-        [error] = tap.errors
-        log, spooled = tap.log, tap.spooled
-
-    assert tap.process.returncode == code
-    assert seconds < AT_ONCE + BUSY
-    assert "STATE" not in [line["type"] for line in lines]
-    assert f"Stopped by {signal.Signals(number).name}" in error
-    assert spooled == []
-    assert "Traceback" not in log
-    cometly.clear_faults()
-    cometly.options = dated(limits=PLENTY, queued_seconds=0.0)
-    again = sync(cometly, config)
-    assert again.ids == set(ids)
-    check(again, cometly, cuts=0, limits=PLENTY)
-
-
-@pytest.mark.slow
-@WHATEVER_IT_DOES
-def test_stopping_takes_less_than_a_second(
-    sandbox: StartSandbox,
-    busy: Callable[[Sandbox], None],
-    config: dict[str, Any],
-    begun: tuple[str, int],
-) -> None:
-    endpoint, calls = begun
-    took = []
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
-        cometly = sandbox(dated(queued_seconds=0.5))
-        cometly.space.fill(50, FIRST, NOW)
-        busy(cometly)
-        with started(cometly, config) as tap:
-            tap.until(lambda: cometly.log_calls()[endpoint] >= calls)  # noqa: B023, called here
+        with doing.begun(cometly) as tap:
             time.sleep(0.2)
             took.append(tap.stop(number))
+            lines = whole_lines(tap.out.read())
+            [error] = tap.errors
+            log, spooled = tap.log, tap.spooled
 
-    assert min(took) < AT_ONCE  # by itself
-    assert statistics.median(took) < AT_ONCE + BUSY
+        assert tap.process.returncode == CODES[number]
+        assert "STATE" not in [line["type"] for line in lines]
+        assert f"Stopped by {number.name}" in error
+        assert spooled == []
+        assert "Traceback" not in log
+        doing.is_complete_afterwards(cometly)
+    assert min(took) < at_once()
 
 
 def fill_with(cometly: Sandbox, size: int, count: int) -> None:
@@ -214,85 +211,64 @@ def fill_with(cometly: Sandbox, size: int, count: int) -> None:
         cometly.space.add(created_at=FIRST + timedelta(minutes=number), name="x" * size)
 
 
-SIZES = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("size", "count"), [(60, 3000), (20_000, 30), (1_000_000, 3)], ids=["200 B", "20 kB", "1 MB"]
 )
-
-
-@SIGNALS
-@SIZES
-@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "PYTHONUNBUFFERED"])
+@pytest.mark.parametrize(
+    ("number", "unbuffered"),
+    [(signal.SIGTERM, ""), (signal.SIGINT, "1")],
+    ids=["SIGTERM", "SIGINT, PYTHONUNBUFFERED"],
+)
 def test_a_signal_while_stdout_is_blocked_lets_the_line_be_finished_first(
-    sandbox: StartSandbox, number: int, code: int, size: int, count: int, unbuffered: str
+    sandbox: StartSandbox, number: signal.Signals, size: int, count: int, unbuffered: str
 ) -> None:
     cometly = sandbox(dated(limits=PLENTY))
     fill_with(cometly, size, count)
 
     with started(cometly, CONFIG, env={"PYTHONUNBUFFERED": unbuffered}) as tap:
-        tap.until(lambda: cometly.log_calls()["list"] >= 2)
-        time.sleep(1.0)
+        tap.until_blocked()
         tap.process.send_signal(number)
         with pytest.raises(subprocess.TimeoutExpired):
             tap.process.wait(0.5)  # nobody reads yet
         raw = tap.out.read()
-        tap.process.wait(1)
+        tap.process.wait(LONGEST_OUTAGE)
 
     lines = whole_lines(raw)
-    assert tap.process.returncode == code
+    assert tap.process.returncode == CODES[number]
     assert [line["type"] for line in lines].count("RECORD") > 0
     assert "STATE" not in [line["type"] for line in lines]
 
 
 @SIGNALS
 def test_a_second_signal_does_not_wait_for_the_reader(
-    sandbox: StartSandbox, number: int, code: int
+    sandbox: StartSandbox, number: signal.Signals
 ) -> None:
     cometly = sandbox(dated(limits=PLENTY))
     fill_with(cometly, 1_000_000, 3)
 
     with started(cometly, CONFIG) as tap:
-        tap.until(lambda: cometly.log_calls()["list"] >= 2)
-        time.sleep(1.0)
+        tap.until_blocked()
         tap.process.send_signal(number)
         time.sleep(0.3)
-        seconds = tap.stop(number)
+        tap.stop(number)
 
-    assert tap.process.returncode == code
-    assert seconds < AT_ONCE + BUSY
+    assert tap.process.returncode == CODES[number]
 
 
-@pytest.mark.parametrize(
-    ("busy", "config", "begun"),
-    [
-        (reading, {**CONFIG, "page_size": 5}, ("list", 3)),
-        (downloading, EXPORT, ("file", 1)),
-    ],
-    ids=["reading", "downloading"],
-)
+@pytest.mark.parametrize("doing", [READING, DOWNLOADING], ids=["reading", "downloading"])
 def test_sigkill_leaves_no_spool_and_the_next_run_is_complete(
-    sandbox: StartSandbox,
-    busy: Callable[[Sandbox], None],
-    config: dict[str, Any],
-    begun: tuple[str, int],
+    sandbox: StartSandbox, doing: Doing
 ) -> None:
-    cometly = sandbox(dated(queued_seconds=0.0))
-    ids = cometly.space.fill(50, FIRST, NOW)
-    busy(cometly)
-    endpoint, calls = begun
+    cometly = doing.space(sandbox)
 
-    with started(cometly, config) as tap:
-        tap.until(lambda: cometly.log_calls()[endpoint] >= calls)
+    with doing.begun(cometly) as tap:
         tap.stop(signal.SIGKILL)
         lines = whole_lines(tap.out.read())
         spooled = tap.spooled
 
     assert "STATE" not in [line["type"] for line in lines]
     assert spooled == []
-    cometly.clear_faults()
-    cometly.options = dated(limits=PLENTY, queued_seconds=0.0)
-    again = sync(cometly, config)
-    assert again.ids == set(ids)
-    check(again, cometly, limits=PLENTY)
+    doing.is_complete_afterwards(cometly)
 
 
 @pytest.mark.parametrize("config", [CONFIG, EXPORT], ids=["pages", "exports"])
@@ -336,42 +312,24 @@ def test_a_signal_before_the_first_request_is_obeyed_too(sandbox: StartSandbox) 
     with started(cometly, CONFIG, writer) as tap:
         os.close(writer)
         tap.until(lambda: "Beginning sync" in tap.log)
-        seconds = tap.stop(signal.SIGTERM)
+        tap.stop(signal.SIGTERM)
     os.close(reader)
 
     assert tap.process.returncode == 143
-    assert seconds < AT_ONCE + BUSY
 
 
 # A reader that is gone, or slow.
 
-GONE = 5.0  # seconds in which it is noticed
-
 
 @pytest.mark.parametrize(
-    ("busy", "config", "begun"),
-    [
-        (queued, EXPORT, ("poll", 1)),
-        (polling, EXPORT, ("poll", 1)),
-        (downloading, EXPORT, ("file", 1)),
-        (waiting, {**CONFIG, "page_size": 5}, ("list", 2)),
-        (hanging, CONFIG, ("list", 1)),
-    ],
+    "doing",
+    [QUEUED, POLLING, DOWNLOADING, WAITING, HANGING],
     ids=["queued", "polling", "downloading", "waiting for the limit", "asking the list"],
 )
 def test_a_reader_that_is_gone_is_noticed_while_nothing_is_written(
-    sandbox: StartSandbox,
-    busy: Callable[[Sandbox], None],
-    config: dict[str, Any],
-    begun: tuple[str, int],
+    sandbox: StartSandbox, doing: Doing
 ) -> None:
-    cometly = sandbox(dated(queued_seconds=0.5))
-    cometly.space.fill(50, FIRST, NOW)
-    busy(cometly)
-    endpoint, calls = begun
-
-    with started(cometly, config) as tap:
-        tap.until(lambda: cometly.log_calls()[endpoint] >= calls)
+    with doing.begun(doing.space(sandbox)) as tap:
         began = time.monotonic()
         tap.out.close()
         tap.process.wait(LONGEST_OUTAGE)
@@ -380,7 +338,7 @@ def test_a_reader_that_is_gone_is_noticed_while_nothing_is_written(
         log, spooled = tap.log, tap.spooled
 
     assert tap.process.returncode == 1
-    assert seconds < GONE
+    assert seconds < 5 * at_once()
     assert "Standard output takes no more: Broken pipe" in error
     assert log.splitlines()[-1] == error
     assert "Traceback" not in log
@@ -396,7 +354,7 @@ def test_a_reader_that_closes_a_socket_is_noticed_too(sandbox: StartSandbox) -> 
         writer.close()
         tap.until(lambda: cometly.log_calls()["poll"] >= 1)
         reader.close()
-        tap.process.wait(GONE)
+        tap.process.wait(LONGEST_OUTAGE)
         [error] = tap.errors
 
     assert tap.process.returncode == 1
@@ -414,8 +372,7 @@ def test_a_pipe_that_does_not_block_is_written_completely_and_without_spinning(
 
     with started(cometly, CONFIG, writer, {"PYTHONUNBUFFERED": unbuffered}) as tap:
         os.close(writer)
-        tap.until(lambda: cometly.log_calls()["list"] >= 2)
-        time.sleep(1.0)
+        tap.until_blocked(reader)
         before = cpu_seconds(tap.process.pid)
         time.sleep(1.0)
         spun = cpu_seconds(tap.process.pid) - before
