@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MANY = 300  # contacts, whose page is decoded in more than one block
 ALL_COLUMNS = {"include_comet_tokens": True, "include_custom_fields": True}
+TEST = ["--test"]
 
 
 @pytest.fixture
@@ -36,47 +37,46 @@ def fill(sandbox: Sandbox, contacts: int) -> None:
     sandbox.space.fill(contacts, now - timedelta(days=9), now - timedelta(hours=1))
 
 
-def tried(sandbox: Sandbox, folder: Path, **config: Any) -> subprocess.CompletedProcess[str]:
-    path = folder / "config.json"
-    path.write_text(json.dumps(config_for(sandbox, config)), "utf-8")
-    return subprocess.run(  # noqa: S603, our own script
-        [SCRIPT, "--config", path, "--test"], capture_output=True, text=True, check=False
-    )
-
-
 def test_it_tells_what_works_and_what_can_be_had(cometly: Sandbox, tmp_path: Path) -> None:
     fill(cometly, 3)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_for(cometly)), "utf-8")
 
-    run = tried(cometly, tmp_path)
+    run = subprocess.run(  # noqa: S603, our own script
+        [SCRIPT, "--config", config, *TEST], capture_output=True, text=True, check=False
+    )
 
     assert run.returncode == 0, run.stderr
     assert "The key works" in run.stderr
     assert "The Space's clock agrees with the setting `timezone`: UTC" in run.stderr
     assert "The newest contact was created: 2" in run.stderr
     assert "include_comet_tokens, include_all_emails, include_custom_fields" in run.stderr
+    # ... and no metric tells of a failure
+    [ended] = [line for line in run.stderr.splitlines() if '"sync_duration"' in line]
+    assert '"status":"succeeded"' in ended
+    assert '"status":"failed"' not in run.stderr
 
 
-def test_a_space_without_contacts_is_no_error(cometly: Sandbox, tmp_path: Path) -> None:
-    run = tried(cometly, tmp_path)
+def test_a_space_without_contacts_is_no_error(cometly: Sandbox) -> None:
+    run = sync(cometly, more=TEST)
 
-    assert run.returncode == 0, run.stderr
-    assert "The key works" in run.stderr
-    assert "No contact was created in " in run.stderr
+    assert run.exit == 0, run.log
+    assert "The key works" in run.log
+    assert "No contact was created in " in run.log
 
 
-def test_a_wrong_key_is_one_line(cometly: Sandbox, tmp_path: Path) -> None:
-    run = tried(cometly, tmp_path, api_key="another")
+def test_a_wrong_key_is_one_line(cometly: Sandbox) -> None:
+    run = sync(cometly, {"api_key": "another"}, more=TEST)
 
-    errors = [line for line in run.stderr.splitlines() if "| ERROR" in line]
-    assert run.returncode == 1
-    assert len(errors) == 1
-    assert "does not accept the key" in errors[0]
+    assert run.exit == 1
+    [error] = run.errors
+    assert "does not accept the key" in error
 
 
 def test_a_port_that_is_closed_is_told_after_half_a_minute(cometly: Sandbox) -> None:
     clock = FakeClock(NOW)
 
-    run = sync(cometly, {"api_url": "http://127.0.0.1:9"}, clock=clock, more=["--test"])
+    run = sync(cometly, {"api_url": "http://127.0.0.1:9"}, clock=clock, more=TEST)
 
     assert run.exit == 1
     [error] = run.errors
@@ -99,37 +99,24 @@ def test_a_sample_that_is_all_there_is_is_whole_before_it_is_committed(
     assert kinds[-1] == "STATE"
 
 
-def test_it_tells_no_metric_of_a_failure(cometly: Sandbox, tmp_path: Path) -> None:
-    fill(cometly, 3)
-
-    run = tried(cometly, tmp_path)
-
-    ended = [line for line in run.stderr.splitlines() if '"sync_duration"' in line]
-    assert len(ended) == 1
-    assert '"status":"succeeded"' in ended[0]
-    assert '"status":"failed"' not in run.stderr
-
-
-def test_a_list_that_refuses_long_ranges_can_be_tested(
-    sandbox: StartSandbox, tmp_path: Path
-) -> None:
+def test_a_list_that_refuses_long_ranges_can_be_tested(sandbox: StartSandbox) -> None:
     cometly = sandbox(dated(limits=PLENTY, max_list_days=30))
     fill(cometly, MANY)
 
-    run = tried(cometly, tmp_path)
+    run = sync(cometly, more=TEST)
 
-    assert run.returncode == 0, run.stderr
-    assert "The newest contact was created: 2" in run.stderr
+    assert run.exit == 0, run.log
+    assert "The newest contact was created: 2" in run.log
 
 
 @pytest.mark.parametrize(("mode", "code"), [("auto", 0), ("export", 0), ("pagination", 1)])
 def test_a_column_that_only_exports_may_deliver_is_an_error_only_without_exports(
-    sandbox: StartSandbox, tmp_path: Path, mode: str, code: int
+    sandbox: StartSandbox, mode: str, code: int
 ) -> None:
     cometly = sandbox(Options(limits=PLENTY, list_emails=False))
     fill(cometly, 3)
 
-    run = tried(cometly, tmp_path, include_all_emails=True, extraction_mode=mode)
+    run = sync(cometly, {"include_all_emails": True, "extraction_mode": mode}, more=TEST)
 
-    assert run.returncode == code
-    assert "does not deliver what `include_all_emails` asks for" in run.stderr
+    assert run.exit == code
+    assert "does not deliver what `include_all_emails` asks for" in run.log
