@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.conftest import NOW
+from tests.integration.conftest import NOW, Cometly
 from tests.sandbox import Fault, Options, dated, partial
 from tests.support.properties import PLENTY, check
 from tests.support.running import sync
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.conftest import StartCometly
-    from tests.sandbox import Sandbox
     from tests.sandbox.partial import Keeps
-    from tests.support.clock import FakeClock
     from tests.support.running import Run
 
 FIRST = datetime(2024, 1, 2, tzinfo=timezone.utc)
@@ -40,29 +38,11 @@ LOST: dict[str, Keeps] = {
 READINGS: dict[str, Callable[[], Options]] = {"dated": dated, "undated": Options}
 
 
-@dataclass
-class Cometly:
-    """A Space to be exported."""
-
-    sandbox: Sandbox
-    clock: FakeClock
-
-    def sync(self, **config: Any) -> Run:
-        return sync(self.sandbox, {**EXPORT, **config}, clock=self.clock)
-
-    def change(self, **options: Any) -> None:
-        self.sandbox.options = replace(self.sandbox.options, **options)
-
-    @property
-    def created(self) -> int:
-        return self.sandbox.log_calls()["create"]
-
-
 @pytest.fixture(params=READINGS)
 def four_windows(cometly: StartCometly, request: pytest.FixtureRequest) -> Cometly:
     sandbox, clock = cometly(READINGS[request.param]())
     sandbox.space.fill(CONTACTS, FIRST, LAST)
-    return Cometly(sandbox, clock)
+    return Cometly(sandbox, clock, EXPORT)
 
 
 def doubted(run: Run) -> int:
@@ -86,33 +66,23 @@ def test_a_file_that_lacks_contacts_is_made_again(
 
 
 @pytest.mark.parametrize("keeps", LOST.values(), ids=LOST)
-def test_files_that_always_lack_contacts_leave_pages_in_auto(
-    four_windows: Cometly, keeps: Keeps
+@pytest.mark.parametrize("mode", ["auto", "export"])
+def test_files_that_always_lack_contacts_leave_pages_in_auto_and_are_an_error_in_export_mode(
+    four_windows: Cometly, keeps: Keeps, mode: str
 ) -> None:
     four_windows.change(export_keeps=keeps)
 
-    run = four_windows.sync(extraction_mode="auto")
+    run = four_windows.sync(extraction_mode=mode)
 
-    assert run.exit == 0, run.errors
-    assert len(run.ids) == CONTACTS
-    assert "by pages" in run.log
-    assert four_windows.created <= WINDOWS + 4
-    check(run, four_windows.sandbox)
-
-
-@pytest.mark.parametrize("keeps", LOST.values(), ids=LOST)
-def test_files_that_always_lack_contacts_are_an_error_in_export_mode(
-    four_windows: Cometly, keeps: Keeps
-) -> None:
-    four_windows.change(export_keeps=keeps)
-
-    run = four_windows.sync()
-
-    assert run.exit == 1
-    [error] = run.errors
-    assert LACKS in error
-    assert "extraction_mode" in error
-    assert run.states == []
+    if mode == "auto":
+        assert (run.exit, len(run.ids)) == (0, CONTACTS), run.errors
+        assert "by pages" in run.log
+        assert len(four_windows.windows) <= WINDOWS + 4
+    else:
+        [error] = run.errors
+        assert LACKS in error
+        assert "extraction_mode" in error
+        assert (run.exit, run.states) == (1, [])
     check(run, four_windows.sandbox)
 
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import zlib
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,7 +19,7 @@ import requests
 from typing_extensions import override
 
 from tap_cometly.runtime.clock import Clock
-from tests.integration.conftest import NOW
+from tests.integration.conftest import NOW, Cometly
 from tests.sandbox import Fault, dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import SCRIPT, arguments, config_for, environment, sync
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from tests.integration.conftest import StartCometly
     from tests.sandbox import Sandbox
     from tests.sandbox.fixture import StartSandbox
-    from tests.support.clock import FakeClock
     from tests.support.running import Run
 
 FIRST = datetime(2024, 1, 2, tzinfo=timezone.utc)
@@ -42,38 +40,31 @@ EXPORT = {"extraction_mode": "export"}
 MEMBERS = 3
 MB = 2**20
 
-Cometly = tuple["Sandbox", "FakeClock"]
-
 
 @pytest.fixture
 def one_file(cometly: StartCometly) -> Cometly:
     """Contacts that fit one export."""
     sandbox, clock = cometly(dated())
     sandbox.space.fill(CONTACTS, FIRST, LAST)
-    return sandbox, clock
+    return Cometly(sandbox, clock, EXPORT)
 
 
-def export(cometly: Cometly, **config: Any) -> Run:
-    sandbox, clock = cometly
-    return sync(sandbox, {**EXPORT, **config}, clock=clock)
-
-
-def heals(run: Run, sandbox: Sandbox, *, jobs: int, downloads: int) -> None:
-    calls = sandbox.log_calls()
+def heals(run: Run, cometly: Cometly, *, jobs: int, downloads: int) -> None:
+    calls = cometly.sandbox.log_calls()
     assert run.exit == 0, run.log
     assert len(run.ids) == CONTACTS
     assert (calls["create"], calls["file"]) == (jobs, downloads)
-    check(run, sandbox)
+    check(run, cometly.sandbox)
 
 
-def is_loud(run: Run, sandbox: Sandbox, *words: str) -> None:
+def is_loud(run: Run, cometly: Cometly, *words: str) -> None:
     assert run.exit == 1
     [error] = run.errors
     for word in words:
         assert word in error
     assert run.records == []
     assert run.bookmark is None
-    check(run, sandbox)
+    check(run, cometly.sandbox)
 
 
 # URLs
@@ -85,39 +76,38 @@ def is_loud(run: Run, sandbox: Sandbox, *words: str) -> None:
 def test_a_refused_url_is_replaced_by_a_fresh_one_and_at_last_by_a_new_job(
     one_file: Cometly, refusals: int, jobs: int
 ) -> None:
-    sandbox, clock = one_file
-    sandbox.fault(Fault("file", status=403, times=refusals))
+    one_file.fault("file", status=403, times=refusals)
 
-    run = export(one_file)
+    run = one_file.sync()
 
-    polls = [r for r in sandbox.requests if r.endpoint == "poll"]
+    polls = [r for r in one_file.sandbox.requests if r.endpoint == "poll"]
     assert len(polls) > refusals
-    assert clock.monotonic() > refusals
-    heals(run, sandbox, jobs=jobs, downloads=refusals + 1)
+    assert one_file.seconds > refusals
+    heals(run, one_file, jobs=jobs, downloads=refusals + 1)
 
 
 def test_urls_that_are_always_refused_leave_the_window_to_pages(one_file: Cometly) -> None:
-    sandbox, _ = one_file
-    sandbox.options = replace(sandbox.options, url_lifetime=0.0)
+    one_file.change(url_lifetime=0.0)
 
-    run = export(one_file)
+    run = one_file.sync()
 
     assert run.warnings[-1].endswith("by pages")
-    heals(run, sandbox, jobs=2, downloads=8)
+    heals(run, one_file, jobs=2, downloads=8)
 
 
 def test_a_url_that_expires_during_the_download_is_replaced_by_a_fresh_one(
     one_file: Cometly,
 ) -> None:
-    sandbox, _ = one_file
-    sandbox.options = replace(sandbox.options, url_lifetime=0.5)  # shorter than the pause
-    sandbox.fault(Fault("file", "cut"))
+    one_file.change(url_lifetime=0.5)  # shorter than the pause
+    one_file.fault("file", "cut")
 
-    run = export(one_file)
+    run = one_file.sync()
 
-    [broken, whole] = (request for request in sandbox.requests if request.endpoint == "file")
+    [broken, whole] = (
+        request for request in one_file.sandbox.requests if request.endpoint == "file"
+    )
     assert broken.query["X-Amz-Signature"] != whole.query["X-Amz-Signature"]
-    heals(run, sandbox, jobs=1, downloads=2)
+    heals(run, one_file, jobs=1, downloads=2)
 
 
 # Places that a URL or a redirect must not lead to.
@@ -135,31 +125,29 @@ ASTRAY = {
 def test_a_redirect_from_the_store_is_refused(
     one_file: Cometly, location: str, status: int
 ) -> None:
-    sandbox, _ = one_file
-    sandbox.fault(Fault("file", times=None, status=status, headers={"Location": location}))
+    one_file.fault("file", times=None, status=status, headers={"Location": location})
 
-    run = export(one_file)
+    run = one_file.sync()
 
-    assert run.hosts == _hosts(sandbox)
+    assert run.hosts == _hosts(one_file.sandbox)
     assert "canary_password" not in run.log
-    is_loud(run, sandbox, f"the store answered with status {status}")
+    is_loud(run, one_file, f"the store answered with status {status}")
 
 
 @pytest.mark.parametrize("url", ASTRAY.values(), ids=ASTRAY)
 def test_a_url_to_http_or_with_credentials_is_refused(one_file: Cometly, url: str) -> None:
-    sandbox, _ = one_file
 
     def elsewhere(answer: dict[str, Any]) -> None:
         if "download_url" in answer:
             answer["download_url"] = url
 
-    sandbox.fault(Fault("poll", "edit", times=None, edit=elsewhere))
+    one_file.fault("poll", "edit", times=None, edit=elsewhere)
 
-    run = export(one_file)
+    run = one_file.sync()
 
-    assert run.hosts == {_address(sandbox.api_url)}
+    assert run.hosts == {_address(one_file.sandbox.api_url)}
     assert "canary_password" not in run.log
-    is_loud(run, sandbox, "neither https nor on loopback, or holds credentials")
+    is_loud(run, one_file, "neither https nor on loopback, or holds credentials")
 
 
 def _hosts(sandbox: Sandbox) -> set[tuple[str, int]]:
@@ -172,10 +160,9 @@ def _address(url: str) -> tuple[str, int]:
 
 
 def test_a_file_the_store_does_not_have_is_created_again(one_file: Cometly) -> None:
-    sandbox, _ = one_file
-    sandbox.fault(Fault("file", status=404))
+    one_file.fault("file", status=404)
 
-    heals(export(one_file), sandbox, jobs=2, downloads=2)
+    heals(one_file.sync(), one_file, jobs=2, downloads=2)
 
 
 def test_a_target_that_reads_nothing_for_long_does_not_matter(
@@ -224,38 +211,38 @@ BROKEN: dict[str, dict[str, Any]] = {
 def test_a_broken_file_is_downloaded_again_from_the_start(
     one_file: Cometly, fault: dict[str, Any]
 ) -> None:
-    sandbox, _ = one_file
-    sandbox.fault(Fault("file", **fault))
+    one_file.fault("file", **fault)
 
-    run = export(one_file)
+    run = one_file.sync()
 
-    [*downloads] = (r for r in sandbox.requests if r.endpoint == "file")
+    [*downloads] = (r for r in one_file.sandbox.requests if r.endpoint == "file")
     assert {r.headers["range"] for r in downloads} == {"bytes=0-"}
-    heals(run, sandbox, jobs=1, downloads=2)
+    heals(run, one_file, jobs=1, downloads=2)
 
 
 @pytest.mark.parametrize("fault", [BROKEN["a flipped bit"], BROKEN["a web page"]])
 def test_a_file_that_stays_broken_is_created_again(
     one_file: Cometly, fault: dict[str, Any]
 ) -> None:
-    sandbox, _ = one_file
-    sandbox.fault(Fault("file", times=3, **fault))
+    one_file.fault("file", times=3, **fault)
 
-    heals(export(one_file), sandbox, jobs=2, downloads=4)
+    heals(one_file.sync(), one_file, jobs=2, downloads=4)
 
 
 @pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
 def test_files_that_are_always_broken_are_an_error(
     one_file: Cometly, fault: dict[str, Any]
 ) -> None:
-    sandbox, _ = one_file
-    sandbox.fault(Fault("file", times=None, **fault))
+    one_file.fault("file", times=None, **fault)
 
-    run = export(one_file)
+    run = one_file.sync()
 
-    assert sandbox.log_calls()["create"] == 2
+    assert one_file.sandbox.log_calls()["create"] == 2
     is_loud(
-        run, sandbox, "The export file of 2023-12-30T22:00:00Z to ", "extraction_mode: pagination"
+        run,
+        one_file,
+        "The export file of 2023-12-30T22:00:00Z to ",
+        "extraction_mode: pagination",
     )
 
 
@@ -266,8 +253,7 @@ SHORT = ["at a member's end", "at a member's end, length unknown", "after a newl
 def test_a_file_that_ends_where_it_could_end_is_found_to_be_short(
     one_file: Cometly, short: str
 ) -> None:
-    sandbox, _ = one_file
-    sandbox.options = replace(sandbox.options, gzip_members=MEMBERS)
+    one_file.change(gzip_members=MEMBERS)
     file = _file_of(one_file)
     end = file.index(b"\x1f\x8b\x08", 1)  # where the second member begins
     fault = {
@@ -277,27 +263,26 @@ def test_a_file_that_ends_where_it_could_end_is_found_to_be_short(
         ),
         "after a newline": Fault("file", "replace", body=_without_end(file[:end])),
     }
-    sandbox.fault(fault[short])
+    one_file.sandbox.fault(fault[short])
 
-    run = export(one_file)
+    run = one_file.sync()
 
     assert run.exit == 0
     assert len(run.ids) == CONTACTS
     assert "downloading it again" in run.log
-    check(run, sandbox)
+    check(run, one_file.sandbox)
 
 
 def _file_of(cometly: Cometly) -> bytes:
     """The bytes of the file that the next export will have, too."""
-    sandbox, clock = cometly
-    headers = {"Authorization": f"Bearer {sandbox.options.api_key}"}
-    url = f"{sandbox.api_url}/contacts/exports"
+    headers = {"Authorization": f"Bearer {cometly.sandbox.options.api_key}"}
+    url = f"{cometly.sandbox.api_url}/contacts/exports"
     body = {"start_date": "2024-01-01 00:00:00", "end_date": "2024-06-01 11:59:00"}
     job = requests.post(url, json=body, headers=headers, timeout=10).json()["export_id"]
-    clock.advance(timedelta(minutes=1))
+    cometly.clock.advance(timedelta(minutes=1))
     done = requests.get(f"{url}/{job}", headers=headers, timeout=10).json()
     file = requests.get(done["download_url"], timeout=10).content
-    sandbox.clear_requests()
+    cometly.sandbox.clear_requests()
     return file
 
 
@@ -327,7 +312,9 @@ def test_a_download_slower_than_1_kb_a_second_is_begun_again(sandbox: StartSandb
     run = sync(cometly, EXPORT, clock=HastyClock())
 
     assert "too slowly" in run.log
-    heals(run, cometly, jobs=1, downloads=2)
+    assert cometly.log_calls()["file"] == 2
+    assert len(run.ids) == CONTACTS
+    check(run, cometly)
 
 
 # Files as they may be
@@ -349,13 +336,12 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_file_is_read_whatever_its_form(one_file: Cometly, shape: dict[str, Any]) -> None:
-    sandbox, _ = one_file
-    sandbox.options = replace(sandbox.options, **shape)
+    one_file.change(**shape)
 
-    run = export(one_file)
+    run = one_file.sync()
 
-    downloads = sandbox.log_calls()["file"]
-    heals(run, sandbox, jobs=1, downloads=downloads)
+    downloads = one_file.sandbox.log_calls()["file"]
+    heals(run, one_file, jobs=1, downloads=downloads)
     assert run.warnings == []
 
 
@@ -374,17 +360,15 @@ EMPTY_GZIP = gzip.compress(b"")
 
 
 def test_an_empty_file_is_made_again_where_the_list_is_not_empty(one_file: Cometly) -> None:
-    sandbox, _ = one_file
-    sandbox.fault(Fault("file", "replace", body=EMPTY_GZIP))
+    one_file.fault("file", "replace", body=EMPTY_GZIP)
 
-    heals(export(one_file), sandbox, jobs=2, downloads=2)
+    heals(one_file.sync(), one_file, jobs=2, downloads=2)
 
 
 def test_files_that_are_always_empty_are_an_error(one_file: Cometly) -> None:
-    sandbox, _ = one_file
-    sandbox.fault(Fault("file", "replace", times=None, body=EMPTY_GZIP))
+    one_file.fault("file", "replace", times=None, body=EMPTY_GZIP)
 
-    is_loud(export(one_file), sandbox, "lacks contacts that the list shows", "extraction_mode")
+    is_loud(one_file.sync(), one_file, "lacks contacts that the list shows", "extraction_mode")
 
 
 # Files as they must not be

@@ -7,15 +7,15 @@ import math
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.conftest import NOW
-from tests.sandbox import Fault, dated
+from tests.integration.conftest import NOW, Cometly
+from tests.sandbox import dated
 from tests.support.properties import PLENTY, check
 from tests.support.running import SCRIPT, arguments, config_for, environment, sync
 from tests.support.silence import listening
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.integration.conftest import StartCometly
     from tests.sandbox import Sandbox
     from tests.sandbox.fixture import StartSandbox
-    from tests.support.clock import FakeClock
     from tests.support.running import Run
 
 FIRST = datetime(2024, 1, 2, tzinfo=timezone.utc)
@@ -36,39 +35,18 @@ EXPORT = {"extraction_mode": "export", "export_target_size": WINDOW, "export_thr
 AUTO = {**EXPORT, "extraction_mode": "auto"}
 
 
-@dataclass
-class Cometly:
-    """A Space to be exported."""
-
-    sandbox: Sandbox
-    clock: FakeClock
-
-    def sync(self, **config: Any) -> Run:
-        return sync(self.sandbox, {**EXPORT, **config}, clock=self.clock)
-
-    def fault(self, endpoint: Any, edit: Callable[[Any], Any] | None = None, **fault: Any) -> None:
-        kind = fault.pop("kind", "edit" if edit else "status")
-        self.sandbox.fault(Fault(endpoint, kind, edit=edit, **fault))
-
-    @property
-    def windows(self) -> list[tuple[str, str]]:
-        """Those that exports were asked for, in order."""
-        bodies = [call.body or {} for call in self.sandbox.requests if call.endpoint == "create"]
-        return [(body["start_date"], body["end_date"]) for body in bodies]
-
-
 @pytest.fixture
 def one_window(cometly: StartCometly) -> Cometly:
     sandbox, clock = cometly(dated())
     sandbox.space.fill(300, FIRST, LAST)
-    return Cometly(sandbox, clock)
+    return Cometly(sandbox, clock, EXPORT)
 
 
 @pytest.fixture
 def six_windows(cometly: StartCometly) -> Cometly:
     sandbox, clock = cometly(dated())
     sandbox.space.fill(6 * WINDOW, FIRST, LAST)
-    return Cometly(sandbox, clock)
+    return Cometly(sandbox, clock, EXPORT)
 
 
 def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -87,10 +65,10 @@ def saying(status: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 @pytest.mark.parametrize(
     "fault",
     [
-        {"endpoint": "poll", "edit": saying("failed")},
+        {"endpoint": "poll", "kind": "edit", "edit": saying("failed")},
         {"endpoint": "poll", "status": 404},
-        {"endpoint": "create", "edit": without("export_id")},
-        {"endpoint": "poll", "edit": saying("completed"), "times": 8},
+        {"endpoint": "create", "kind": "edit", "edit": without("export_id")},
+        {"endpoint": "poll", "kind": "edit", "edit": saying("completed"), "times": 8},
         {"endpoint": "create", "kind": "lost"},
         {"endpoint": "create", "kind": "hangup"},
         {"endpoint": "create", "kind": "garbage"},
@@ -122,7 +100,7 @@ def test_a_job_that_comes_to_nothing_is_created_again(
 
 
 def test_200_instead_of_202_is_accepted(one_window: Cometly) -> None:
-    one_window.sandbox.options = replace(one_window.sandbox.options, create_status=200)
+    one_window.change(create_status=200)
 
     run = one_window.sync()
 
@@ -131,31 +109,60 @@ def test_200_instead_of_202_is_accepted(one_window: Cometly) -> None:
     check(run, one_window.sandbox)
 
 
-def test_exports_that_always_fail_are_given_up_for_pages(six_windows: Cometly) -> None:
-    six_windows.sandbox.options = replace(
-        six_windows.sandbox.options, job_fails=lambda _first, _last: True
-    )
+# Exports that never come: what is changed, which POSTs fail, how many are made, what is told.
 
-    run = six_windows.sync(**AUTO, page_size=100, max_parallel_exports=1)
+MESSAGE = "Exports are no part of this plan; ask ada@example.com about ck_sandbox."
+SCRUBBED = "Exports are no part of this plan; ask *** about ***."
+THREE = "Three exports in a row failed"
+NO_EXPORTS: dict[str, tuple[dict[str, Any], dict[str, Any], int, str]] = {
+    "jobs fail": ({"job_fails": lambda _first, _last: True}, {}, 3, THREE),
+    "403 on create": ({"forbidden": frozenset({"create"})}, {}, 1, "403"),
+    "403 on poll": ({"forbidden": frozenset({"poll"})}, {}, 1, "403"),
+    "500 on create": ({}, {"status": 500, "after_work": True}, 6, THREE),
+    "504 on create": ({}, {"status": 504, "after_work": True}, 6, THREE),
+    **{
+        f"{status} on create": ({}, {"status": status, "message": MESSAGE}, 1, SCRUBBED)
+        for status in (400, 402, 404, 405, 415, 451)
+    },
+}
 
-    assert run.exit == 0
-    assert len(run.ids) == 6 * WINDOW
-    assert len(six_windows.windows) == 3
-    assert "Going on by pages" in by_pages(run)[-1]
+
+@pytest.mark.parametrize(("options", "fault", "posts", "told"), NO_EXPORTS.values(), ids=NO_EXPORTS)
+@pytest.mark.parametrize("mode", ["auto", "export"])
+def test_exports_that_never_come_leave_pages_in_auto_and_are_an_error_in_export_mode(
+    six_windows: Cometly,
+    mode: str,
+    options: dict[str, Any],
+    fault: dict[str, Any],
+    posts: int,
+    told: str,
+) -> None:
+    six_windows.change(**options)
+    if fault:
+        six_windows.fault("create", times=None, **fault)
+
+    run = six_windows.sync(extraction_mode=mode, page_size=1_000, max_parallel_exports=1)
+
+    if mode == "export":
+        assert run.exit == 1
+        [line] = run.errors
+    else:
+        assert (run.exit, len(run.ids)) == (0, 6 * WINDOW)
+        [line] = [line for line in run.warnings if line.endswith("Going on by pages")]
+    assert told in line
+    assert len(six_windows.windows) <= posts
     check(run, six_windows.sandbox)
 
 
-def test_exports_that_always_fail_are_an_error_in_export_mode(six_windows: Cometly) -> None:
-    six_windows.sandbox.options = replace(
-        six_windows.sandbox.options, job_fails=lambda _first, _last: True
-    )
+def test_a_post_that_is_always_answered_with_422_is_an_error_in_export_mode(
+    six_windows: Cometly,
+) -> None:
+    six_windows.fault("create", status=422, times=None, message=MESSAGE)
 
     run = six_windows.sync()
 
     assert run.exit == 1
-    [error] = run.errors
-    assert "Three exports in a row failed" in error
-    assert "extraction_mode" in error
+    assert SCRUBBED in run.errors[0]
     check(run, six_windows.sandbox)
 
 
@@ -164,34 +171,34 @@ def test_a_stuck_job_is_waited_for_until_its_timeout_and_no_longer(
     one_window: Cometly, stuck: dict[str, Any]
 ) -> None:
     timeout = 600.0
-    one_window.sandbox.options = replace(one_window.sandbox.options, **stuck)
+    one_window.change(**stuck)
 
     run = one_window.sync(export_timeout=timeout)
 
     assert run.exit == 0
     assert len(run.ids) == 300
     assert len(one_window.windows) == 2
-    assert 2 * timeout <= one_window.clock.monotonic() <= 3 * timeout
+    assert 2 * timeout <= one_window.seconds <= 3 * timeout
     check(run, one_window.sandbox)
 
 
 def test_polling_for_three_hours_is_never_silent_for_long(one_window: Cometly) -> None:
     three_hours = 3 * 3_600.0
-    one_window.sandbox.options = replace(one_window.sandbox.options, job_seconds=three_hours)
+    one_window.change(job_seconds=three_hours)
 
     with listening(one_window.clock) as listener:
         run = one_window.sync(export_timeout=86_400)
 
     assert run.exit == 0
-    assert one_window.clock.monotonic() > three_hours
+    assert one_window.seconds > three_hours
     assert listener.longest_silence <= 30
     check(run, one_window.sandbox)
 
 
 @pytest.mark.parametrize("first", ["paused", "completed"])
 def test_a_status_that_makes_no_sense_counts_as_running(one_window: Cometly, first: str) -> None:
-    one_window.sandbox.options = replace(one_window.sandbox.options, job_seconds=20.0)
-    one_window.fault("poll", saying(first), times=2)
+    one_window.change(job_seconds=20.0)
+    one_window.fault("poll", "edit", edit=saying(first), times=2)
 
     run = one_window.sync()
 
@@ -202,49 +209,21 @@ def test_a_status_that_makes_no_sense_counts_as_running(one_window: Cometly, fir
 
 
 def test_an_unknown_status_that_stays_is_waited_for_until_the_timeout(one_window: Cometly) -> None:
-    one_window.fault("poll", saying("paused"), times=None)
+    one_window.fault("poll", "edit", edit=saying("paused"), times=None)
 
     run = one_window.sync(export_timeout=100)
 
     assert run.exit == 0
     assert len(run.ids) == 300
-    assert 200 <= one_window.clock.monotonic() <= 300
+    assert 200 <= one_window.seconds <= 300
     check(run, one_window.sandbox)
-
-
-@pytest.mark.parametrize("endpoint", ["create", "poll"])
-def test_403_on_exports_alone_leaves_pages_in_auto(six_windows: Cometly, endpoint: str) -> None:
-    six_windows.sandbox.options = replace(
-        six_windows.sandbox.options, forbidden=frozenset({endpoint})
-    )
-
-    run = six_windows.sync(**AUTO)
-
-    assert run.exit == 0
-    assert len(run.ids) == 6 * WINDOW
-    assert len([line for line in run.warnings if "Going on by pages" in line]) == 1
-    check(run, six_windows.sandbox)
-
-
-def test_403_on_exports_is_an_error_in_export_mode(six_windows: Cometly) -> None:
-    six_windows.sandbox.options = replace(
-        six_windows.sandbox.options, forbidden=frozenset({"create"})
-    )
-
-    run = six_windows.sync()
-
-    assert run.exit == 1
-    assert "403" in run.errors[0]
-    check(run, six_windows.sandbox)
 
 
 @pytest.mark.parametrize("refusal", ["422", "failed"])
 def test_windows_that_are_too_large_for_the_server_are_halved(
     six_windows: Cometly, refusal: Any
 ) -> None:
-    six_windows.sandbox.options = replace(
-        six_windows.sandbox.options, max_export_contacts=4 * WINDOW, export_refusal=refusal
-    )
+    six_windows.change(max_export_contacts=4 * WINDOW, export_refusal=refusal)
 
     run = six_windows.sync(export_target_size=6 * WINDOW)
 
@@ -258,7 +237,7 @@ def test_windows_that_are_too_large_for_the_server_are_halved(
 
 
 def test_windows_are_not_halved_below_the_threshold(six_windows: Cometly) -> None:
-    six_windows.sandbox.options = replace(six_windows.sandbox.options, max_export_contacts=10)
+    six_windows.change(max_export_contacts=10)
 
     run = six_windows.sync(export_target_size=6 * WINDOW, export_threshold=4 * WINDOW)
 
@@ -271,9 +250,7 @@ def test_windows_are_not_halved_below_the_threshold(six_windows: Cometly) -> Non
 
 def test_one_window_that_always_fails_is_read_by_pages(six_windows: Cometly) -> None:
     bad = FIRST + (LAST - FIRST) / 2
-    six_windows.sandbox.options = replace(
-        six_windows.sandbox.options, job_fails=lambda first, last: first <= bad <= last
-    )
+    six_windows.change(job_fails=lambda first, last: first <= bad <= last)
 
     run = six_windows.sync(export_threshold=5 * WINDOW)
 
@@ -343,7 +320,7 @@ def _is_in_order(run: Run) -> bool:
 def test_four_creations_that_lose_their_answers_at_once_are_one_failure(
     six_windows: Cometly, mode: dict[str, Any], kind: str
 ) -> None:
-    six_windows.sandbox.options = replace(six_windows.sandbox.options, limits=PLENTY)
+    six_windows.change(limits=PLENTY)
     six_windows.fault("create", kind=kind, times=4)
 
     run = six_windows.sync(**mode)
@@ -396,7 +373,7 @@ def test_polls_that_fail_for_good_are_the_failure_of_that_job_alone(
     assert by_pages(run) == []
     assert len(six_windows.windows) - len(set(six_windows.windows)) == 1
     assert len(run.warnings) - run.log.count("trying again in") == 1
-    assert six_windows.clock.monotonic() <= 8 * 60
+    assert six_windows.seconds <= 8 * 60
     check(run, six_windows.sandbox)
 
 
@@ -415,31 +392,6 @@ def test_a_post_that_fails_once_the_job_exists_is_made_once_more(
     assert len(run.ids) == 6 * WINDOW
     assert by_pages(run) == []
     assert len(six_windows.windows) - len(set(six_windows.windows)) == 1
-    check(run, six_windows.sandbox)
-
-
-@pytest.mark.parametrize("status", [500, 504])
-def test_posts_that_always_fail_leave_pages_in_auto(six_windows: Cometly, status: int) -> None:
-    six_windows.fault("create", status=status, after_work=True, times=None)
-
-    run = six_windows.sync(**AUTO)
-
-    assert run.exit == 0, run.errors
-    assert len(run.ids) == 6 * WINDOW
-    assert "Going on by pages" in by_pages(run)[-1]
-    check(run, six_windows.sandbox)
-
-
-@pytest.mark.parametrize("status", [500, 504])
-def test_posts_that_always_fail_are_an_error_in_export_mode(
-    six_windows: Cometly, status: int
-) -> None:
-    six_windows.fault("create", status=status, after_work=True, times=None)
-
-    run = six_windows.sync()
-
-    assert run.exit == 1
-    assert "Three exports in a row failed" in run.errors[0]
     check(run, six_windows.sandbox)
 
 
@@ -462,14 +414,12 @@ def test_an_api_busy_with_another_export_is_waited_for(
     assert run.exit == 0, run.errors
     assert len(run.ids) == 6 * WINDOW
     assert by_pages(run) == []
-    assert 150 <= six_windows.clock.monotonic() <= 400
+    assert 150 <= six_windows.seconds <= 400
     check(run, six_windows.sandbox, extra_posts=5)
 
 
 def test_one_export_at_a_time_is_enough(six_windows: Cometly) -> None:
-    six_windows.sandbox.options = replace(
-        six_windows.sandbox.options, max_running_exports=1, job_seconds=20.0
-    )
+    six_windows.change(max_running_exports=1, job_seconds=20.0)
 
     run = six_windows.sync()
 
@@ -489,41 +439,8 @@ def test_an_api_that_stays_busy_is_waited_for_until_the_timeout(
     assert run.exit == 0, run.errors
     assert len(run.ids) == 300
     assert len(by_pages(run)) == 1
-    assert 300 <= one_window.clock.monotonic() <= 3 * 300
+    assert 300 <= one_window.seconds <= 3 * 300
     check(run, one_window.sandbox, extra_posts=20)
-
-
-NO_EXPORTS = "Exports are no part of this plan; ask ada@example.com about ck_sandbox."
-
-
-@pytest.mark.parametrize("status", [400, 402, 404, 405, 415, 451])
-def test_any_other_refusal_of_a_post_leaves_pages_in_auto(
-    six_windows: Cometly, status: int
-) -> None:
-    six_windows.fault("create", status=status, times=None, message=NO_EXPORTS)
-
-    run = six_windows.sync(**AUTO)
-
-    assert run.exit == 0, run.errors
-    assert len(run.ids) == 6 * WINDOW
-    [warning] = run.warnings
-    assert f"status {status}: Exports are no part of this plan; ask *** about ***." in warning
-    assert warning.endswith("Going on by pages")
-    check(run, six_windows.sandbox)
-
-
-@pytest.mark.parametrize("status", [400, 402, 404, 405, 415, 422, 451])
-def test_any_other_refusal_of_a_post_is_an_error_in_export_mode(
-    six_windows: Cometly, status: int
-) -> None:
-    six_windows.fault("create", status=status, times=None, message=NO_EXPORTS)
-
-    run = six_windows.sync()
-
-    assert run.exit == 1
-    [error] = run.errors
-    assert "Exports are no part of this plan; ask *** about ***." in error
-    check(run, six_windows.sandbox)
 
 
 def test_many_exports_at_once_are_no_strain_on_the_connections(sandbox: StartSandbox) -> None:
@@ -538,22 +455,16 @@ def test_many_exports_at_once_are_no_strain_on_the_connections(sandbox: StartSan
     check(run, cometly, cuts=0)
 
 
-@pytest.mark.slow
 def test_windows_take_as_long_as_their_jobs_where_no_limit_is_in_the_way(
-    sandbox: StartSandbox,
+    six_windows: Cometly,
 ) -> None:
-    windows, parallel, seconds = 8, 4, 2.0
-    cometly = sandbox(dated(limits=PLENTY, queued_seconds=0.0, job_seconds=seconds))
-    now = datetime.now(timezone.utc)
-    cometly.space.fill(windows * WINDOW, FIRST, now - timedelta(hours=1))
+    six_windows.change(limits=PLENTY, queued_seconds=0.0, job_seconds=60.0)
 
-    began = time.monotonic()
-    run = sync(cometly, {**EXPORT, "max_parallel_exports": parallel})
-    wall = time.monotonic() - began
+    run = six_windows.sync(max_parallel_exports=3)
 
-    assert len(run.ids) == windows * WINDOW
-    assert wall <= 1.3 * math.ceil(windows / parallel) * seconds + 2
-    check(run, cometly, cuts=0)
+    assert len(run.ids) == 6 * WINDOW
+    assert six_windows.seconds <= 1.3 * 60 * math.ceil(len(six_windows.windows) / 3)
+    check(run, six_windows.sandbox, cuts=0)
 
 
 @pytest.mark.slow

@@ -5,22 +5,20 @@ Pages are split where the list refuses their length, with a bounded number of ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.conftest import NOW
+from tests.integration.conftest import NOW, Cometly
 from tests.sandbox import Fault, Options, dated
 from tests.support.properties import check
 from tests.support.running import sync
 
 if TYPE_CHECKING:
     from tests.integration.conftest import StartCometly
-    from tests.sandbox import Request, Sandbox
-    from tests.support.clock import FakeClock
+    from tests.sandbox import Request
     from tests.support.running import Run
 
 YEARS = timedelta(days=5 * 365)
@@ -49,20 +47,6 @@ OUTAGES: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass
-class Cometly:
-    """Five years of a Space."""
-
-    sandbox: Sandbox
-    clock: FakeClock
-
-    def sync(self, config: dict[str, Any], **overrides: Any) -> Run:
-        return sync(self.sandbox, {**config, **overrides}, clock=self.clock)
-
-    def change(self, **options: Any) -> None:
-        self.sandbox.options = replace(self.sandbox.options, **options)
-
-
 @pytest.fixture(params=[dated, Options], ids=["dated", "undated"])
 def years(cometly: StartCometly, request: pytest.FixtureRequest) -> Cometly:
     sandbox, clock = cometly(request.param())
@@ -81,17 +65,17 @@ def test_exports_go_on_while_the_list_fails_for_an_hour(
 ) -> None:
     """In `auto` from the second call on: the first page has said that there are many."""
     first = 1 if mode == "export" else 2
-    years.sandbox.fault(Fault("list", call=first, lasts=HOUR, **outage))
+    years.fault("list", call=first, lasts=HOUR, **outage)
 
-    run = years.sync(MODES[mode])
+    run = years.sync(**MODES[mode])
 
     assert run.exit == 0, run.errors
     assert len(run.ids) == CONTACTS
     created = calls(run, "create")
     assert created[0].at <= MINUTE
-    assert years.clock.monotonic() <= 12 * MINUTE
+    assert years.seconds <= 12 * MINUTE
     assert len(created) <= 40
-    assert len(calls(run, "list")) <= 8 * years.clock.monotonic() / MINUTE + 10
+    assert len(calls(run, "list")) <= 8 * years.seconds / MINUTE + 10
     check(run, years.sandbox, cuts=1)
 
 
@@ -103,14 +87,14 @@ def test_exports_go_on_where_the_list_refuses_long_ranges(
 ) -> None:
     years.change(**{refusal: days})
 
-    run = years.sync(MODES[mode])
+    run = years.sync(**MODES[mode])
 
     assert run.exit == 0, run.errors
     assert len(run.ids) == CONTACTS
     assert calls(run, "create")[0].at <= 10
     assert len(calls(run, "create")) <= 12
     assert len(calls(run, "list")) <= 30
-    assert years.clock.monotonic() <= 3 * MINUTE
+    assert years.seconds <= 3 * MINUTE
     check(run, years.sandbox, cuts=1)
 
 
@@ -160,7 +144,7 @@ def test_a_window_left_to_pages_is_split_where_the_list_refuses_its_length(
 ) -> None:
     years.change(job_fails=lambda _first, _last: True, **{refusal: 31})
 
-    run = years.sync(AUTO, page_size=5_000)
+    run = years.sync(**{**AUTO, "page_size": 5_000})
 
     assert run.exit == 0, run.errors
     assert len(run.ids) == CONTACTS
