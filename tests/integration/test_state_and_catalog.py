@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from datetime import datetime, timedelta, timezone
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_cometly.tap import TapCometly
 from tests.integration.conftest import NOW
 from tests.sandbox import Fault, Options, dated
-from tests.support.catalogs import catalog as catalog_for
+from tests.support.catalogs import catalog
 from tests.support.properties import check
 from tests.support.running import sync
 
@@ -33,29 +30,6 @@ DAY = timedelta(days=1)
 def state_at(value: str | None = AT_MIDDLE, **more: Any) -> dict[str, Any]:
     mark = {} if value is None else {"replication_key_value": value}
     return {"bookmarks": {"contacts": {"replication_key": "created_at", **mark, **more}}}
-
-
-@cache
-def _discovered() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
-        TapCometly(config={}, validate_config=False).catalog_json_text
-    )
-    return found
-
-
-def catalog(
-    *, method: str | None = None, deselected: tuple[str, ...] = (), **entry: Any
-) -> dict[str, Any]:
-    """What `--discover` prints, with changes."""
-    made = copy.deepcopy(_discovered())
-    [stream] = made["streams"]
-    if method is not None:
-        stream["replication_method"] = method
-    stream.update(entry)
-    for item in stream["metadata"]:
-        if item["breadcrumb"] and item["breadcrumb"][-1] in deselected:
-            item["metadata"] = {"inclusion": "available", "selected": False}
-    return made
 
 
 @pytest.mark.parametrize(
@@ -274,7 +248,7 @@ def test_columns_that_only_an_old_catalog_has_are_not_announced(cometly: StartCo
     sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, NOW - DAY)
 
-    run = sync(sandbox, catalog=catalog_for(include_all_emails=True), clock=clock)
+    run = sync(sandbox, catalog=catalog(include_all_emails=True), clock=clock)
 
     [warning] = run.warnings
     assert "no setting asks for: emails" in warning
@@ -356,7 +330,7 @@ def test_columns_that_stream_maps_add_are_named_once_and_others_never(
 def test_the_bookmark_lists_the_columns_that_were_written(cometly: StartCometly) -> None:
     sandbox, clock = cometly(dated())
     sandbox.space.fill(5, FIRST, MIDDLE)
-    chosen = catalog(deselected=("name",))
+    chosen = catalog(without=("name",))
 
     run = sync(
         sandbox,
@@ -383,7 +357,7 @@ def test_key_and_replication_key_are_delivered_though_deselected(cometly: StartC
     ids = sandbox.space.fill(5, FIRST, MIDDLE)
 
     run = sync(
-        sandbox, catalog=catalog(deselected=("id", "created_at", "email", "phone")), clock=clock
+        sandbox, catalog=catalog(without=("id", "created_at", "email", "phone")), clock=clock
     )
 
     assert run.ids == set(ids)
@@ -455,15 +429,17 @@ def test_a_catalog_that_selects_nothing_by_mistake_is_loud(
     [
         ({"replication_key": "email"}, "replication key email"),
         ({"key_properties": ["email"]}, "key ['email']"),
-        ({"method": "LOG_BASED"}, "replication method LOG_BASED"),
+        ({"replication_method": "LOG_BASED"}, "replication method LOG_BASED"),
     ],
 )
 def test_a_catalog_of_another_key_is_refused(
     cometly: StartCometly, changes: dict[str, Any], why: str
 ) -> None:
     sandbox, clock = cometly(dated())
+    made = catalog()
+    made["streams"][0].update(changes)
 
-    run = sync(sandbox, catalog=catalog(**changes), clock=clock)
+    run = sync(sandbox, catalog=made, clock=clock)
 
     assert (run.exit, run.raw) == (1, b"")
     assert why in run.errors[0]
@@ -474,8 +450,10 @@ def test_a_catalog_without_a_replication_key_is_still_incremental(cometly: Start
     sandbox, clock = cometly(dated())
     old = sandbox.space.fill(5, FIRST, MIDDLE - DAY)
     new = sandbox.space.fill(5, MIDDLE, NOW - DAY)
+    made = catalog()
+    del made["streams"][0]["replication_key"]
 
-    run = sync(sandbox, catalog=catalog(replication_key=None), state=state_at(), clock=clock)
+    run = sync(sandbox, catalog=made, state=state_at(), clock=clock)
 
     assert (run.ids, run.bookmark) == (set(new), SETTLED)
     check(run, sandbox, excused=old)
