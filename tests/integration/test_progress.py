@@ -135,7 +135,7 @@ def test_a_thread_breaks_the_silence_of_a_call(sandbox: StartSandbox) -> None:
         run = sync(cometly, PAGES, clock=clock)
 
     assert run.exit == 0
-    assert listener.longest_silence <= 40  # a machine with other things to do may be late
+    assert listener.longest_silence <= 80  # a machine with other things to do may be late
     assert [line for line in told(run) if line.endswith("; asking the list")]
     assert run.left_behind == ()
 
