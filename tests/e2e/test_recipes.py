@@ -214,36 +214,26 @@ def test_the_steps_of_the_dockerfile_install_the_tap(tmp_path: Path) -> None:
 # Without Meltano.
 
 
-@pytest.fixture
-def plain(sandbox: StartSandbox, tmp_path: Path) -> Sandbox:
-    """A folder with a configuration, and both programs on the PATH."""
+def test_a_pipe_and_a_state_file_are_enough(sandbox: StartSandbox, tmp_path: Path) -> None:
+    # Given a folder with a configuration, and both programs on the PATH
     cometly = sandbox(replace(QUICK))
     cometly.space.fill(100, START, END)
     put_on_path(tmp_path / "bin", "target-jsonl", TARGET_JSONL)
     (tmp_path / "bin" / "tap-cometly").symlink_to(SCRIPT)
     _configure(tmp_path, cometly)
-    return cometly
 
-
-def test_a_pipe_and_a_state_file_are_enough(plain: Sandbox, tmp_path: Path) -> None:
+    # When the script has run twice, then the second run loads only what is new
     assert _pipe(tmp_path).returncode == 0
-    came = newcomer(plain)
+    came = newcomer(cometly)
     assert _pipe(tmp_path).returncode == 0
-
     loaded = _loaded(tmp_path)
-    assert sorted(loaded) == sorted(plain.space.ids())
+    assert sorted(loaded) == sorted(cometly.space.ids())
     assert loaded[-1] == came
 
-
-def test_a_pipe_tells_of_a_tap_that_failed_and_keeps_the_state(
-    plain: Sandbox, tmp_path: Path
-) -> None:
-    _pipe(tmp_path)
+    # When the tap fails, then the script tells of it and keeps the state
     state = (tmp_path / "state.json").read_text("utf-8")
-    _configure(tmp_path, plain, api_key="wrong")
-
+    _configure(tmp_path, cometly, api_key="wrong")
     failed = _pipe(tmp_path)
-
     assert failed.returncode != 0
     assert "`api_key`" in failed.stderr
     assert (tmp_path / "state.json").read_text("utf-8") == state
