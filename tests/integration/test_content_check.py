@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FIRST = datetime(2024, 1, 2, tzinfo=timezone.utc)
 LAST = NOW - timedelta(hours=1)
-WINDOW = 1_000  # contacts
+WINDOW = 300  # contacts
 WINDOWS = 4
 CONTACTS = WINDOWS * WINDOW
 EXPORT = {"extraction_mode": "export", "export_target_size": WINDOW, "export_threshold": WINDOW}
@@ -121,7 +121,7 @@ def test_one_row_of_40_000_is_noticed(cometly: StartCometly, mode: str) -> None:
 
 
 def test_a_small_file_is_compared_with_all_that_a_page_shows(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(Options(export_keeps=partial.without(400), partial_exports=1))
+    sandbox, clock = cometly(Options(export_keeps=partial.without(100), partial_exports=1))
     sandbox.space.fill(WINDOW, FIRST, LAST)
 
     run = sync(sandbox, EXPORT, clock=clock)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FIRST = datetime(2024, 1, 2, tzinfo=timezone.utc)
 LAST = NOW - timedelta(hours=1)
-WINDOW = 1_000  # contacts
+WINDOW = 300  # contacts
 EXPORT = {"extraction_mode": "export", "export_target_size": WINDOW, "export_threshold": WINDOW}
 AUTO = {**EXPORT, "extraction_mode": "auto"}
 

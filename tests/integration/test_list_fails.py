@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 YEARS = timedelta(days=5 * 365)
 START = (NOW - YEARS).isoformat()
-CONTACTS = 6_000
-WINDOW = 1_000
+CONTACTS = 1_800
+WINDOW = 300
 EXPORT = {
     "start_date": START,
     "extraction_mode": "export",
     "export_target_size": WINDOW,
     "export_threshold": WINDOW,
 }
-AUTO = {**EXPORT, "extraction_mode": "auto", "page_size": 600}
+AUTO = {**EXPORT, "extraction_mode": "auto", "page_size": 180}
 MODES = {"export": EXPORT, "auto": AUTO}
 HOUR, MINUTE = 3_600.0, 60.0
 REFUSALS = pytest.mark.parametrize(
