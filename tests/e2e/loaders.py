@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -139,6 +139,24 @@ def _rows_of_csv(place: Place, _: Path) -> Iterator[Row]:
             yield from csv.DictReader(lines)
 
 
+MELTANO_POSTGRES = Loader(
+    "meltanolabs-target-postgres 0.8.1",
+    ("meltanolabs-target-postgres==0.8.1",),
+    "target-postgres",
+    _postgres,
+    _rows_of_postgres,
+    "none",
+)
+DUCKDB = Loader(
+    "target-duckdb 0.8.0, newest duckdb",
+    ("target-duckdb==0.8.0", "setuptools<80"),
+    "target-duckdb",
+    lambda place, _: {
+        "filepath": str(place.folder / "contacts.duckdb"),
+        "default_target_schema": "main",
+    },
+    _rows_of_duckdb,
+)
 LOADERS = (
     Loader(
         "target-jsonl 0.1.4",
@@ -147,31 +165,17 @@ LOADERS = (
         lambda place, run: {"destination_path": place.of_run(run), "do_timestamp_file": False},
         _rows_of_jsonl,
     ),
-    Loader(
-        "meltanolabs-target-postgres 0.8.1",
-        ("meltanolabs-target-postgres==0.8.1",),
-        "target-postgres",
-        lambda place, run: {**_postgres(place, run), "use_copy": True, "validate_records": False},
-        _rows_of_postgres,
-        "`use_copy: true`",
+    replace(
+        MELTANO_POSTGRES,
+        config=lambda place, run: {
+            **_postgres(place, run),
+            "use_copy": True,
+            "validate_records": False,
+        },
+        settings="`use_copy: true`",
     ),
-    Loader(
-        "meltanolabs-target-postgres 0.8.1",
-        ("meltanolabs-target-postgres==0.8.1",),
-        "target-postgres",
-        _postgres,
-        _rows_of_postgres,
-        "`PGTZ=UTC`",
-        {"PGTZ": "UTC"},
-    ),
-    Loader(
-        "meltanolabs-target-postgres 0.8.1",
-        ("meltanolabs-target-postgres==0.8.1",),
-        "target-postgres",
-        _postgres,
-        _rows_of_postgres,
-        "none",
-    ),
+    replace(MELTANO_POSTGRES, settings="`PGTZ=UTC`", environment={"PGTZ": "UTC"}),
+    MELTANO_POSTGRES,
     Loader(
         "pipelinewise-target-postgres 2.1.2",
         ("pipelinewise-target-postgres==2.1.2", "setuptools<80"),
@@ -180,25 +184,11 @@ LOADERS = (
         _rows_of_postgres,
         python="3.10",
     ),
-    Loader(
-        "target-duckdb 0.8.0, newest duckdb",
-        ("target-duckdb==0.8.0", "setuptools<80"),
-        "target-duckdb",
-        lambda place, _: {
-            "filepath": str(place.folder / "contacts.duckdb"),
-            "default_target_schema": "main",
-        },
-        _rows_of_duckdb,
-    ),
-    Loader(
-        "target-duckdb 0.8.0, duckdb 1.0.0",
-        ("target-duckdb==0.8.0", "duckdb==1.0.0", "setuptools<80"),
-        "target-duckdb",
-        lambda place, _: {
-            "filepath": str(place.folder / "contacts.duckdb"),
-            "default_target_schema": "main",
-        },
-        _rows_of_duckdb,
+    DUCKDB,
+    replace(
+        DUCKDB,
+        name="target-duckdb 0.8.0, duckdb 1.0.0",
+        packages=(*DUCKDB.packages, "duckdb==1.0.0"),
     ),
     Loader(
         "meltanolabs-target-csv 0.5.0",

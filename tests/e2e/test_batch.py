@@ -76,21 +76,21 @@ def test_files_hold_the_records_of_a_run_without_batches(
 
     run = filled.sync(**way, **filled.batch_config(SIZE, compression))
 
+    # Then they have the same rows, in UTC whatever the zone of the Space
     assert sorted(rows_of(run), key=_id) == sorted(plain.records, key=_id)
-    assert {path.name[-len(ending) :] for path in manifest(run)} == {ending}
-    encodings = [line["encoding"] for line in run.lines if line["type"] == "BATCH"]
-    assert all(e == {"format": "jsonl", "compression": compression} for e in encodings)
-
-
-def test_files_are_full_and_none_is_empty_or_has_a_blank_line(
-    filled: Cometly, way: dict[str, Any]
-) -> None:
-    run = filled.sync(**way, **filled.batch_config(SIZE))
-
+    contact = filled.sandbox.space.contact
+    assert all(row["created_at"] == _utc(contact(row["id"]).created_at) for row in rows_of(run))
+    # ... in files that are neither too large nor empty, without a blank line
     for path in manifest(run):
         lines = lines_of(path)
+        assert path.name.endswith(ending)
         assert 1 <= len(lines) <= SIZE
         assert all(line.strip() and line.endswith(b"\n") for line in lines)
+    # ... and nothing is written beside them
+    assert run.lines[0]["type"] == "SCHEMA"
+    assert types_of(run).keys() == {"SCHEMA", "BATCH", "STATE"}
+    encodings = [line["encoding"] for line in run.lines if line["type"] == "BATCH"]
+    assert all(e == {"format": "jsonl", "compression": compression} for e in encodings)
 
 
 def test_a_window_fills_its_files_but_for_the_last(filled: Cometly) -> None:
@@ -99,13 +99,18 @@ def test_a_window_fills_its_files_but_for_the_last(filled: Cometly) -> None:
     assert [len(lines_of(path)) for path in manifest(run)] == [40, 40, 40, 40, 40, 40, 10]
 
 
-def test_names_are_never_used_again(filled: Cometly, way: dict[str, Any]) -> None:
-    first = filled.sync(**way, **filled.batch_config(SIZE))
-    again = filled.sync(**way, **filled.batch_config(SIZE))
+def test_names_begin_with_the_prefix_and_are_never_used_again(
+    filled: Cometly, way: dict[str, Any]
+) -> None:
+    setting = filled.batch_config(SIZE)
+    setting["batch_config"]["storage"]["prefix"] = "emea-"
+
+    first, again = (filled.sync(**way, **setting) for _ in range(2))
 
     files = manifest(first) + manifest(again)
     assert len(set(files)) == len(files)
     assert set(files) == set(filled.batches.iterdir())
+    assert all(path.name.startswith("emea-") for path in files)
 
 
 def test_ten_thousand_rows_are_a_file_unless_told(cometly: Cometly) -> None:
@@ -118,14 +123,6 @@ def test_ten_thousand_rows_are_a_file_unless_told(cometly: Cometly) -> None:
     assert [len(lines_of(path)) for path in manifest(run)] == [10_000, 500]
 
 
-def test_times_are_utc_whatever_the_zone_of_the_space(filled: Cometly, way: dict[str, Any]) -> None:
-    run = filled.sync(**way, **filled.batch_config(SIZE))
-
-    contact = filled.sandbox.space.contact
-    for row in rows_of(run):
-        assert row["created_at"] == _utc(contact(row["id"]).created_at)
-
-
 def test_an_empty_space_has_no_file_and_still_a_bookmark(
     cometly: Cometly, way: dict[str, Any]
 ) -> None:
@@ -136,13 +133,6 @@ def test_an_empty_space_has_no_file_and_still_a_bookmark(
 
 
 # What goes between the files.
-
-
-def test_no_record_is_written_beside_batches(filled: Cometly, way: dict[str, Any]) -> None:
-    run = filled.sync(**way, **filled.batch_config(SIZE))
-
-    assert types_of(run).keys() == {"SCHEMA", "BATCH", "STATE"}
-    assert run.lines[0]["type"] == "SCHEMA"
 
 
 def test_a_state_claims_only_what_files_before_it_hold(filled: Cometly) -> None:
@@ -202,12 +192,6 @@ def test_masked_lines_have_the_table_version_too(filled: Cometly) -> None:
     assert {row["_sdc_table_version"] for row in rows_of(run)} == {activation["version"]}
 
 
-def test_without_a_version_there_is_no_such_column(filled: Cometly) -> None:
-    run = filled.sync(**filled.batch_config(SIZE))
-
-    assert all("_sdc_table_version" not in row for row in rows_of(run))
-
-
 # Masked and deselected columns.
 
 
@@ -263,15 +247,6 @@ def test_streams_that_a_map_adds_have_files_of_their_own(filled: Cometly) -> Non
 # Roots.
 
 
-def test_a_prefix_begins_the_names(filled: Cometly) -> None:
-    setting = filled.batch_config(SIZE)
-    setting["batch_config"]["storage"]["prefix"] = "emea-"
-
-    run = filled.sync(**setting)
-
-    assert all(path.name.startswith("emea-") for path in manifest(run))
-
-
 @pytest.mark.parametrize("folder", ["with space", "50%", "größe", "a%20b", "q?x", "h#x"])
 def test_a_root_that_would_be_percent_encoded_is_refused(
     filled: Cometly, tmp_path: Path, folder: str
@@ -304,14 +279,12 @@ def test_a_root_that_cannot_be_written_is_one_line(filled: Cometly, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compression", ["gzip", "none"])
-def test_a_bucket_takes_them_too(
-    filled: Cometly, s3: FakeS3, way: dict[str, Any], compression: str
-) -> None:
+@pytest.mark.parametrize(("way", "compression"), [("pages", "gzip"), ("exports", "none")])
+def test_a_bucket_takes_them_too(filled: Cometly, s3: FakeS3, way: str, compression: str) -> None:
     setting = filled.batch_config(SIZE, compression)
     setting["batch_config"]["storage"]["root"] = f"s3://{s3.bucket}/of/contacts"
 
-    run = launch(filled.sandbox, {**CONFIG, **way, **setting}, env=s3.environment)
+    run = launch(filled.sandbox, {**CONFIG, **WAYS[way], **setting}, env=s3.environment)
 
     assert run.exit == 0, run.log
     urls = [url for line in run.lines if line["type"] == "BATCH" for url in line["manifest"]]
