@@ -20,7 +20,7 @@ from tests.support.snowflake_target import FakeSnowflake, Loaded
 if TYPE_CHECKING:
     from tests.sandbox import Contact
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CONTACTS = 120
 BATCH_SIZE = 50

@@ -47,6 +47,14 @@ OUTAGES: dict[str, dict[str, Any]] = {
 }
 
 
+IN_EACH_MODE = pytest.mark.parametrize(
+    ("years", "mode"),
+    [(dated, "export"), (Options, "auto")],
+    indirect=["years"],
+    ids=["dated, export", "undated, auto"],
+)
+
+
 @pytest.fixture(params=[dated, Options], ids=["dated", "undated"])
 def years(cometly: StartCometly, request: pytest.FixtureRequest) -> Cometly:
     sandbox, clock = cometly(request.param())
@@ -59,7 +67,7 @@ def calls(run: Run, endpoint: str) -> list[Request]:
 
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
-@pytest.mark.parametrize("mode", MODES)
+@IN_EACH_MODE
 def test_exports_go_on_while_the_list_fails_for_an_hour(
     years: Cometly, mode: str, outage: dict[str, Any]
 ) -> None:
@@ -81,7 +89,7 @@ def test_exports_go_on_while_the_list_fails_for_an_hour(
 
 @pytest.mark.parametrize("days", [31, 60])
 @REFUSALS
-@pytest.mark.parametrize("mode", MODES)
+@IN_EACH_MODE
 def test_exports_go_on_where_the_list_refuses_long_ranges(
     years: Cometly, mode: str, refusal: str, days: int
 ) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PACKAGES = ("meltanolabs-target-snowflake==0.20.4", "fakesnow==0.12.1")
 OLDEST_PYTHON = (3, 11)
 DRIVER = Path(__file__).with_name("fake_snowflake.py")
-SECONDS_TO_LOAD = 60
+SECONDS_TO_LOAD = 140
 
 _ACCOUNT = {
     "account": "nowhere",
