@@ -197,6 +197,12 @@ class Exports:
             self.orchestrator.advance()
             self.clock.sleep(0.1)
 
+    def advance_until_downloads(self, files: int) -> None:
+        """Likewise, until so many files have been asked for."""
+        while len(self.repository.spools) < files:
+            self.orchestrator.advance()
+            self.clock.sleep(0.1)
+
 
 def busiest_minute(times: Iterable[float]) -> int:
     """The most calls in any 60 seconds."""

@@ -20,7 +20,6 @@ from tap_cometly.contacts.schema import OptionalColumns, fields_asked
 from tap_cometly.exceptions import (
     AccessError,
     ApiError,
-    ColumnError,
     RejectedError,
     TapError,
     TooLongError,
@@ -38,7 +37,6 @@ from tap_cometly.timeranges import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from tests.unit.conftest import Logged
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 DAY = Window(START, START + timedelta(days=1))
@@ -91,21 +89,16 @@ class Client:
         return {"data": [{"id": n} for n in held[skip : skip + size]], "next_cursor": more}
 
 
-def answer(*ids: int, cursor: str | None) -> dict[str, Any]:
-    return {"data": [{"id": number} for number in ids], "next_cursor": cursor}
-
-
-def list_of(client: Any, **options: int) -> ContactList:
-    return ContactList(client, ContactDecoder(fields_asked(options), RepairLog()), options)
+def list_of(client: Any, length: ServedLength | None = None, **options: int) -> ContactList:
+    decoder = ContactDecoder(fields_asked(options), RepairLog())
+    return ContactList(client, decoder, options, length or ServedLength())
 
 
 def paginator_of(
-    client: Client, inspect: Callable[..., None] | None = None, **options: int
+    client: Client, inspect: Any = lambda *_: None, length: ServedLength | None = None
 ) -> CursorPaginator:
-    columns = OptionalColumns(fields_asked(options), "The list")
-    return CursorPaginator(
-        list_of(client, **options), columns, page_size=PAGE_SIZE, inspect=inspect or mock.Mock()
-    )
+    contacts, columns = list_of(client, length), OptionalColumns(fields_asked(()), "The list")
+    return CursorPaginator(contacts, columns, page_size=PAGE_SIZE, inspect=inspect)
 
 
 def read(paginator: CursorPaginator, window: Window, **first: Any) -> list[int]:
@@ -126,23 +119,16 @@ def test_a_page_is_asked_for_with_its_options_and_a_cursor_when_there_is_one() -
     assert client.calls == [(DAY, asked, False), (DAY, {**asked, "cursor": "3"}, True)]
 
 
-def test_an_advisory_page_request_returns_none_on_failure() -> None:
+def test_an_advisory_page_request_returns_none_on_failure_but_raises_on_a_wrong_key() -> None:
     client = Client([0.5])
-    client.script.extend([REJECTED, SILENT])
+    client.script.extend([REJECTED, SILENT, None, AccessError("The key is wrong", "Check it.")])
     contacts = list_of(client)
 
-    assert contacts.advice(DAY, per_page=1) is None
-    assert contacts.advice(DAY, per_page=1) is None
-    assert contacts.advice(DAY, per_page=1) == contacts.page(DAY, per_page=1)
-    assert [call.advisory for call in client.calls] == [True, True, True, False]
-
-
-def test_an_advisory_page_request_still_raises_on_a_wrong_key() -> None:
-    client = Client()
-    client.script.append(AccessError("The key is wrong", "Check it."))
-
+    assert [contacts.advice(DAY, per_page=1) for _ in range(2)] == [None, None]
+    assert contacts.advice(DAY, per_page=1) is not None
     with pytest.raises(AccessError):
-        list_of(client).advice(DAY, per_page=1)
+        contacts.advice(DAY, per_page=1)
+    assert all(call.advisory for call in client.calls)
 
 
 @pytest.mark.parametrize(("at_most", "per_page"), [(None, 3), (2, 2), (9, 3)])
@@ -178,69 +164,38 @@ def test_a_first_page_that_has_been_read_is_not_asked_for_again() -> None:
     assert len(client.calls) == 2
 
 
-def test_an_empty_or_short_page_with_a_cursor_is_not_the_last() -> None:
+def test_a_hundred_empty_pages_in_a_row_are_an_error() -> None:
     client = Client()
-    client.script.extend([answer(cursor="a"), answer(7, cursor="b"), answer(5, cursor=None)])
-
-    assert read(paginator_of(client), DAY) == [7, 5]
-
-
-@pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"]])
-def test_a_cursor_that_comes_again_is_an_error(cursors: list[str]) -> None:
-    client = Client()
-    client.script.extend(answer(1, cursor=cursor) for cursor in cursors)
-
-    with pytest.raises(ApiError, match="does not move on"):
-        read(paginator_of(client), DAY)
-    assert len(client.calls) == len(cursors)
-
-
-def test_empty_pages_without_an_end_are_an_error() -> None:
-    client = Client()
-    client.script.extend(answer(cursor=str(number)) for number in range(200))
+    client.script.extend({"data": [], "next_cursor": str(number)} for number in range(200))
 
     with pytest.raises(ApiError, match="does not move on"):
         read(paginator_of(client), DAY)
     assert len(client.calls) == 101
 
 
-def test_a_refused_cursor_has_the_window_read_again_from_its_start(logged: Logged) -> None:
-    client = Client([0.1, 0.2, 0.3, 0.4])
-    client.script.extend([None, REJECTED])
-
-    assert read(paginator_of(client), DAY) == [400, 300, 200, 400, 300, 200, 100]
-    assert logged() == [f"The cursor was refused; reading {DAY} from its start again"]
-
-
-def test_a_cursor_that_is_refused_twice_is_an_error() -> None:
-    client = Client([0.1, 0.2, 0.3, 0.4])
-    client.script.extend([None, REJECTED, None, REJECTED])
-
-    with pytest.raises(RejectedError):
-        read(paginator_of(client), DAY)
-
-
-def test_a_column_that_was_asked_for_and_is_missing_is_an_error() -> None:
-    with pytest.raises(ColumnError, match="include_all_emails"):
-        read(paginator_of(Client([0.5]), include_all_emails=1), DAY)
-
-
 # Windows that are too long for the list.
 
 
-@pytest.mark.parametrize("refuses", [REJECTED, SLOW], ids=["refused", "too slow"])
-def test_a_window_that_is_too_long_for_the_list_is_read_in_parts(refuses: TapError) -> None:
-    days = [float(day) for day in range(0, 366, 7)]
-    client = Client(days, longest=31 * 86_400, refuses=refuses)
+@given(
+    st.lists(st.floats(0, 400), max_size=20, unique_by=lambda day: round(day * 1_000)),
+    st.floats(1, 400),
+    st.sampled_from([REJECTED, SLOW]),
+)
+def test_whatever_length_the_list_serves_no_contact_is_lost(
+    days: list[float], most: float, refuses: TapError
+) -> None:
+    client = Client(days, longest=most * 86_400, refuses=refuses)
 
-    found = read(paginator_of(client), YEAR)
+    found = read(paginator_of(client), Window(START, START + timedelta(days=400)))
 
-    assert sorted(set(found)) == [day * 1_000 for day in range(0, 366, 7)]
+    assert set(found) == {round(day * 1_000) for day in days}
 
 
-def test_the_length_that_the_list_serves_is_found_by_halving_and_remembered() -> None:
-    client = Client(longest=31 * 86_400)
-    paginator = paginator_of(client)
+def test_the_length_that_the_list_serves_is_found_by_halving_and_remembered_by_all() -> None:
+    client, length = Client(longest=31 * 86_400), ServedLength()
+    with pytest.raises(TooLongError, match="The range is too long"):
+        list_of(client, length).first_page(YEAR, per_page=1)
+    paginator = paginator_of(client, length=length)
 
     read(paginator, YEAR)
     read(paginator, Window(YEAR.end, YEAR.end + timedelta(days=366)))
@@ -253,17 +208,24 @@ def test_the_length_that_the_list_serves_is_found_by_halving_and_remembered() ->
     assert (served[0].start, served[-1].end) == (YEAR.start, YEAR.end + timedelta(days=366))
 
 
-@given(
-    st.lists(st.floats(0, 400), max_size=20, unique_by=lambda day: round(day * 1_000)),
-    st.floats(1, 400),
+@pytest.mark.parametrize(
+    ("error", "longest", "lengths"),
+    [
+        (REJECTED, SURELY_SERVED - 1, [DAY.seconds]),
+        (SLOW, 0, [YEAR.seconds, SURELY_SERVED]),
+        (SILENT, 0, [YEAR.seconds]),
+    ],
+    ids=["refuses a day", "too slow for a day", "does not answer"],
 )
-def test_whatever_length_the_list_serves_no_contact_is_lost(days: list[float], most: float) -> None:
-    client = Client(days, longest=most * 86_400)
-    whole = Window(START, START + timedelta(days=400))
+def test_a_list_that_would_not_serve_a_shorter_window_either_is_an_error(
+    error: TapError, longest: float, lengths: list[int]
+) -> None:
+    client = Client(longest=longest, refuses=error)
 
-    found = read(paginator_of(client), whole)
+    with pytest.raises(type(error)):
+        read(paginator_of(client), DAY if error is REJECTED else YEAR)
 
-    assert set(found) == {round(day * 1_000) for day in days}
+    assert [call.window.seconds for call in client.calls] == lengths
 
 
 def test_a_window_whose_first_page_was_served_is_read_along_its_cursor() -> None:
@@ -281,43 +243,3 @@ def test_a_window_whose_first_page_was_served_is_read_along_its_cursor() -> None
         (whole, "3"),
         (whole, "6"),
     ]
-
-
-def test_a_window_that_is_refused_though_it_is_short_is_an_error() -> None:
-    with pytest.raises(RejectedError):
-        read(paginator_of(Client(longest=SURELY_SERVED - 1)), DAY)
-
-
-def test_a_list_that_is_too_slow_is_asked_for_a_day_before_its_length_is_blamed() -> None:
-    client = Client(longest=0, refuses=SLOW)
-
-    with pytest.raises(TooSlowError):
-        read(paginator_of(client), YEAR)
-
-    assert [call.window.seconds for call in client.calls] == [YEAR.seconds, SURELY_SERVED]
-
-
-def test_a_list_that_does_not_answer_is_no_reason_for_parts() -> None:
-    client = Client(longest=0, refuses=SILENT)
-
-    with pytest.raises(UnavailableError):
-        read(paginator_of(client), YEAR)
-
-    assert [call.window for call in client.calls] == [YEAR]
-
-
-def test_the_length_that_is_served_is_known_to_all_who_ask_the_list() -> None:
-    client: Any = Client(longest=31 * 86_400)
-    length = ServedLength()
-    decoder = ContactDecoder(fields_asked(()), RepairLog())
-    with pytest.raises(TooLongError, match="The range is too long"):
-        ContactList(client, decoder, {}, length).first_page(YEAR, per_page=1)
-    columns = OptionalColumns([], "The list")
-    paginator = CursorPaginator(
-        ContactList(client, decoder, {}, length), columns, page_size=1, inspect=mock.Mock()
-    )
-    client.calls.clear()
-
-    read(paginator, YEAR)
-
-    assert client.calls[0].window.seconds == YEAR.seconds // 2
