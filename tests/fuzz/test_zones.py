@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta, timezone
-from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -17,6 +16,7 @@ import pytest
 
 from tap_cometly.exceptions import TimezoneError
 from tests.support.zoned_space import UTC, WIDEST, Runs, Space, small_windows
+from tests.support.zones import changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,16 +66,6 @@ EQUAL_FOR_PART_OF_THE_YEAR = (
     ("Australia/Lord_Howe", "Australia/Sydney"),
     ("Antarctica/Troll", "UTC"),
 )
-
-
-@cache
-def changes(zone: str) -> tuple[datetime, ...]:
-    """Give the instants of 2024 at which a zone's clock is changed."""
-    info = ZoneInfo(zone)
-    hours = [datetime(2024, 1, 1, tzinfo=UTC) + 30 * MINUTE * n for n in range(366 * 48)]
-    offsets = [hour.astimezone(info).utcoffset() for hour in hours]
-    found = [h for h, old, new in zip(hours[1:], offsets, offsets[1:], strict=False) if old != new]
-    return tuple(found)
 
 
 def two_zones(random: Random) -> tuple[str, str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from functools import cache
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
+from tests.support import zones
 from tests.support.properties import check
 from tests.support.running import sync
 
@@ -31,7 +30,6 @@ SETTLE = timedelta(seconds=60)
 QUARTER = timedelta(minutes=15)
 AROUND = timedelta(hours=2)
 
-_YEAR = datetime(2024, 1, 1, tzinfo=timezone.utc)
 _NO_CHANGE = datetime(2024, 3, 31, 1, tzinfo=timezone.utc)
 _PLACES = (  # within each quarter of an hour: the boundary's second, and what is next to it
     timedelta(),
@@ -42,14 +40,9 @@ _PLACES = (  # within each quarter of an hour: the boundary's second, and what i
 )
 
 
-@cache
 def changes(zone: str) -> tuple[datetime, ...]:
     """Give the instants of 2024 at which a zone's clock is changed; any instant if none is."""
-    info = ZoneInfo(zone)
-    hours = [_YEAR + timedelta(minutes=30 * half) for half in range(366 * 48)]
-    offsets = [hour.astimezone(info).utcoffset() for hour in hours]
-    found = [hours[i] for i in range(1, len(hours)) if offsets[i] != offsets[i - 1]]
-    return tuple(found) or (_NO_CHANGE,)
+    return zones.changes(zone) or (_NO_CHANGE,)
 
 
 def live_through(

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_cometly.exceptions import StateError
-from tap_cometly.state import Bookmark, checked_state, read_state
+from tap_cometly.state import Bookmark, read_state
 from tap_cometly.timeranges import Reached
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=timezone.utc)
@@ -28,130 +25,124 @@ instants = st.datetimes(
 ).map(lambda instant: instant.replace(microsecond=0))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [json.dumps(STATE), json.dumps({"type": "STATE", "value": STATE}), json.dumps(STATE, indent=2)],
-)
-def test_a_state_is_read_bare_or_wrapped_in_its_message(text: str) -> None:
-    assert read_state(text) == STATE
+# Read.
 
-
-@pytest.mark.parametrize("text", ["{}", '{"bookmarks": {}}', '{"type": "STATE", "value": {}}'])
-def test_a_state_may_be_empty(text: str) -> None:
-    assert not read_state(text).get("bookmarks")
+NO_TIMES: list[Any] = ["", "yesterday", "P1D", "2024-13-01", 1714996800, True, ["2024-05-06"], {}]
+OTHERS = {"bookmarks": {"orders": {"x": 1}}, "currently_syncing": None}
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "state"),
     [
-        "",
-        "null",
-        "[]",
-        "3",
-        '"x"',
-        "{",
-        "garbage",
-        "{}\n{}",
-        "[" * 100_000,
-        '{"type": "STATE"}',
-        '{"type": "STATE", "value": null}',
-        '{"bookmarks": null}',
-        '{"bookmarks": []}',
-        '{"bookmarks": {"contacts": "2024-01-01"}}',
-        '{"contacts": {}}',
+        (json.dumps(STATE), STATE),
+        (json.dumps({"type": "STATE", "value": STATE}), STATE),
+        (json.dumps(STATE, indent=2), STATE),
+        (json.dumps(OTHERS), OTHERS),
+        *((text, {}) for text in ("{}", '{"type": "STATE", "value": {}}')),
+    ],
+)
+def test_a_state_is_read_bare_or_wrapped_in_its_message(text: str, state: dict[str, Any]) -> None:
+    assert read_state(text) == state
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        *((text, "not one JSON object") for text in ("", "{", "garbage", "{}\n{}", "[" * 100_000)),
+        *((text, "not a JSON object") for text in ("null", "[]", "3", '"x"', '{"type": "STATE"}')),
+        ('{"type": "STATE", "value": null}', "not a JSON object"),
+        ('{"bookmarks": null}', "holds no bookmarks"),
+        ('{"bookmarks": []}', "holds no bookmarks"),
+        ('{"bookmarks": {"contacts": "2024-01-01"}}', "holds no bookmarks"),
+        ('{"contacts": {}}', "holds no bookmarks"),
     ],
     ids=lambda text: text[:40] or "empty",
 )
-def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(StateError):
+def test_what_is_no_state_is_refused_with_the_reason(text: str, why: str) -> None:
+    with pytest.raises(StateError, match=f"{why}.* Pass the last STATE"):
         read_state(text)
 
 
-def test_a_state_of_other_streams_is_let_through() -> None:
-    others: dict[str, Any] = {"bookmarks": {"orders": {"x": 1}}, "currently_syncing": None}
-
-    assert checked_state(others) == others
-
-
 @pytest.mark.parametrize(
-    "value",
+    ("stored", "instant"),
     [
-        "2024-05-06T12:00:00Z",
-        "2024-05-06T12:00:00",
-        "2024-05-06 12:00:00",
-        "2024-05-06T12:00:00.987654Z",
-        "2024-05-06T14:00:00+02:00",
-        "2024-05-06T04:00:00.5-0800",
-        "20240506T120000Z",
-    ],
-)
-def test_a_bookmark_is_an_instant_in_any_iso_form_and_without_a_zone_in_utc(value: str) -> None:
-    assert Bookmark({"replication_key_value": value}).instant == NOON
-
-
-@pytest.mark.parametrize(
-    "value", ["", "yesterday", "P1D", 1714996800, True, ["2024-05-06"], {}, "2024-13-01"]
-)
-def test_a_bookmark_that_is_no_instant_is_refused(value: object) -> None:
-    with pytest.raises(StateError, match="no date-time"):
-        Bookmark({"replication_key_value": value})
-
-
-def test_a_bookmark_of_another_replication_key_is_refused() -> None:
-    with pytest.raises(StateError, match="'updated_at'"):
-        Bookmark({"replication_key": "updated_at", "replication_key_value": "2024-05-06T12:00:00Z"})
-
-
-def test_no_bookmark_is_none() -> None:
-    assert Bookmark({}).instant is None
-    assert Bookmark({"replication_key_value": None}).instant is None
-
-
-@pytest.mark.parametrize(
-    "left",
-    [
-        {"progress_markers": {"replication_key_value": "2024-05-06T12:00:00Z", "Note": "…"}},
-        {"starting_replication_value": "2024-05-06T12:00:00+00:00"},
-        {
-            "starting_replication_value": "2024-05-06T12:00:00+00:00",
-            "progress_markers": {"replication_key_value": "2024-06-06T12:00:00Z"},
-        },
-    ],
-)
-def test_what_another_version_left_is_understood(left: dict[str, Any]) -> None:
-    assert Bookmark({**left}).instant == NOON
-
-
-def test_what_another_version_left_is_kept_where_the_sdk_does_not_clear_it() -> None:
-    left: dict[str, Any] = {"starting_replication_value": "2024-05-06T14:00:00+02:00"}
-    kept: dict[str, Any] = {"replication_key_value": "2024-05-06T14:00:00+02:00"}
-
-    Bookmark(left)
-    Bookmark(kept)
-
-    assert left["replication_key_value"] == "2024-05-06T12:00:00Z"
-    assert kept["replication_key_value"] == "2024-05-06T14:00:00+02:00"
-
-
-@pytest.mark.parametrize(
-    ("read", "what"),
-    [
-        (lambda: checked_state([]), "The state is not a JSON object. Pass the last STATE"),
-        (lambda: checked_state({"x": 1}), "The state holds no bookmarks. Pass the last STATE"),
-        (lambda: Bookmark({"replication_key": "x"}), "'created_at'. Pass the last STATE"),
-        (
-            lambda: Bookmark({"replication_key_value": "x"}),
-            "The bookmark is no date-time. Pass the last STATE",
+        *(
+            ({"replication_key_value": value}, NOON)
+            for value in (
+                *("2024-05-06T12:00:00Z", "2024-05-06T12:00:00", "2024-05-06 12:00:00"),
+                *("2024-05-06T12:00:00.987654Z", "2024-05-06T14:00:00+02:00"),
+                *("2024-05-06T04:00:00.5-0800", "20240506T120000Z"),
+            )
         ),
+        # Left by another version of the SDK.
+        ({"progress_markers": {"replication_key_value": "2024-05-06T12:00:00Z"}}, NOON),
+        ({"starting_replication_value": "2024-05-06T14:00:00+02:00"}, NOON),
+        (
+            {
+                "starting_replication_value": "2024-05-06T12:00:00+00:00",
+                "progress_markers": {"replication_key_value": "2024-06-06T12:00:00Z"},
+            },
+            NOON,
+        ),
+        ({}, None),
+        ({"replication_key_value": None}, None),
     ],
 )
-def test_a_refusal_says_what_is_wrong_and_what_to_pass(
-    read: Callable[[], object], what: str
+def test_a_bookmark_is_an_instant_in_any_iso_form(
+    stored: dict[str, Any], instant: datetime | None
 ) -> None:
-    with pytest.raises(StateError) as refused:
-        read()
+    given_value = stored.get("replication_key_value")
 
-    assert what in str(refused.value)
+    assert Bookmark(stored).instant == instant
+    kept = given_value or (instant and "2024-05-06T12:00:00Z")  # the SDK clears the others
+    assert stored.get("replication_key_value") == kept
+
+
+@pytest.mark.parametrize(
+    ("stored", "why"),
+    [
+        *(({"replication_key_value": value}, "The bookmark is no date-time") for value in NO_TIMES),
+        ({"replication_key": "updated_at"}, "'updated_at', not 'created_at'"),
+    ],
+)
+def test_a_bookmark_that_cannot_be_understood_is_refused(stored: dict[str, Any], why: str) -> None:
+    with pytest.raises(StateError, match=f"{why}. Pass the last STATE"):
+        Bookmark(stored)
+
+
+@pytest.mark.parametrize(
+    ("note", "attribute", "values"),
+    [
+        ("columns", "columns", [None, "id", 3, {}]),
+        ("timezone", "timezone", [None, 3, ["UTC"]]),
+        ("start_date", "first_start", [None, 3, "once"]),
+        ("newest_id", "newest_id", [None, "3", 1.5, [1]]),
+    ],
+)
+def test_a_note_of_another_type_counts_as_absent(
+    note: str, attribute: str, values: list[Any]
+) -> None:
+    assert {getattr(Bookmark({note: value}), attribute) for value in values} == {None}
+
+
+def test_a_bookmark_relies_on_the_clock_unless_it_says_otherwise() -> None:
+    assert Bookmark({}).relies_on_clock
+    assert not Bookmark({"relies_on_clock": False}).relies_on_clock
+
+
+@pytest.mark.parametrize(
+    ("stored", "foreign"),
+    [({}, False), ({"since": 7}, True), ({"replication_key_value": "2024-05-06"}, False)],
+)
+def test_a_bookmark_of_nothing_but_foreign_keys_is_a_warning(
+    caplog: pytest.LogCaptureFixture, stored: dict[str, Any], *, foreign: bool
+) -> None:
+    Bookmark(stored).compare(NEW_YEAR, "UTC", [])
+
+    assert ("does not say how far" in caplog.text) == foreign
+
+
+# Moved on.
 
 
 def commit(bookmark: Bookmark, reached: Reached | datetime, **others: Any) -> None:
@@ -202,39 +193,6 @@ def test_a_commit_is_read_back_and_unknown_keys_survive(
     assert stored["replication_key"] == "created_at"
 
 
-def test_a_bookmark_far_ahead_stays_where_it_is() -> None:
-    ahead = {"replication_key_value": "2999-01-01T00:00:00Z"}
-
-    commit(Bookmark(ahead), NOON + timedelta(days=1))
-
-    assert ahead["replication_key_value"] == "2999-01-01T00:00:00Z"
-
-
-@pytest.mark.parametrize("columns", [None, "id", 3, {}])
-def test_columns_that_are_no_list_are_unknown(columns: object) -> None:
-    assert Bookmark({"columns": columns}).columns is None
-
-
-@pytest.mark.parametrize("name", [None, 3, ["UTC"]])
-def test_a_time_zone_that_is_no_name_is_unknown(name: object) -> None:
-    assert Bookmark({"timezone": name}).timezone is None
-
-
-@pytest.mark.parametrize("newest", [None, "3", 1.5, [1]])
-def test_a_newest_id_that_is_no_integer_is_unknown(newest: object) -> None:
-    assert Bookmark({"newest_id": newest}).newest_id is None
-
-
-@pytest.mark.parametrize("start", [None, 3, "once"])
-def test_a_first_start_date_that_is_no_date_is_unknown(start: object) -> None:
-    assert Bookmark({"start_date": start}).first_start is None
-
-
-def test_a_bookmark_that_says_nothing_of_the_clock_relies_on_it() -> None:
-    assert Bookmark({}).relies_on_clock
-    assert not Bookmark({"relies_on_clock": False}).relies_on_clock
-
-
 def test_whether_it_relies_on_the_clock_is_noted_only_when_the_bookmark_moves() -> None:
     bookmark = Bookmark({})
     commit(bookmark, NOON)
@@ -257,30 +215,13 @@ def test_another_time_zone_is_noted_once_all_up_to_the_bookmark_has_been_read_un
     assert bookmark.timezone == zone
 
 
-def test_the_start_date_of_the_first_run_is_kept() -> None:
-    stored: dict[str, Any] = {}
-    commit(Bookmark(stored), NOON)
-
-    commit(Bookmark(stored), NOON + timedelta(days=1), start=NOON)
-
-    assert Bookmark(stored).first_start == NEW_YEAR
-
-
-def test_a_bookmark_of_a_version_that_noted_no_start_date_gets_none() -> None:
-    stored: dict[str, Any] = {"replication_key_value": "2024-05-06T12:00:00Z"}
-
-    commit(Bookmark(stored), NOON + timedelta(days=1))
-
-    assert Bookmark(stored).first_start is None
-
-
 @pytest.mark.parametrize(
-    ("stored", "foreign"),
-    [({}, False), ({"since": 7}, True), ({"replication_key_value": "2024-05-06"}, False)],
+    ("stored", "first_start"), [({}, NEW_YEAR), ({"replication_key_value": "2024-05-06"}, None)]
 )
-def test_a_bookmark_of_nothing_but_foreign_keys_is_told(
-    caplog: pytest.LogCaptureFixture, stored: dict[str, Any], *, foreign: bool
+def test_the_start_date_of_the_first_run_is_kept_where_it_was_noted(
+    stored: dict[str, Any], first_start: datetime | None
 ) -> None:
-    Bookmark(stored).compare(NEW_YEAR, "UTC", [])
+    for day in range(2):
+        commit(Bookmark(stored), NOON + timedelta(days=day), start=NEW_YEAR + timedelta(days=day))
 
-    assert ("does not say how far" in caplog.text) == foreign
+    assert Bookmark(stored).first_start == first_start

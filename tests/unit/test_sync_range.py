@@ -29,6 +29,7 @@ def february(day: int) -> datetime:
         (february(2), DAY / 2, february(1) + DAY / 2),
         (february(1), 40 * DAY, NEW_YEAR),
         (NEW_YEAR - 3 * DAY, timedelta(), NEW_YEAR),
+        (datetime(1, 1, 2, tzinfo=timezone.utc), 30 * DAY, NEW_YEAR),
     ],
 )
 def test_a_run_starts_at_its_bookmark_less_the_lookback_but_not_before_the_start_date(
@@ -44,12 +45,6 @@ def test_a_first_run_starts_at_the_start_date(lookback: timedelta) -> None:
     assert first.start == first.careful_start == first.first_wanted == NEW_YEAR
 
 
-def test_a_lookback_beyond_the_first_year_reads_from_the_start_date() -> None:
-    ancient = Reached(datetime(1, 1, 2, tzinfo=timezone.utc))
-
-    assert SyncRange.of(WALL_TIME, ancient, lookback=30 * DAY).start == NEW_YEAR
-
-
 def test_a_start_date_with_a_zone_is_read_from_26_hours_before_for_what_it_may_mean() -> None:
     first = SyncRange.of(StartDate(NEW_YEAR, has_zone=True), None)
 
@@ -57,48 +52,38 @@ def test_a_start_date_with_a_zone_is_read_from_26_hours_before_for_what_it_may_m
     assert first.first_wanted == NEW_YEAR
 
 
-def test_a_bookmark_of_another_time_zone_is_read_from_26_hours_before() -> None:
-    reached = Reached(february(3), same_zone=False)
+@pytest.mark.parametrize(
+    ("reached", "lookback", "start", "careful"),
+    [
+        (Reached(february(3)), 0, february(3), february(3) - WIDEST_ZONE_GAP),
+        (Reached(february(3), relies_on_clock=False), 0, february(3), february(3)),
+        (Reached(february(3), same_zone=False), 0, *[february(3) - WIDEST_ZONE_GAP] * 2),
+        (Reached(february(3), same_zone=False), 2, february(1), february(1)),
+        (Reached(NEW_YEAR + DAY / 2), 0, NEW_YEAR + DAY / 2, NEW_YEAR),
+        (Reached(NEW_YEAR + DAY / 2, same_zone=False), 0, NEW_YEAR, NEW_YEAR),
+    ],
+    ids=[
+        *("clock seen", "clock not seen", "other zone", "other zone, more lookback"),
+        *("just begun", "just begun, other zone"),
+    ],
+)
+def test_a_bookmark_that_may_be_wrong_is_read_from_26_hours_before(
+    reached: Reached, lookback: int, start: datetime, careful: datetime
+) -> None:
+    read = SyncRange.of(WALL_TIME, reached, lookback=lookback * DAY)
 
-    assert SyncRange.of(WALL_TIME, reached).start == february(3) - WIDEST_ZONE_GAP
-
-
-def test_a_bookmark_that_relies_on_a_clock_is_read_from_26_hours_before_to_be_careful() -> None:
-    seen = SyncRange.of(WALL_TIME, Reached(february(3), relies_on_clock=True))
-    unseen = SyncRange.of(WALL_TIME, Reached(february(3), relies_on_clock=False))
-
-    assert (seen.start, seen.careful_start) == (february(3), february(3) - WIDEST_ZONE_GAP)
-    assert (unseen.start, unseen.careful_start) == (february(3), february(3))
-
-
-@pytest.mark.parametrize("same_zone", [True, False])
-def test_nothing_before_the_start_date_is_read_however_careful(*, same_zone: bool) -> None:
-    reached = Reached(NEW_YEAR + timedelta(hours=1), same_zone)
-
-    assert SyncRange.of(WALL_TIME, reached).careful_start == NEW_YEAR
-
-
-def test_a_lookback_of_more_than_26_hours_includes_those() -> None:
-    reached = Reached(february(3), same_zone=False)
-
-    read = SyncRange.of(WALL_TIME, reached, lookback=2 * DAY)
-
-    assert read.start == read.careful_start == february(1)
+    assert (read.start, read.careful_start) == (start, careful)
 
 
 # Where it ends.
 
 
-def test_a_run_ends_before_the_newest_seconds_in_whole_seconds() -> None:
-    ends = SyncRange.of(WALL_TIME, None, settle=timedelta(seconds=90)).end(NOW)
-
-    assert ends == NOW.replace(microsecond=0) - timedelta(seconds=90)
-
-
-def test_a_run_ends_at_the_end_date_unless_that_is_still_to_come() -> None:
+def test_a_run_ends_before_the_newest_seconds_or_at_an_end_date_before_that() -> None:
+    settled = SyncRange.of(WALL_TIME, None, settle=timedelta(seconds=90))
     past = SyncRange.of(WALL_TIME, None, end_date=february(1))
     future = SyncRange.of(WALL_TIME, None, end_date=NOW + DAY)
 
+    assert settled.end(NOW) == NOW.replace(microsecond=0) - timedelta(seconds=90)
     assert past.end(NOW) == february(1)
     assert future.end(NOW) == NOW.replace(microsecond=0)
 

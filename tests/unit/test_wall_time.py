@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import date, datetime, timedelta, timezone
-from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -13,13 +12,13 @@ from hypothesis import strategies as st
 
 from tap_cometly.timeranges import (
     SECOND,
-    WallRange,
     first_instant,
     last_instant,
     repeated,
     utc_text,
     wall_range,
 )
+from tests.support.zones import changes
 
 UTC = timezone.utc
 HOUR = timedelta(hours=1)
@@ -37,31 +36,6 @@ ODD_YEARS = [
 ]
 
 
-@cache
-def changes(name: str, year: int) -> list[datetime]:
-    """The instants at which a zone's offset changes within a year."""
-    zone, start = ZoneInfo(name), datetime(year, 1, 1, tzinfo=UTC)
-    days = [start + timedelta(days=day) for day in range(-1, 367)]
-    offsets = [day.astimezone(zone).utcoffset() for day in days]
-    return [
-        _first_with(offset, before, before + timedelta(days=1), zone)
-        for before, last, offset in zip(days, offsets, offsets[1:], strict=False)
-        if last != offset
-    ]
-
-
-def _first_with(
-    offset: timedelta | None, low: datetime, high: datetime, zone: ZoneInfo
-) -> datetime:
-    while high - low > SECOND:
-        middle = low + (high - low) // (2 * SECOND) * SECOND
-        if middle.astimezone(zone).utcoffset() == offset:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
 def meanings(text: str, zone: ZoneInfo) -> list[datetime]:
     """The instants that a server may take a wall time for."""
     naive = datetime.fromisoformat(text)
@@ -76,6 +50,8 @@ def assert_covered(start: datetime, end: datetime, zone: ZoneInfo) -> None:
     assert asked.start < asked.end, (asked, zone)
     assert max(starts) <= start < end <= min(ends), (asked, zone)
     assert asked.earliest <= min(starts) <= max(ends) <= asked.latest, (asked, zone)
+    assert asked.holds(start)
+    assert asked.holds(end)
 
 
 @st.composite
@@ -84,7 +60,7 @@ def moments_near_changes(draw: st.DrawFn) -> tuple[datetime, ZoneInfo]:
         st.sampled_from(ODD_YEARS)
         | st.tuples(st.sampled_from(ZONES), st.integers(YEARS.start, YEARS.stop - 1))
     )
-    places = changes(name, year) or [datetime(year, 6, 1, tzinfo=UTC)]
+    places = changes(name, year) or (datetime(year, 6, 1, tzinfo=UTC),)
     away = st.sampled_from([-3600, -1800, -1, 0, 1, 1800, 3600]) | st.integers(-90_000, 90_000)
     return draw(st.sampled_from(places)) + timedelta(seconds=draw(away)), ZoneInfo(name)
 
@@ -158,16 +134,6 @@ def test_a_range_holds_what_lies_in_it_and_a_second_of_rounding(
 
 
 @given(moments_near_changes())
-def test_a_range_holds_its_own_ends(place: tuple[datetime, ZoneInfo]) -> None:
-    start, zone = place
-
-    asked: WallRange = wall_range(start, start + SECOND, zone)
-
-    assert asked.holds(start)
-    assert asked.holds(start + SECOND)
-
-
-@given(moments_near_changes())
 def test_first_and_last_instant_enclose_every_meaning_of_a_wall_time(
     place: tuple[datetime, ZoneInfo],
 ) -> None:
@@ -179,30 +145,32 @@ def test_first_and_last_instant_enclose_every_meaning_of_a_wall_time(
 
 
 @pytest.mark.parametrize(
-    ("zone", "day", "begins"),
+    ("zone", "wall", "first", "last"),
     [
-        ("UTC", date(2024, 1, 1), "2024-01-01T00:00:00Z"),
-        ("Asia/Tokyo", date(2024, 1, 1), "2023-12-31T15:00:00Z"),
-        ("America/Santiago", date(2024, 9, 8), "2024-09-08T04:00:00Z"),  # 24:00 became 01:00
-        ("Asia/Beirut", date(2023, 3, 26), "2023-03-25T22:00:00Z"),
-        ("Pacific/Apia", date(2011, 12, 30), "2011-12-30T10:00:00Z"),  # a day that never was
+        ("UTC", "2024-01-01T00:00", "2024-01-01T00:00:00Z", None),
+        ("Asia/Tokyo", "2024-01-01T00:00", "2023-12-31T15:00:00Z", None),
+        ("America/Havana", "2024-11-03T00:30", "2024-11-03T04:30:00Z", "2024-11-03T05:30:00Z"),
+        # Skipped: the moment at which the clock was changed.
+        ("America/Santiago", "2024-09-08T00:00", "2024-09-08T04:00:00Z", None),
+        ("Asia/Beirut", "2023-03-26T00:00", "2023-03-25T22:00:00Z", None),
+        ("America/New_York", "2024-03-10T02:20:07", "2024-03-10T07:00:00Z", None),
+        ("Australia/Lord_Howe", "2024-10-06T02:29:59", "2024-10-05T15:30:00Z", None),
+        ("Pacific/Apia", "2011-12-30T17:01:01", "2011-12-30T10:00:00Z", None),  # all of that day
     ],
 )
-def test_a_day_begins_at_its_first_instant_also_when_it_has_no_midnight(
-    zone: str, day: date, begins: str
+def test_first_and_last_instant_of_a_wall_time(
+    zone: str, wall: str, first: str, last: str | None
 ) -> None:
-    assert utc_text(first_instant(day, ZoneInfo(zone))) == begins
+    at, info = datetime.fromisoformat(wall), ZoneInfo(zone)
 
-
-def test_a_day_with_two_midnights_begins_at_the_first_and_ends_at_the_second() -> None:
-    havana, day = ZoneInfo("America/Havana"), datetime(2024, 11, 3, 0, 30)  # noqa: DTZ001
-
-    assert utc_text(first_instant(day, havana)) == "2024-11-03T04:30:00Z"
-    assert utc_text(last_instant(day, havana)) == "2024-11-03T05:30:00Z"
+    assert utc_text(first_instant(at, info)) == first
+    assert utc_text(last_instant(at, info)) == (last or first)
+    if wall.endswith("T00:00"):
+        assert first_instant(at.date(), info) == first_instant(at, info)
 
 
 @given(st.sampled_from(ZONES), st.dates(date(1970, 1, 2), date(2037, 12, 30)))
-def test_days_follow_each_other_without_a_hole(name: str, day: date) -> None:
+def test_a_day_begins_where_the_one_before_ends(name: str, day: date) -> None:
     zone = ZoneInfo(name)
     begins = first_instant(day, zone)
 
@@ -211,7 +179,7 @@ def test_days_follow_each_other_without_a_hole(name: str, day: date) -> None:
     assert before.date() < day <= begins.astimezone(zone).date()
 
 
-def test_the_zone_of_this_machine_is_of_no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_zone_of_this_machine_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     start = datetime(2024, 6, 1, tzinfo=UTC)
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
@@ -224,18 +192,3 @@ def test_the_zone_of_this_machine_is_of_no_account(monkeypatch: pytest.MonkeyPat
 
     assert told == "2024-06-01T00:00:00Z"
     assert (first, first.tzinfo) == (start, UTC)
-
-
-@pytest.mark.parametrize(
-    ("zone", "wall", "skipped_at"),
-    [
-        ("America/New_York", datetime(2024, 3, 10, 2, 20, 7), "2024-03-10T07:00:00Z"),  # noqa: DTZ001
-        ("Australia/Lord_Howe", datetime(2024, 10, 6, 2, 29, 59), "2024-10-05T15:30:00Z"),  # noqa: DTZ001
-        ("Pacific/Apia", datetime(2011, 12, 30, 17, 1, 1), "2011-12-30T10:00:00Z"),  # noqa: DTZ001
-    ],
-)
-def test_a_skipped_time_stands_for_the_moment_it_was_skipped_at(
-    zone: str, wall: datetime, skipped_at: str
-) -> None:
-    assert utc_text(first_instant(wall, ZoneInfo(zone))) == skipped_at
-    assert utc_text(last_instant(wall, ZoneInfo(zone))) == skipped_at

@@ -19,7 +19,7 @@ def stop() -> StopSignal:
     return StopSignal()
 
 
-def test_it_stops_at_once(stop: StopSignal) -> None:
+def test_a_request_stops_the_process_at_once(stop: StopSignal) -> None:
     with pytest.raises(Stopped) as stopped:
         stop.request(TERM)
 
@@ -27,7 +27,7 @@ def test_it_stops_at_once(stop: StopSignal) -> None:
     assert stopped.value.name == "SIGTERM"
 
 
-def test_what_is_held_is_finished_first(stop: StopSignal) -> None:
+def test_a_held_block_is_finished_first(stop: StopSignal) -> None:
     done = []
 
     def work() -> None:
@@ -45,7 +45,7 @@ def test_what_is_held_is_finished_first(stop: StopSignal) -> None:
 
 
 @pytest.mark.parametrize("second", [TERM, INT])
-def test_a_second_request_does_not_wait_and_is_not_told_again(
+def test_a_second_request_interrupts_a_held_block_and_is_raised_once(
     stop: StopSignal, second: signal.Signals
 ) -> None:
     done = []
@@ -69,7 +69,7 @@ def test_a_second_request_does_not_wait_and_is_not_told_again(
     assert done == ["held", "cleared up", "all of it"]
 
 
-def test_it_is_told_to_stop_only_once(stop: StopSignal) -> None:
+def test_a_stop_is_raised_only_once(stop: StopSignal) -> None:
     with pytest.raises(Stopped):
         stop.request(TERM)
 
@@ -79,7 +79,7 @@ def test_it_is_told_to_stop_only_once(stop: StopSignal) -> None:
     assert cleared_up
 
 
-def test_what_fails_while_it_is_held_fails_as_it_would(stop: StopSignal) -> None:
+def test_an_error_in_a_held_block_is_raised_unchanged(stop: StopSignal) -> None:
     def work() -> None:
         with stop.hold():
             stop.request(TERM)
@@ -89,7 +89,7 @@ def test_what_fails_while_it_is_held_fails_as_it_would(stop: StopSignal) -> None
         work()
 
 
-def test_other_threads_hold_nothing(stop: StopSignal) -> None:
+def test_a_held_block_in_another_thread_delays_nothing(stop: StopSignal) -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -125,7 +125,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_request_that_got_lost_is_repeated() -> None:
+def test_a_request_swallowed_by_a_destructor_is_repeated() -> None:
     lost = run(
         "stop.check_regularly(lambda: None)\n"
         "class Swallowing:\n"
@@ -156,7 +156,7 @@ def test_a_check_that_fails_ends_whatever_the_main_thread_waits_for() -> None:
     assert ended.stdout == "nobody reads True\n"
 
 
-def test_what_is_held_is_not_interrupted_by_a_check() -> None:
+def test_a_held_block_is_not_interrupted_by_a_check() -> None:
     held = run(
         "def check():\n"
         "    raise ValueError\n"
@@ -170,7 +170,7 @@ def test_what_is_held_is_not_interrupted_by_a_check() -> None:
     assert (held.stdout, held.returncode) == ("finished\n", 0)
 
 
-def test_a_timer_of_somebody_else_is_left_alone() -> None:
+def test_a_foreign_timer_is_left_alone() -> None:
     before = signal.getsignal(signal.SIGALRM)
     stop = StopSignal()
     stop.listening = True
