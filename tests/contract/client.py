@@ -5,12 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from tests.sandbox import Fault
 
 if TYPE_CHECKING:
     import requests
 
     from tests.sandbox import Sandbox
+    from tests.sandbox.space import Space
 
 YEAR = ("2024-01-01 00:00:00", "2024-12-31 23:59:59")
 """Start and end of the range that most tests ask for."""
@@ -32,6 +37,16 @@ class Client:
         url = self.sandbox.api_url + path
         return self.http.get(url, params=params, headers=self.headers, timeout=10)
 
+    @property
+    def space(self) -> Space:
+        return self.sandbox.space
+
+    def change_options(self, **changes: Any) -> None:
+        self.sandbox.options = replace(self.sandbox.options, **changes)
+
+    def fault(self, endpoint: Any, kind: Any = "status", **more: Any) -> None:
+        self.sandbox.fault(Fault(endpoint, kind, **more))
+
     def page(self, start: str = YEAR[0], end: str = YEAR[1], **params: object) -> requests.Response:
         return self.get("/contacts", {"start_date": start, "end_date": end, **params})
 
@@ -47,6 +62,11 @@ class Client:
 
     def create(self, start: str = YEAR[0], end: str = YEAR[1], **body: object) -> requests.Response:
         return self.post({"start_date": start, "end_date": end, **body})
+
+    def export(self, start: str = YEAR[0], end: str = YEAR[1], **body: object) -> int:
+        """The id of a new export."""
+        export_id: int = self.create(start, end, **body).json()["export_id"]
+        return export_id
 
     def post(self, body: dict[str, Any]) -> requests.Response:
         url = self.sandbox.api_url + "/contacts/exports"
@@ -65,24 +85,36 @@ class Client:
         message = f"export {export_id} does not come to an end"
         raise AssertionError(message)
 
-    def completed(self, start: str = YEAR[0], end: str = YEAR[1], **body: object) -> str:
-        """A download URL."""
-        export_id = self.create(start, end, **body).json()["export_id"]
+    def url(self, export_id: int) -> str:
+        """Where a finished export's file is."""
         url: str = self.finished(export_id)["download_url"]
         return url
+
+    def completed(self, start: str = YEAR[0], end: str = YEAR[1], **body: object) -> str:
+        """The URL of a new export's file."""
+        return self.url(self.export(start, end, **body))
 
     def fetch(self, url: str, **headers: str) -> requests.Response:
         """From the store, without the headers of the API."""
         return self.http.get(url, headers=headers, timeout=10)
 
-    def file(self, start: str = YEAR[0], end: str = YEAR[1], **body: object) -> bytes:
-        """An export's content, unzipped."""
-        return gzip.decompress(self.fetch(self.completed(start, end, **body)).content)
+    def content(self, export_id: int) -> bytes:
+        """A finished export's file, unzipped."""
+        return gzip.decompress(self.fetch(self.url(export_id)).content)
 
     def exported(self, start: str = YEAR[0], end: str = YEAR[1], **body: object) -> list[Any]:
-        return rows(self.file(start, end, **body))
+        """The contacts of a new export."""
+        return rows(self.content(self.export(start, end, **body)))
+
+    def exported_ids(self, start: str = YEAR[0], end: str = YEAR[1]) -> list[int]:
+        return [contact["id"] for contact in self.exported(start, end)]
 
 
 def rows(content: bytes) -> list[Any]:
     """The contacts of an unzipped file."""
     return [json.loads(line) for line in content.splitlines() if line]
+
+
+def seconds(text: str) -> float:
+    """A time as the API writes it, in epoch seconds."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

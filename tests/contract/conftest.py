@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import requests
@@ -13,40 +12,11 @@ from tests.contract.client import Client
 from tests.sandbox import Limits, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.sandbox.fixture import StartSandbox
 
 UNLIMITED = Limits(list=10_000, create=10_000, poll=10_000)
-
-
-class StartCometly(Protocol):
-    """Starts a sandbox without limits that one would notice, and answers its client."""
-
-    def __call__(
-        self,
-        options: Options | None = None,
-        *,
-        now: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> Client: ...
-
-
-@pytest.fixture
-def cometly(sandbox: StartSandbox) -> Iterator[StartCometly]:
-    with requests.Session() as http:
-        http.trust_env = False
-
-        def start(
-            options: Options | None = None,
-            *,
-            now: Callable[[], float] = time.time,
-            monotonic: Callable[[], float] = time.monotonic,
-        ) -> Client:
-            quick = Options(limits=UNLIMITED, queued_seconds=0.0)
-            return Client(sandbox(options or quick, now=now, monotonic=monotonic), http)
-
-        yield start
 
 
 class Clock:
@@ -58,10 +28,43 @@ class Clock:
     def __call__(self) -> float:
         return self.time
 
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.time, timezone.utc)
+
     def advance(self, seconds: float) -> None:
         self.time += seconds
+
+
+class StartCometly(Protocol):
+    """Starts a sandbox, without limits and a queue unless told, and gives its client."""
+
+    def __call__(self, clock: Clock | None = None, **options: Any) -> Client: ...
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def cometly(sandbox: StartSandbox) -> Iterator[StartCometly]:
+    with requests.Session() as http:
+        http.trust_env = False
+
+        def start(clock: Clock | None = None, **options: Any) -> Client:
+            reading = Options(**{"limits": UNLIMITED, "queued_seconds": 0.0, **options})
+            times = {"now": clock, "monotonic": clock} if clock else {}
+            return Client(sandbox(reading, **times), http)
+
+        yield start
+
+
+@pytest.fixture
+def client(cometly: StartCometly, request: pytest.FixtureRequest) -> Client:
+    """A sandbox with the options that the test names: `reading(file_order="oldest")`."""
+    return cometly(**getattr(request, "param", {}))
+
+
+def reading(**options: object) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("client", [options], indirect=True)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from tests.contract.conftest import UNLIMITED
-from tests.sandbox import Options, partial
+from tests.contract.conftest import reading
+from tests.sandbox import partial
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from tests.contract.client import Client
     from tests.contract.conftest import StartCometly
     from tests.sandbox.partial import Keeps
@@ -29,14 +26,17 @@ COUNT = 10
 @pytest.fixture
 def client(cometly: StartCometly, request: pytest.FixtureRequest) -> Client:
     """Ten contacts, and the options that the test names."""
-    options: dict[str, Any] = getattr(request, "param", {})
-    client = cometly(Options(queued_seconds=0, limits=UNLIMITED, **options))
-    client.sandbox.space.fill(COUNT, MARCH, MARCH + timedelta(days=1))
+    client = cometly(**getattr(request, "param", {}))
+    client.space.fill(COUNT, MARCH, MARCH + timedelta(days=1))
     return client
 
 
-def reading(**options: object) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("client", [options], indirect=True)
+def zipped(client: Client) -> bytes:
+    return client.fetch(client.completed()).content
+
+
+def unzipped(client: Client) -> bytes:
+    return gzip.decompress(zipped(client))
 
 
 def members(content: bytes) -> list[bytes]:
@@ -54,60 +54,57 @@ def ids(content: bytes) -> list[int]:
 
 
 def test_a_file_has_one_contact_a_line(client: Client) -> None:
-    content = client.file()
+    content = unzipped(client)
 
     assert content.count(b"\n") == COUNT
     assert content.endswith(b"}\n")
     assert client.exported() == client.contacts()
 
 
-@reading(file_order="newest")
-def test_newest_first(client: Client) -> None:
-    assert ids(client.file()) == list(range(COUNT, 0, -1))
+@pytest.mark.parametrize("order", ["newest", "oldest", "shuffled"])
+def test_a_file_may_be_in_any_order(client: Client, order: str) -> None:
+    client.change_options(file_order=order)
+
+    given = ids(unzipped(client))
+
+    rising = list(range(1, COUNT + 1))
+    assert sorted(given) == rising
+    assert (given == rising[::-1], given == rising) == (order == "newest", order == "oldest")
 
 
-@reading(file_order="oldest")
-def test_oldest_first(client: Client) -> None:
-    assert ids(client.file()) == list(range(1, COUNT + 1))
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ({"gzip_members": 3}, [3, 3, 4]),
+        ({"gzip_members": 2, "empty_member": True}, [5, 0, 5]),
+    ],
+)
+def test_a_file_may_have_several_gzip_members(
+    client: Client, options: dict[str, Any], lines: list[int]
+) -> None:
+    client.change_options(**options)
+
+    assert [len(part.splitlines()) for part in members(zipped(client))] == lines
 
 
-@reading(file_order="shuffled")
-def test_in_no_order(client: Client) -> None:
-    given = ids(client.file())
+@pytest.mark.parametrize(
+    ("option", "breaks", "end"),
+    [
+        ({"last_newline": False}, COUNT - 1, b"}"),
+        ({"crlf": True}, COUNT, b"}\r\n"),
+        ({"blank_lines": True}, COUNT * 3 // 2, b"\n\n"),
+    ],
+)
+def test_lines_may_end_in_several_ways(
+    client: Client, option: dict[str, Any], breaks: int, end: bytes
+) -> None:
+    client.change_options(**option)
 
-    assert sorted(given) == list(range(1, COUNT + 1))
-    assert given not in (sorted(given), sorted(given, reverse=True))
+    content = unzipped(client)
 
-
-@reading(gzip_members=3)
-def test_several_gzip_members(client: Client) -> None:
-    parts = members(client.fetch(client.completed()).content)
-
-    assert [len(part.splitlines()) for part in parts] == [3, 3, 4]
-
-
-@reading(gzip_members=2, empty_member=True)
-def test_an_empty_gzip_member(client: Client) -> None:
-    parts = members(client.fetch(client.completed()).content)
-
-    assert [len(part.splitlines()) for part in parts] == [5, 0, 5]
-
-
-@reading(last_newline=False)
-def test_no_last_newline(client: Client) -> None:
-    assert client.file().endswith(b"}")
-    assert len(client.exported()) == COUNT
-
-
-@reading(crlf=True)
-def test_lines_that_end_as_on_windows(client: Client) -> None:
-    assert client.file().count(b"}\r\n") == COUNT
-
-
-@reading(blank_lines=True)
-def test_blank_lines(client: Client) -> None:
-    assert b"" in client.file().splitlines()
-    assert len(client.exported()) == COUNT
+    assert content.count(b"\r\n" if "crlf" in option else b"\n") == breaks
+    assert content.endswith(end)
+    assert len(ids(content)) == COUNT
 
 
 @reading(content_encoding=True)
@@ -130,7 +127,7 @@ def test_the_length_may_be_unannounced(client: Client) -> None:
 
 
 def test_a_window_without_contacts_is_valid_gzip_of_nothing(client: Client) -> None:
-    assert client.file("2020-01-01 00:00:00", "2020-01-02 00:00:00") == b""
+    assert client.content(client.export("2020-01-01 00:00:00", "2020-01-02 00:00:00")) == b""
 
 
 def test_the_same_space_gives_the_same_file(client: Client) -> None:
@@ -142,7 +139,7 @@ def test_the_same_space_gives_the_same_file(client: Client) -> None:
 
 @reading(gzip_members=2)
 def test_a_large_file_is_streamed(client: Client) -> None:
-    client.sandbox.space.fill(40_000, MARCH, MARCH + timedelta(days=1))
+    client.space.fill(40_000, MARCH, MARCH + timedelta(days=1))
 
     url = client.completed(include_comet_tokens=1)
     with requests.get(url, stream=True, timeout=10) as answer:
@@ -165,20 +162,19 @@ def test_a_large_file_is_streamed(client: Client) -> None:
 def test_a_completed_export_may_lack_contacts(
     client: Client, keeps: Keeps, kept: list[int]
 ) -> None:
-    client.sandbox.options = replace(client.sandbox.options, export_keeps=keeps)
+    client.change_options(export_keeps=keeps)
+    export_id = client.export()
 
-    answer = client.finished(client.create().json()["export_id"])
-
-    assert answer["status"] == "completed"
-    assert ids(gzip.decompress(client.fetch(answer["download_url"]).content)) == kept
+    assert client.finished(export_id)["status"] == "completed"
+    assert ids(client.content(export_id)) == kept
     assert len(client.contacts()) == COUNT
 
 
 @reading(export_keeps=partial.scattered(0.7), gzip_members=2, last_newline=False)
 def test_contacts_may_be_lacking_anywhere(client: Client) -> None:
-    client.sandbox.space.fill(10_000, MARCH, MARCH + timedelta(days=1))
+    client.space.fill(10_000, MARCH, MARCH + timedelta(days=1))
 
-    first, again = ids(client.file()), ids(client.file())
+    first, again = ids(unzipped(client)), ids(unzipped(client))
 
     assert first == again
     assert len(first) == pytest.approx(7000, rel=0.03)
@@ -188,4 +184,4 @@ def test_contacts_may_be_lacking_anywhere(client: Client) -> None:
 
 @reading(export_keeps=partial.one_row, partial_exports=2)
 def test_only_the_first_exports_may_be_partial(client: Client) -> None:
-    assert [len(ids(client.file())) for _ in range(4)] == [1, 1, COUNT, COUNT]
+    assert [len(client.exported()) for _ in range(4)] == [1, 1, COUNT, COUNT]

@@ -11,37 +11,31 @@ import pytest
 import requests
 
 from tests.contract.client import rows
-from tests.contract.conftest import UNLIMITED
-from tests.sandbox import Fault, Limits, Options
+from tests.sandbox import Fault, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.contract.client import Client
     from tests.contract.conftest import Clock, StartCometly
-    from tests.sandbox.faults import Endpoint
 
 MARCH = datetime(2024, 3, 1, tzinfo=timezone.utc)
 BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
 @pytest.fixture
-def client(cometly: StartCometly) -> Client:
-    client = cometly()
-    client.sandbox.space.fill(1000, MARCH, MARCH + timedelta(days=1))
+def client(cometly: StartCometly, request: pytest.FixtureRequest) -> Client:
+    client = cometly(**getattr(request, "param", {}))
+    client.space.fill(1000, MARCH, MARCH + timedelta(days=1))
     return client
 
 
-def test_the_third_call_fails_once(client: Client) -> None:
-    client.page()
-    client.sandbox.fault(Fault("list", call=3, status=503))
-
-    assert [client.page().status_code for _ in range(4)] == [200, 200, 503, 200]
+# When it strikes.
 
 
-def test_some_calls_or_all_calls_fail(client: Client) -> None:
-    client.sandbox.fault(Fault("list", call=2, times=2))
-    client.sandbox.fault(Fault("poll", times=None, status=502))
+def test_a_fault_strikes_from_its_call_on_as_often_as_told(client: Client) -> None:
+    client.fault("list", call=2, times=2)
+    client.fault("poll", times=None, status=502)
 
     assert [client.page().status_code for _ in range(4)] == [200, 500, 500, 200]
     assert [client.poll(1).status_code for _ in range(3)] == [502, 502, 502]
@@ -50,32 +44,11 @@ def test_some_calls_or_all_calls_fail(client: Client) -> None:
     assert client.poll(1).status_code == 404
 
 
-def test_a_status_has_laravels_message_or_any_body_and_headers(client: Client) -> None:
-    client.sandbox.fault(Fault("list", status=500))
-    client.sandbox.fault(
-        Fault(
-            "list",
-            call=2,
-            status=429,
-            body=b"slow down",
-            headers={"Retry-After": "0.5", "X-RateLimit-Limit": None},
-        )
-    )
-
-    plain, special = client.page(), client.page()
-
-    assert plain.json() == {"message": "Server Error"}
-    assert "X-RateLimit-Remaining" in plain.headers
-    assert special.content == b"slow down"
-    assert special.headers["Retry-After"] == "0.5"
-    assert "X-RateLimit-Limit" not in special.headers
-
-
 def test_a_failed_call_counts_against_the_limit_but_a_429_uses_up_no_fault(
     cometly: StartCometly, clock: Clock
 ) -> None:
-    client = cometly(Options(limits=Limits(list=2)), monotonic=clock)
-    client.sandbox.fault(Fault("list", call=3, status=500))
+    client = cometly(clock, limits=Limits(list=2))
+    client.fault("list", call=3, status=500)
 
     statuses = [client.page().status_code for _ in range(3)]
     clock.advance(60)
@@ -83,166 +56,41 @@ def test_a_failed_call_counts_against_the_limit_but_a_429_uses_up_no_fault(
     assert [*statuses, client.page().status_code] == [200, 200, 429, 500]
 
 
-def test_headers_alone_can_be_changed(client: Client) -> None:
-    client.sandbox.fault(
-        Fault("list", "replace", headers={"X-RateLimit-Limit": None, "X-New": "1"})
-    )
+def test_a_fault_may_last_for_a_time(cometly: StartCometly, clock: Clock) -> None:
+    """Another client takes the whole list for an hour; each endpoint has its own limit."""
+    client = cometly(clock)
+    client.fault("list", call=2, lasts=3600, status=429)
+    clock.advance(86400)
 
-    spoiled, whole = client.page(), client.page()
+    statuses = []
+    for _ in range(5):
+        statuses.append(client.page().status_code)
+        assert client.create().status_code == 202
+        clock.advance(1200)
 
-    assert spoiled.json() == whole.json()
-    assert "X-RateLimit-Limit" not in spoiled.headers
-    assert spoiled.headers["X-New"] == "1"
+    assert statuses == [200, 429, 429, 429, 200]
 
 
-def test_a_hang_up_is_no_answer_and_no_work(client: Client) -> None:
-    client.sandbox.fault(Fault("create", "hangup"))
-
-    with pytest.raises(requests.ConnectionError):
+@pytest.mark.parametrize("status", [400, 404, 410, 500])
+def test_one_job_may_fail_for_ever_while_others_work(client: Client, status: int) -> None:
+    client.fault("poll", times=None, export=2, status=status)
+    client.fault("file", times=None, export=3, status=404)
+    for _ in range(3):
         client.create()
 
-    assert client.sandbox.requests[-1].status is None
-    assert client.create().json()["export_id"] == 1001
+    assert [client.poll(1002).status_code for _ in range(3)] == [status] * 3
+    urls = [client.url(number) for number in (1001, 1003)]
+    assert [client.fetch(url).status_code for url in urls] == [200, 404]
+    assert client.poll(1).status_code == client.poll(1004).status_code == 404
 
 
-def test_a_lost_answer_leaves_the_job_behind(client: Client) -> None:
-    client.sandbox.fault(Fault("create", "lost"))
-
-    with pytest.raises(requests.ConnectionError):
+def test_only_calls_about_the_job_count(client: Client) -> None:
+    client.fault("poll", call=2, export=2)
+    for _ in range(2):
         client.create()
 
-    assert client.poll(1001).status_code == 200
-    assert client.create().json()["export_id"] == 1002
-
-
-def test_a_slow_answer(client: Client) -> None:
-    client.sandbox.fault(Fault("list", "slow", seconds=0.3))
-
-    started = time.monotonic()
-    answer = client.page()
-
-    assert answer.status_code == 200
-    assert time.monotonic() - started >= 0.3
-
-
-def test_a_trickle(client: Client) -> None:
-    url = client.completed()
-    size = len(client.fetch(url).content)
-    client.sandbox.fault(Fault("file", "trickle", bytes_per_second=size * 3))
-
-    started = time.monotonic()
-    answer = client.fetch(url)
-
-    assert len(gzip.decompress(answer.content).splitlines()) == 1000
-    assert time.monotonic() - started > 0.2
-
-
-@pytest.mark.parametrize("reset", [True, False])
-@pytest.mark.parametrize("content_length", [True, False])
-def test_a_connection_cut_within_the_body(
-    client: Client, *, reset: bool, content_length: bool
-) -> None:
-    url = client.completed()
-    client.sandbox.fault(
-        Fault("file", "cut", fraction=0.5, reset=reset, content_length=content_length)
-    )
-
-    with pytest.raises(BROKEN) as broken:
-        client.fetch(url)
-
-    assert ("reset by peer" in str(broken.value)) is reset
-    assert client.fetch(url).status_code == 200
-
-
-@pytest.mark.parametrize("content_length", [True, False])
-@pytest.mark.parametrize(("cut", "left"), [({"fraction": 0.1}, 0.1), ({"bytes": -8}, 1.0)])
-def test_a_truncated_body_looks_whole(
-    client: Client, cut: dict[str, Any], left: float, *, content_length: bool
-) -> None:
-    url = client.completed()
-    whole = client.fetch(url).content
-    client.sandbox.fault(Fault("file", "truncate", content_length=content_length, **cut))
-
-    answer = client.fetch(url)
-
-    assert answer.content == whole[: len(answer.content)]
-    assert len(answer.content) == pytest.approx(len(whole) * left, abs=8)
-    assert ("Content-Length" in answer.headers) is content_length
-
-
-def test_a_flipped_bit(client: Client) -> None:
-    url = client.completed()
-    whole = client.fetch(url).content
-    client.sandbox.fault(Fault("file", "flip"))
-
-    spoiled = client.fetch(url).content
-
-    difference = [one ^ other for one, other in zip(whole, spoiled, strict=True) if one != other]
-    assert difference == [1]
-
-
-def test_trailing_junk_nothing_and_something_else(client: Client) -> None:
-    url = client.completed()
-    whole = client.fetch(url).content
-    client.sandbox.fault(Fault("file", "append", body=b"junk"))
-    client.sandbox.fault(Fault("file", "empty", call=2))
-    client.sandbox.fault(Fault("file", "replace", call=3, body=b"other"))
-
-    assert [client.fetch(url).content for _ in range(4)] == [whole + b"junk", b"", b"other", whole]
-
-
-@pytest.mark.parametrize("endpoint", ["list", "create", "poll", "file"])
-def test_garbage_is_a_web_page_with_status_200(client: Client, endpoint: Endpoint) -> None:
-    export_id = client.create().json()["export_id"]
-    url = client.finished(export_id)["download_url"]
-    client.sandbox.fault(Fault(endpoint, "garbage"))
-
-    calls: dict[Endpoint, Callable[[], requests.Response]] = {
-        "list": client.page,
-        "create": client.create,
-        "poll": lambda: client.poll(export_id),
-        "file": lambda: client.fetch(url),
-    }
-    answer = calls[endpoint]()
-
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert answer.text.startswith("<!DOCTYPE html>")
-
-
-def test_a_json_answer_can_be_edited(client: Client) -> None:
-    client.sandbox.fault(
-        Fault("list", "edit", edit=lambda answer: answer.pop("next_cursor") and None)
-    )
-    client.sandbox.fault(Fault("create", "edit", edit=lambda answer: {**answer, "export_id": "x"}))
-    client.sandbox.fault(Fault("poll", "edit", edit=lambda _: {"status": "archived"}))
-
-    assert "next_cursor" not in client.page().json()
-    assert client.create().json()["export_id"] == "x"
-    assert client.poll(1001).json() == {"status": "archived"}
-    assert client.poll(1001).json()["status"] == "completed"
-
-
-def test_the_lines_of_a_file_can_be_edited(client: Client) -> None:
-    url = client.completed()
-    client.sandbox.fault(Fault("file", "lines", edit=lambda lines: [*lines[:2], b"null"]))
-
-    content = gzip.decompress(client.fetch(url).content)
-
-    assert [row and row["id"] for row in rows(content)] == [1000, 999, None]
-    assert len(gzip.decompress(client.fetch(url).content).splitlines()) == 1000
-
-
-def test_the_stores_errors_are_xml(client: Client) -> None:
-    url = client.completed()
-    client.sandbox.fault(Fault("file", status=403))
-    client.sandbox.fault(Fault("file", status=500, call=2))
-
-    denied, broken = client.fetch(url), client.fetch(url)
-
-    assert (denied.status_code, broken.status_code) == (403, 500)
-    assert b"<Code>AccessDenied</Code>" in denied.content
-    assert b"<Code>InternalError</Code>" in broken.content
+    polled = [client.poll(number).status_code for number in (1001, 1002, 1001, 1001, 1002, 1002)]
+    assert polled == [200, 200, 200, 200, 500, 200]
 
 
 @pytest.mark.parametrize(
@@ -264,9 +112,114 @@ def test_a_fault_that_can_never_strike_is_refused(fault: dict[str, Any]) -> None
         Fault(**fault)
 
 
-def test_a_slow_answer_does_not_outlive_the_sandbox(cometly: StartCometly) -> None:
-    client = cometly(Options(limits=UNLIMITED))
-    client.sandbox.fault(Fault("list", "slow", seconds=60))
+# Statuses and headers.
+
+
+def test_a_status_has_laravels_message_or_any_body_and_headers(client: Client) -> None:
+    headers = {"Retry-After": "0.5", "X-RateLimit-Limit": None}
+    client.fault("list", status=500)
+    client.fault("list", call=2, status=429, body=b"slow down", headers=headers)
+
+    plain, special = client.page(), client.page()
+
+    assert plain.json() == {"message": "Server Error"}
+    assert "X-RateLimit-Remaining" in plain.headers
+    assert special.content == b"slow down"
+    assert special.headers["Retry-After"] == "0.5"
+    assert "X-RateLimit-Limit" not in special.headers
+
+
+@pytest.mark.parametrize("status", [400, 409, 422, 423, 425])
+def test_an_error_says_what_it_is_told(client: Client, status: int) -> None:
+    client.fault("create", status=status, message="An export is in progress.")
+    client.fault("file", status=403, message="Request has expired")
+
+    assert client.create().json() == {"message": "An export is in progress."}
+    assert b"<Message>Request has expired</Message>" in client.fetch(client.completed()).content
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, b"AccessDenied"), (500, b"InternalError")])
+def test_the_stores_errors_are_xml(client: Client, status: int, code: bytes) -> None:
+    client.fault("file", status=status)
+
+    answer = client.fetch(client.completed())
+
+    assert answer.status_code == status
+    assert b"<Code>%s</Code>" % code in answer.content
+
+
+@pytest.mark.parametrize("after_work", [False, True])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"status": status} for status in (500, 502, 503, 504, 409, 422)),
+        {"kind": "garbage"},
+        {"kind": "hangup"},
+    ],
+    ids=str,
+)
+def test_an_error_may_come_before_or_after_the_work(
+    client: Client, fault: dict[str, Any], *, after_work: bool
+) -> None:
+    if fault == {"kind": "hangup"}:
+        client.fault("create", "lost" if after_work else "hangup")
+        with pytest.raises(requests.ConnectionError):
+            client.create()
+        assert client.sandbox.requests[-1].status is None
+    else:
+        client.fault("create", after_work=after_work, **fault)
+        answer = client.create()
+        assert answer.status_code == fault.get("status", 200)
+        assert "export_id" not in answer.text
+
+    assert client.poll(1001).status_code == (200 if after_work else 404)
+    assert client.export() == (1002 if after_work else 1001)
+
+
+def test_headers_alone_can_be_changed(client: Client) -> None:
+    client.fault("list", "replace", headers={"X-RateLimit-Limit": None, "X-New": "1"})
+
+    spoiled, whole = client.page(), client.page()
+
+    assert spoiled.json() == whole.json()
+    assert "X-RateLimit-Limit" not in spoiled.headers
+    assert spoiled.headers["X-New"] == "1"
+
+
+NONSENSE = ["9" * 5000, "-5", "[15, 15]", "15, 15", "many", "1e400", "NaN", ""]
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=[text[:10] for text in NONSENSE])
+def test_the_headers_of_the_limits_may_be_nonsense(client: Client, value: str) -> None:
+    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
+    client.fault("list", "replace", times=None, headers=dict.fromkeys(names, value))
+
+    answer = client.page()
+
+    assert answer.status_code == 200
+    assert [answer.headers[name] for name in names] == [value, value]
+
+
+# Slow answers.
+
+
+def test_an_answer_may_be_slow_or_trickle(client: Client) -> None:
+    url = client.completed()
+    client.fault("list", "slow", seconds=0.3)
+    client.fault("file", "trickle", bytes_per_second=3 * len(client.fetch(url).content), call=1)
+
+    started = time.monotonic()
+    assert client.page().status_code == 200
+    slow, started = time.monotonic() - started, time.monotonic()
+    assert gzip.decompress(client.fetch(url).content).count(b"\n") == 1000
+    trickled = time.monotonic() - started
+
+    assert slow >= 0.3
+    assert trickled > 0.2
+
+
+def test_a_slow_answer_does_not_outlive_the_sandbox(client: Client) -> None:
+    client.fault("list", "slow", seconds=60)
     with pytest.raises(requests.ReadTimeout):
         client.http.get(client.sandbox.api_url + "/contacts", headers=client.headers, timeout=0.05)
 
@@ -276,94 +229,96 @@ def test_a_slow_answer_does_not_outlive_the_sandbox(cometly: StartCometly) -> No
     assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 409, 422])
-@pytest.mark.parametrize("after_work", [False, True])
-def test_an_error_may_come_before_or_after_the_work(
-    client: Client, status: int, *, after_work: bool
+# Bodies.
+
+
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("content_length", [True, False])
+def test_a_connection_cut_within_the_body(
+    client: Client, *, reset: bool, content_length: bool
 ) -> None:
-    client.sandbox.fault(Fault("create", status=status, after_work=after_work))
+    url = client.completed()
+    client.fault("file", "cut", fraction=0.5, reset=reset, content_length=content_length)
 
-    answer = client.create()
+    with pytest.raises(BROKEN) as broken:
+        client.fetch(url)
 
-    assert answer.status_code == status
-    assert "export_id" not in answer.text
-    assert client.poll(1001).status_code == (200 if after_work else 404)
-    assert client.create().json()["export_id"] == (1002 if after_work else 1001)
-
-
-def test_garbage_may_hide_the_work_that_was_done(client: Client) -> None:
-    client.sandbox.fault(Fault("create", "garbage", after_work=True))
-
-    assert client.create().headers["Content-Type"].startswith("text/html")
-    assert client.poll(1001).status_code == 200
+    assert ("reset by peer" in str(broken.value)) is reset
+    assert client.fetch(url).status_code == 200
 
 
-@pytest.mark.parametrize("status", [400, 409, 422, 423, 425])
-def test_an_error_says_what_it_is_told(client: Client, status: int) -> None:
-    client.sandbox.fault(Fault("create", status=status, message="An export is in progress."))
-    client.sandbox.fault(Fault("file", status=403, message="Request has expired"))
+@pytest.mark.parametrize("content_length", [True, False])
+@pytest.mark.parametrize(("cut", "left"), [({"fraction": 0.1}, 0.1), ({"bytes": -8}, 1.0)])
+def test_a_truncated_body_looks_whole(
+    client: Client, cut: dict[str, Any], left: float, *, content_length: bool
+) -> None:
+    url = client.completed()
+    whole = client.fetch(url).content
+    client.fault("file", "truncate", content_length=content_length, **cut)
 
-    assert client.create().json() == {"message": "An export is in progress."}
-    assert b"<Message>Request has expired</Message>" in client.fetch(client.completed()).content
+    answer = client.fetch(url)
 
-
-@pytest.mark.parametrize("status", [400, 404, 410, 500])
-def test_one_job_may_fail_for_ever_while_others_work(client: Client, status: int) -> None:
-    client.sandbox.fault(Fault("poll", times=None, export=2, status=status))
-    client.sandbox.fault(Fault("file", times=None, export=3, status=404))
-    for _ in range(3):
-        client.create()
-
-    assert [client.poll(1002).status_code for _ in range(3)] == [status] * 3
-    urls = [client.finished(number)["download_url"] for number in (1001, 1003)]
-    assert [client.fetch(url).status_code for url in urls] == [200, 404]
-    assert client.poll(1).status_code == client.poll(1004).status_code == 404
+    assert answer.content == whole[: len(answer.content)]
+    assert len(answer.content) == pytest.approx(len(whole) * left, abs=8)
+    assert ("Content-Length" in answer.headers) is content_length
 
 
-def test_only_calls_about_the_job_count(client: Client) -> None:
-    client.sandbox.fault(Fault("poll", call=2, export=2))
-    for _ in range(2):
-        client.create()
+def test_a_body_may_be_spoilt(client: Client) -> None:
+    url = client.completed()
+    whole = client.fetch(url).content
+    client.fault("file", "append", body=b"junk")
+    client.fault("file", "empty", call=2)
+    client.fault("file", "replace", call=3, body=b"other")
+    client.fault("file", "flip", call=4)
 
-    polled = [client.poll(number).status_code for number in (1001, 1002, 1001, 1001, 1002, 1002)]
-    assert polled == [200, 200, 200, 200, 500, 200]
+    *bodies, flipped, healthy = (client.fetch(url).content for _ in range(5))
 
-
-def test_a_fault_may_last_for_a_time(cometly: StartCometly, clock: Clock) -> None:
-    """Another client takes the whole list for an hour; each endpoint has its own limit."""
-    client = cometly(Options(limits=UNLIMITED, queued_seconds=0), now=clock)
-    client.sandbox.fault(
-        Fault(
-            "list",
-            call=2,
-            lasts=3600,
-            status=429,
-            headers={"Retry-After": "60", "X-RateLimit-Remaining": "0"},
-        )
-    )
-    clock.advance(86400)
-
-    statuses = []
-    for _ in range(5):
-        statuses.append(client.page().status_code)
-        assert client.create().status_code == 202
-        clock.advance(1200)
-
-    assert statuses == [200, 429, 429, 429, 200]
+    assert bodies == [whole + b"junk", b"", b"other"]
+    assert [a ^ b for a, b in zip(whole, flipped, strict=True) if a != b] == [1]
+    assert healthy == whole
 
 
-NONSENSE = ["9" * 5000, "-5", "[15, 15]", "15, 15", "many", "1e400", "NaN", ""]
+@pytest.mark.parametrize("endpoint", ["list", "create", "poll", "file"])
+def test_garbage_is_a_web_page_with_status_200(client: Client, endpoint: str) -> None:
+    export_id = client.export()
+    url = client.url(export_id)
+    client.fault(endpoint, "garbage")
 
-
-@pytest.mark.parametrize("value", NONSENSE, ids=[text[:10] for text in NONSENSE])
-def test_the_headers_of_the_limits_may_be_nonsense(client: Client, value: str) -> None:
-    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
-    client.sandbox.fault(Fault("list", "replace", times=None, headers=dict.fromkeys(names, value)))
-
-    answer = client.page()
+    calls: dict[str, Callable[[], requests.Response]] = {
+        "list": client.page,
+        "create": client.create,
+        "poll": lambda: client.poll(export_id),
+        "file": lambda: client.fetch(url),
+    }
+    answer = calls[endpoint]()
 
     assert answer.status_code == 200
-    assert [answer.headers[name] for name in names] == [value, value]
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert answer.text.startswith("<!DOCTYPE html>")
+
+
+def test_a_json_answer_can_be_edited(client: Client) -> None:
+    client.fault("list", "edit", edit=lambda answer: answer.pop("next_cursor") and None)
+    client.fault("create", "edit", edit=lambda answer: {**answer, "export_id": "x"})
+    client.fault("poll", "edit", edit=lambda _: {"status": "archived"})
+
+    assert "next_cursor" not in client.page().json()
+    assert client.create().json()["export_id"] == "x"
+    assert client.poll(1001).json() == {"status": "archived"}
+    assert client.poll(1001).json()["status"] == "completed"
+
+
+def test_the_lines_of_a_file_can_be_edited(client: Client) -> None:
+    export_id = client.export()
+    client.fault("file", "lines", edit=lambda lines: [*lines[:2], b"null"])
+
+    edited, whole = (rows(client.content(export_id)) for _ in range(2))
+
+    assert [row and row["id"] for row in edited] == [1000, 999, None]
+    assert len(whole) == 1000
+
+
+# Blackouts.
 
 
 @pytest.mark.parametrize("after_work", [False, True])
@@ -371,14 +326,11 @@ def test_nothing_gets_through_in_a_blackout(
     cometly: StartCometly, clock: Clock, *, after_work: bool
 ) -> None:
     now = clock()
-    options = Options(
-        limits=Limits(create=3),
-        queued_seconds=0,
-        blackouts=[(now + 10, now + 10.5), (now + 60, now + 61)],
-        blackout_after_work=after_work,
+    spans = [(now + 10, now + 10.5), (now + 60, now + 61)]
+    client = cometly(
+        clock, limits=Limits(create=3), blackouts=spans, blackout_after_work=after_work
     )
-    client = cometly(options, now=clock, monotonic=clock)
-    client.sandbox.fault(Fault("create", call=2 if after_work else 1, status=500))
+    client.fault("create", call=2 if after_work else 1, status=500)
 
     clock.advance(10)
     for _ in range(2):

@@ -11,54 +11,44 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from tests.contract.client import seconds
 from tests.contract.conftest import UNLIMITED
 from tests.sandbox import Options, Sandbox, dated, healthy, partial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tests.contract.client import Client
     from tests.contract.conftest import Clock, StartCometly
     from tests.sandbox.faults import Endpoint
+    from tests.sandbox.shapes import Shape
 
 START = datetime(2022, 1, 1, tzinfo=timezone.utc)
 END = datetime(2025, 1, 1, tzinfo=timezone.utc)
-
-
-def test_every_answer_is_dated_by_the_sandboxs_clock(cometly: StartCometly, clock: Clock) -> None:
-    client = cometly(now=clock)
-
-    for answer in (client.page(), client.page(per_page=0), client.get("/nothing")):
-        assert parsedate_to_datetime(answer.headers["Date"]).timestamp() == clock()
+ALL = ("2022-01-01 00:00:00", "2025-01-01 00:00:00")
 
 
 def test_the_api_does_not_report_the_zone(cometly: StartCometly) -> None:
-    client = cometly(Options(timezone="Asia/Kathmandu", queued_seconds=0.0))
-    client.sandbox.space.fill(3, START, END)
+    client = cometly(timezone="Asia/Kathmandu")
+    client.space.fill(3, START, END)
 
-    answers = [client.page(), client.create(), client.poll(1001), client.page(per_page=0)]
-
-    for answer in answers:
+    for answer in (client.page(), client.create(), client.poll(1001), client.page(per_page=0)):
         told = answer.text + str(answer.headers)
         assert "Kathmandu" not in told
         assert "05:45" not in told
 
 
-def test_the_log_tells_what_was_asked(cometly: StartCometly) -> None:
-    client = cometly()
-    client.sandbox.space.fill(5, START, END)
+def test_the_log_tells_what_was_asked(client: Client) -> None:
+    client.space.fill(5, START, END)
     before = time.monotonic()
-    client.page("2022-01-01 00:00:00", "2025-01-01 00:00:00", per_page=3)
-    client.fetch(client.completed("2022-01-01 00:00:00", "2025-01-01 00:00:00"))
+    client.page(*ALL, per_page=3)
+    client.exported(*ALL)
 
     log = client.sandbox.requests
 
@@ -71,7 +61,7 @@ def test_the_log_tells_what_was_asked(cometly: StartCometly) -> None:
     assert log[0].query["per_page"] == "3"
     assert log[0].path == "/public-api/v1/contacts"
     assert log[1].body is not None
-    assert log[1].body["end_date"] == "2025-01-01 00:00:00"
+    assert log[1].body["end_date"] == ALL[1]
     assert log[0].headers["authorization"] == "Bearer ck_sandbox"
     assert "authorization" not in log[3].headers
     assert before <= log[0].at <= log[1].at <= log[3].at <= time.monotonic()
@@ -79,6 +69,88 @@ def test_the_log_tells_what_was_asked(cometly: StartCometly) -> None:
 
     client.sandbox.clear_requests()
     assert client.sandbox.requests == []
+
+
+# Its clock.
+
+
+@pytest.mark.parametrize("error", [0.0, 26 * 3600.0])
+def test_the_apis_clock_may_be_wrong(cometly: StartCometly, clock: Clock, error: float) -> None:
+    """Its own clock only: the store's, and when contacts and jobs are ready, are as ever."""
+    client = cometly(clock, clock_error=error, queued_seconds=5, refuses_future=frozenset({"list"}))
+    client.space.add(created_at=clock.now)
+    created, export_id = clock(), client.export()
+    clock.advance(5)
+
+    poll = client.poll(export_id)
+    file = client.fetch(poll.json()["download_url"])
+
+    for answer in (poll, client.page(per_page=0), client.get("/nothing")):
+        assert dated_at(answer) == clock() + error
+    assert dated_at(file) == clock()
+    assert seconds(poll.json()["created_at"]) == created + error
+    assert seconds(poll.json()["expires_at"]) == clock() + 900 + error
+    assert file.status_code == 200
+    now = clock.now + timedelta(seconds=error)
+    assert client.ids(end=f"{now:%Y-%m-%d %H:%M:%S}") == [1]
+    assert client.page(end=f"{now + timedelta(seconds=1):%Y-%m-%d %H:%M:%S}").status_code == 422
+
+
+def dated_at(answer: requests.Response) -> float:
+    return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+
+
+def test_the_space_may_change_between_two_calls(client: Client) -> None:
+    client.space.fill(6, START, END)
+    happened = []
+
+    def merge_the_newest(endpoint: Endpoint, call: int) -> None:
+        happened.append((endpoint, call))
+        if endpoint == "list" and call > 1:
+            client.space.merge(max(client.space.ids()), into=1)
+
+    client.page()
+    client.sandbox.before_answer = merge_the_newest
+
+    assert len(client.ids(*ALL)) == len(client.exported(*ALL)) == 6
+    assert client.ids(*ALL) == [5, 4, 3, 2, 1]
+    assert client.ids(*ALL) == [4, 3, 2, 1]
+    calls = [("list", 1), ("create", 1), ("poll", 1), ("file", 1), ("list", 2), ("list", 3)]
+    assert happened == calls
+
+    client.sandbox.clear_faults()
+    assert client.ids(*ALL) == client.ids(*ALL)
+
+
+def test_time_may_pass_while_a_call_is_answered(cometly: StartCometly, clock: Clock) -> None:
+    client = cometly(clock, slow_list_days=1)
+    client.sandbox.before_answer = lambda _endpoint, _call: clock.advance(60)
+
+    assert client.page().status_code == 504
+    assert client.page(end="2024-01-02 00:00:00").status_code == 200
+    first, second = client.sandbox.requests
+    assert second.at - first.at == 60
+
+
+def test_a_blackout_may_begin_with_a_call(cometly: StartCometly, clock: Clock) -> None:
+    """Whatever is under way when the first export is created loses its answer."""
+    client = cometly(clock)
+
+    def begin(endpoint: Endpoint, call: int) -> None:
+        if (endpoint, call) == ("create", 1):
+            span = (clock(), clock() + 0.5)
+            client.change_options(blackouts=[span], blackout_after_work=True)
+
+    client.sandbox.before_answer = begin
+    assert client.create().status_code == 202
+    for _ in range(3):
+        with pytest.raises(requests.ConnectionError):
+            client.create()
+    clock.advance(1)
+    assert client.export() == 1005
+
+
+# How it stops.
 
 
 def test_nothing_is_left_behind() -> None:
@@ -95,68 +167,67 @@ def test_nothing_is_left_behind() -> None:
         pass
 
 
-def test_a_sandbox_stops_though_a_reader_has_stopped_reading(cometly: StartCometly) -> None:
-    client = cometly()
-    client.sandbox.space.fill(200_000, START, END)
-    url = client.completed("2022-01-01 00:00:00", "2025-01-01 00:00:00")
-    with requests.get(url, stream=True, timeout=5):
+def test_a_sandbox_stops_though_a_reader_has_stopped_reading(client: Client) -> None:
+    client.space.fill(200_000, START, END)
+    with requests.get(client.completed(*ALL), stream=True, timeout=5):
         started = time.monotonic()
         client.sandbox.close()
 
     assert time.monotonic() - started < 10
 
 
-def test_a_million_contacts_are_ready_soon_and_a_page_is_quick(cometly: StartCometly) -> None:
-    client = cometly()
-    started = time.process_time()
-    client.sandbox.space.fill(1_000_000, START, END)
-    assert time.process_time() - started < 5
+# Its contacts.
 
-    window = ("2022-01-01 00:00:00", "2024-06-30 00:00:00")
-    first = client.page(*window, per_page=5000)
-    deep = client.sandbox.space.ids(END - timedelta(days=300), END - timedelta(days=299))
+
+def test_a_million_contacts_are_ready_soon_and_a_page_is_quick(client: Client) -> None:
     started = time.process_time()
+    client.space.fill(1_000_000, START, END)
+    filled, started = time.process_time() - started, time.process_time()
     for _ in range(5):
-        client.page(*window, per_page=5000)
-    each = (time.process_time() - started) / 5
+        newest, *_ = client.ids(ALL[0], "2024-06-30 00:00:00", per_page=5000)
+    paged = time.process_time() - started
+    a_day = client.space.ids(END - timedelta(days=300), END - timedelta(days=299))
 
-    assert first.json()["data"][0]["id"] < 1_000_000
-    assert len(deep) == pytest.approx(1_000_000 / 1096, rel=0.2)
-    assert each < 0.1
-
-
-@pytest.mark.parametrize("shape", ["flat", "growing", "bursty", "seasonal"])
-def test_invented_contacts_are_the_same_each_time(cometly: StartCometly, shape: str) -> None:
-    answers = []
-    for seed in (7, 7, 8):
-        client = cometly(dated())
-        client.sandbox.space.fill(500, START, END, seed, shape)  # type: ignore[arg-type]
-        answers.append(client.contacts("2022-01-01 00:00:00", "2024-12-31 23:59:59", per_page=5000))
-
-    assert answers[0] == answers[1] != answers[2]
-    assert len(answers[0]) == 500
-    times = [contact["created_at"] for contact in answers[0]]
-    assert all(newer >= older for newer, older in pairwise(times))
+    assert newest < 1_000_000
+    assert len(a_day) == pytest.approx(1_000_000 / 1096, rel=0.2)
+    assert (filled < 5, paged < 0.5) == (True, True)
 
 
 @pytest.mark.parametrize(
     ("shape", "first_half", "fullest_hour"),
-    [("flat", 0.5, 0.001), ("growing", 0.09, 0.003), ("bursty", 0.45, 0.1)],
+    [
+        ("flat", 0.5, 0.001),
+        ("growing", 0.09, 0.003),
+        ("bursty", 0.45, 0.1),
+        ("seasonal", None, None),
+    ],
 )
-def test_shapes(cometly: StartCometly, shape: str, first_half: float, fullest_hour: float) -> None:
-    space = cometly().sandbox.space
-    space.fill(20_000, START, END, shape=shape)  # type: ignore[arg-type]
-    middle = START + (END - START) / 2
+def test_invented_contacts_have_their_shape_and_are_the_same_each_time(
+    cometly: StartCometly, shape: Shape, first_half: float | None, fullest_hour: float | None
+) -> None:
+    answers = []
+    for seed in (7, 7, 8):
+        client = cometly(created_at="seconds")
+        client.space.fill(500, START, END, seed, shape)
+        answers.append(client.contacts(*ALL, per_page=5000))
 
-    older = len(space.ids(START, middle))
-    in_the_hour = len(space.ids(middle, middle + timedelta(hours=1)))
+    assert answers[0] == answers[1] != answers[2]
+    assert len(answers[0]) == 500
+    times = [contact["created_at"] for contact in answers[0]]
+    assert times == sorted(times, reverse=True)
 
-    assert older / 20_000 == pytest.approx(first_half, abs=0.02)
-    assert in_the_hour / 20_000 == pytest.approx(fullest_hour, abs=0.005)
+    if first_half is not None:
+        space = cometly().space
+        space.fill(20_000, START, END, shape=shape)
+        middle = START + (END - START) / 2
+        older = len(space.ids(START, middle))
+        in_the_hour = len(space.ids(middle, middle + timedelta(hours=1)))
+        assert older / 20_000 == pytest.approx(first_half, abs=0.02)
+        assert in_the_hour / 20_000 == pytest.approx(fullest_hour, abs=0.005)
 
 
-def test_ids_are_given_out_once(cometly: StartCometly) -> None:
-    space = cometly().sandbox.space
+def test_ids_are_given_out_once(client: Client) -> None:
+    space = client.space
     space.add(created_at=START, id=10)
 
     assert space.add(created_at=START) == 11
@@ -175,8 +246,9 @@ def test_people_start_it_from_the_command_line(flags: list[str]) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        lines = iter(process.stdout.readline, "")
-        shown = "".join(_until(lines, "Ctrl-C"))
+        shown = ""
+        while "Ctrl-C" not in shown:
+            shown += process.stdout.readline() or pytest.fail(shown)
         config = json.loads(re.search(r"\{.*\}", shown, re.DOTALL)[0])  # type: ignore[index]
         answer = requests.get(
             config["api_url"] + "/contacts",
@@ -195,98 +267,6 @@ def test_people_start_it_from_the_command_line(flags: list[str]) -> None:
     assert process.returncode == 0
 
 
-def _until(lines: Iterator[str], last: str) -> Iterator[str]:
-    for line in lines:
-        yield line
-        if last in line:
-            return
-
-
-def test_the_apis_clock_may_be_wrong(cometly: StartCometly, clock: Clock) -> None:
-    """Its own clock only: the store's, and when contacts and jobs are ready, are as ever."""
-    error = 26 * 3600.0
-    options = Options(clock_error=error, queued_seconds=5, refuses_future=frozenset({"list"}))
-    client = cometly(options, now=clock)
-    client.sandbox.space.add(created_at=datetime.fromtimestamp(clock(), timezone.utc))
-    created = clock()
-    export_id = client.create().json()["export_id"]
-    clock.advance(5)
-
-    poll = client.poll(export_id)
-    file = client.fetch(poll.json()["download_url"])
-
-    assert _seconds(poll.headers["Date"]) == clock() + error
-    assert _seconds(file.headers["Date"]) == clock()
-    assert _utc(poll.json()["created_at"]) == created + error
-    assert _utc(poll.json()["expires_at"]) == clock() + 900 + error
-    assert file.status_code == 200
-    assert client.ids(end="2024-06-02 14:00:00") == [1]
-    assert client.page(end="2024-06-02 14:00:06").status_code == 422
-
-
-def test_the_space_may_change_between_two_calls(cometly: StartCometly) -> None:
-    client = cometly()
-    client.sandbox.space.fill(6, START, END)
-    happened = []
-
-    def merge_the_newest(endpoint: Endpoint, call: int) -> None:
-        happened.append((endpoint, call))
-        if endpoint == "list" and call > 1:
-            newest = max(client.sandbox.space.ids())
-            client.sandbox.space.merge(newest, into=1)
-
-    client.page()
-    client.sandbox.before_answer = merge_the_newest
-    window = ("2022-01-01 00:00:00", "2025-01-01 00:00:00")
-
-    assert client.ids(*window) == [6, 5, 4, 3, 2, 1]
-    assert len(client.exported(*window)) == 6
-    assert client.ids(*window) == [5, 4, 3, 2, 1]
-    assert client.ids(*window) == [4, 3, 2, 1]
-    assert happened == [
-        ("list", 1),
-        ("create", 1),
-        ("poll", 1),
-        ("file", 1),
-        ("list", 2),
-        ("list", 3),
-    ]
-
-    client.sandbox.clear_faults()
-    assert client.ids(*window) == client.ids(*window)
-
-
-def test_time_may_pass_while_a_call_is_answered(cometly: StartCometly, clock: Clock) -> None:
-    client = cometly(Options(slow_list_days=1), now=clock, monotonic=clock)
-    client.sandbox.before_answer = lambda _endpoint, _call: clock.advance(60)
-
-    assert client.page().status_code == 504
-    assert client.page(end="2024-01-02 00:00:00").status_code == 200
-    first, second = client.sandbox.requests
-    assert second.at - first.at == 60
-
-
-def test_a_blip_may_begin_with_a_call(cometly: StartCometly, clock: Clock) -> None:
-    """Whatever is under way when the first export is created loses its answer."""
-    client = cometly(Options(limits=UNLIMITED, queued_seconds=0), now=clock)
-
-    def blip(endpoint: Endpoint, call: int) -> None:
-        if (endpoint, call) == ("create", 1):
-            client.sandbox.options = replace(
-                client.sandbox.options,
-                blackouts=[(clock(), clock() + 0.5)],
-                blackout_after_work=True,
-            )
-
-    client.sandbox.before_answer = blip
-    assert client.create().status_code == 202
-    for _ in range(3):
-        with pytest.raises(requests.ConnectionError):
-            client.create()
-    clock.advance(1)
-    assert client.create().json()["export_id"] == 1005
-
-
 def test_a_healthy_api_is_the_same_reading_of_it() -> None:
     reading = {"timezone": "Asia/Tokyo", "end_inclusive": False, "max_list_days": 31.0}
     ill = dated(
@@ -300,11 +280,3 @@ def test_a_healthy_api_is_the_same_reading_of_it() -> None:
     )
 
     assert healthy(ill) == healthy(dated(**reading))
-
-
-def _seconds(date: str) -> float:
-    return parsedate_to_datetime(date).timestamp()
-
-
-def _utc(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
