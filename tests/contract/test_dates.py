@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.client import rows
+from tests.contract.client import YEAR, rows
 
 if TYPE_CHECKING:
     from tests.contract.client import Client
@@ -60,7 +60,8 @@ def test_the_fraction_of_a_second_counts(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hour", "before", "after"), [("first", [1], [4, 3, 2]), ("second", [3, 2, 1], [4])]
+    ("hour", "before", "after"),
+    [("first", [1], [4, 3, 2]), ("second", [3, 2, 1], [4]), ("wall", [3, 1], [4, 2])],
 )
 def test_a_time_in_the_repeated_hour_means_one_of_two(
     cometly: StartCometly, hour: str, before: list[int], after: list[int]
@@ -70,11 +71,12 @@ def test_a_time_in_the_repeated_hour_means_one_of_two(
     for moment in ("08:15", "08:45", "09:15", "09:45"):
         client.space.add(created_at=utc(f"2024-11-03 {moment}:00"))
 
-    assert client.ids(end="2024-11-03 01:30:00") == before
-    assert client.ids(start="2024-11-03 01:30:00") == after
+    until, since = (YEAR[0], "2024-11-03 01:30:00"), ("2024-11-03 01:30:00", YEAR[1])
+    assert client.ids(*until) == client.exported_ids(*until) == before
+    assert client.ids(*since) == client.exported_ids(*since) == after
 
 
-@pytest.mark.parametrize("hour", ["first", "second"])
+@pytest.mark.parametrize("hour", ["first", "second", "wall"])
 def test_a_wall_time_that_never_was_moves_on_by_the_gap(cometly: StartCometly, hour: str) -> None:
     """In New York 02:30 was left out on 2024-03-10; PHP reads 03:30, which is 07:30 UTC."""
     client = cometly(timezone="America/New_York", repeated_hour=hour)

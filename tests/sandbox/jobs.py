@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal
 
 from tests.sandbox import export_file
-from tests.sandbox.wall_time import Microseconds, moment
+from tests.sandbox.wall_time import Microseconds, moment, wall_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +122,8 @@ class JobBoard:
 
     def _begin(self, job: Job) -> None:
         lag = job.options.export_lag
-        selection = self._space.select(job.start, job.end, at=job.begins, lag=lag)
+        passes = wall_filter(job.start, job.end, job.options)
+        selection = self._space.select(job.start, job.end, at=job.begins, lag=lag, passes=passes)
         contacts = selection.count()
         job.seconds = _seconds(job, contacts)
         job.failure = _failure(job, contacts)

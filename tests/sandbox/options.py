@@ -46,7 +46,8 @@ class Options:
 
     timezone: str = "UTC"
     end_inclusive: bool = True
-    repeated_hour: Literal["first", "second"] = "first"
+    repeated_hour: Literal["first", "second", "wall"] = "first"
+    """Which of two equal wall times is meant; "wall": contacts are compared by their wall time."""
 
     created_at: CreatedAt = "absent"
     export_created_at: CreatedAt | None = None

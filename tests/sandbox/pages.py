@@ -10,7 +10,7 @@ from tests.sandbox.answer import Answer, Refusal, html_answer, json_answer
 from tests.sandbox.contact import Columns
 from tests.sandbox.cursor import Cursor
 from tests.sandbox.validation import Parameters, Window
-from tests.sandbox.wall_time import SECOND, to_instant
+from tests.sandbox.wall_time import SECOND, to_instant, wall_filter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,8 @@ def answer_list(world: World, query: Mapping[str, str], url: str) -> Answer:
     cursor = Cursor.decode(query.get("cursor", ""))
     with world.space.lock:
         start, end = _EVER if options.ignore_dates else span(window, options)
-        selection = world.space.select(start, end, lag=options.list_lag)
+        passes = wall_filter(start, end, options)
+        selection = world.space.select(start, end, lag=options.list_lag, passes=passes)
         page = _page(selection, per_page, cursor)
     payload = _payload(page, per_page, columns, url, query)
     return json_answer(200, payload, rows=len(page.contacts), escaped=options.unicode_escaped)
@@ -51,7 +52,7 @@ def answer_list(world: World, query: Mapping[str, str], url: str) -> Answer:
 
 def span(window: Window, options: Options) -> tuple[Microseconds, Microseconds]:
     """The window's first instant, and the first one behind it."""
-    end = to_instant(window.end, options)
+    end = to_instant(window.end, options, is_end=True)
     return to_instant(window.start, options), end + 1 if options.end_inclusive else end
 
 

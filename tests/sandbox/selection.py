@@ -9,7 +9,7 @@ from tests.sandbox.invented import invent
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from tests.sandbox.contact import Contact
@@ -62,6 +62,11 @@ class Selection:
         """Those of them that are kept."""
         ids = sorted(self.ids())
         lost = set(ids).difference(keeps(ids))
+        return Selection(self._slices, self._known, self._absent | lost)
+
+    def created(self, passes: Callable[[int], bool]) -> Selection:
+        """Those of them whose time of creation passes."""
+        lost = {contact.id for contact in self.oldest_first() if not passes(contact.created)}
         return Selection(self._slices, self._known, self._absent | lost)
 
     def get(self, contact_id: int) -> Contact | None:

@@ -117,6 +117,7 @@ class Space:
         *,
         at: float | None = None,
         lag: float = 0.0,
+        passes: Callable[[Microseconds], bool] | None = None,
     ) -> Selection:
         """Take down those created in [start, end) that are visible now, or at that time.
 
@@ -128,7 +129,8 @@ class Space:
         with self.lock:
             slices = self._slices(self._visible_spans(start, end, now, delay))
             hidden = {key for key, until in self._hidden_until.items() if now - behind < until}
-            return Selection(slices, self._known.copy(), self._merged | hidden)
+            selection = Selection(slices, self._known.copy(), self._merged | hidden)
+            return selection.created(passes) if passes else selection
 
     @staticmethod
     def _visible_spans(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.sandbox.options import Options
 
 Microseconds: TypeAlias = int
@@ -38,17 +40,27 @@ def parse(text: str) -> datetime | None:
         return None
 
 
-def to_instant(wall_time: datetime, options: Options) -> Microseconds:
+def to_instant(wall_time: datetime, options: Options, *, is_end: bool = False) -> Microseconds:
     """Which instant the Space means: in a gap PHP moves on by the gap's length."""
-    first = wall_time.replace(tzinfo=ZoneInfo(options.timezone), fold=0)
-    second = first.replace(fold=1)
-    if options.repeated_hour == "second" and _is_repeated(first, second):
-        return instant(second)
-    return instant(first)
+    first, second = (
+        instant(wall_time.replace(tzinfo=ZoneInfo(options.timezone), fold=fold)) for fold in (0, 1)
+    )
+    means_second = options.repeated_hour == "second" or (options.repeated_hour == "wall" and is_end)
+    return second if means_second and second > first else first
 
 
-def _is_repeated(first: datetime, second: datetime) -> bool:
-    return instant(second) > instant(first)
+def wall_filter(
+    start: Microseconds, end: Microseconds, options: Options
+) -> Callable[[Microseconds], bool] | None:
+    """Give what contacts pass where they are compared by their wall time; else None."""
+    if options.repeated_hour != "wall":
+        return None
+    zone = ZoneInfo(options.timezone)
+
+    def wall(at: Microseconds) -> datetime:
+        return moment(at).astimezone(zone).replace(tzinfo=None)
+
+    return lambda created: wall(start) <= wall(created) < wall(end)
 
 
 def iso_utc(seconds: float) -> str:
