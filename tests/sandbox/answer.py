@@ -87,9 +87,9 @@ class Answer:
     def with_content(self, content: bytes) -> Answer:
         return replace(self, body=MemoryBody(content))
 
-    def unsent(self) -> Answer:
-        """The connection is closed instead."""
-        return replace(self, transfer=replace(self.transfer, hang_up=True))
+    def sent(self, **how: Any) -> Answer:
+        """Sent otherwise, by the fields of `Transfer`."""
+        return replace(self, transfer=replace(self.transfer, **how))
 
     def with_headers(self, headers: Mapping[str, str | None]) -> Answer:
         """None removes a header."""

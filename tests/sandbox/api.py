@@ -55,15 +55,11 @@ class Api:
 
     async def _serve(self, request: Request, endpoint: Endpoint | Literal["other"]) -> Delivery:
         body = _body(request, await request.body())
-        number = self._world.log.arrived(endpoint, request, body)
+        noted = self._world.note(endpoint, request, body)
         if endpoint == "poll":
             await self._wait_for_the_file(request.path_params["export_id"])
         answer = self._world.send(lambda: self._answer(request, endpoint, body or {}))
-        return Delivery(
-            answer,
-            self._world.closing,
-            lambda status: self._world.log.answered(number, status, answer.rows),
-        )
+        return Delivery(answer, self._world.closing, noted)
 
     async def _wait_for_the_file(self, export_id: str) -> None:
         """On a clock of the test's, writing takes no time: it would race ahead of the writer."""

@@ -12,11 +12,10 @@ from starlette.responses import Response
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import Receive, Scope, Send
 
     from tests.sandbox.answer import Answer
+    from tests.sandbox.request import Request
 
 _CHUNK = 64 * 1024
 _TICK = 0.05
@@ -26,23 +25,21 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Delivery(Response):
     """Starlette's response over an `Answer`; `closing` cuts every wait short."""
 
-    def __init__(
-        self, answer: Answer, closing: asyncio.Event, sent: Callable[[int | None], None]
-    ) -> None:
+    def __init__(self, answer: Answer, closing: asyncio.Event, request: Request) -> None:
         super().__init__()
         self._answer = answer
         self._closing = closing
-        self._sent = sent
+        self._request = request
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport: asyncio.Transport = scope["state"]["transport"]
         way = self._answer.transfer
         await self._pause(way.delay)
+        self._request.rows = self._answer.rows
         if way.hang_up or self._closing.is_set():
-            self._sent(None)
             return await _close(transport, receive, reset=False)
-        self._sent(self._answer.status)
+        self._request.status = self._answer.status
         await send(self._head())
         whole = await self._send_body(send, transport)
         if not whole:

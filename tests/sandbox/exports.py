@@ -61,7 +61,7 @@ def answer_poll(world: World, export_id: str) -> Answer:
 
 def _download(world: World, job: Job, now: float) -> dict[str, Any]:
     lifetime = world.options.url_lifetime
-    signed = world.signatures.sign(f"/exports/{job.id}.ndjson.gz", now, lifetime)
+    signed = world.presigned.sign(f"/exports/{job.id}.ndjson.gz", now, lifetime)
     return {
         "completed_at": iso_utc(world.api_time(job.ends)),
         "download_url": world.store_url + signed,

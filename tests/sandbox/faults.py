@@ -9,7 +9,7 @@ from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tests.sandbox.answer import Answer, MemoryBody, html_answer, json_answer, xml_answer
+from tests.sandbox.answer import Answer, html_answer, json_answer, xml_answer
 from tests.sandbox.contact import to_json
 
 if TYPE_CHECKING:
@@ -135,53 +135,20 @@ def _another_file(answer: Answer, content: bytes) -> Answer:
     return replace(answer.with_content(content), headers=headers)
 
 
-def _hang_up(_fault: Fault, answer: Answer) -> Answer:
-    return answer.unsent()
-
-
-def _slow(fault: Fault, answer: Answer) -> Answer:
-    return replace(answer, transfer=replace(answer.transfer, delay=fault.seconds))
-
-
-def _trickle(fault: Fault, answer: Answer) -> Answer:
-    slowly = replace(answer.transfer, bytes_per_second=fault.bytes_per_second)
-    return replace(answer, transfer=slowly)
-
-
-def _cut(fault: Fault, answer: Answer) -> Answer:
-    stop = fault.stop(answer.body.size)
-    return replace(answer, transfer=replace(answer.transfer, cut_after=stop, reset=fault.reset))
-
-
-def _truncate(fault: Fault, answer: Answer) -> Answer:
-    return answer.with_content(answer.body.read(0, fault.stop(answer.body.size)))
-
-
-def _flip(_fault: Fault, answer: Answer) -> Answer:
+def _flipped(_fault: Fault, answer: Answer) -> Answer:
     content = bytearray(answer.content)
     if content:
         content[len(content) // 2] ^= 1
     return answer.with_content(bytes(content))
 
 
-def _append(fault: Fault, answer: Answer) -> Answer:
-    return answer.with_content(answer.content + (fault.body or b"junk"))
+def _with_edited_json(fault: Fault, answer: Answer) -> Answer:
+    return answer.with_content(to_json(_edited(fault, json.loads(answer.content))))
 
 
-def _empty(_fault: Fault, answer: Answer) -> Answer:
-    return replace(answer, body=MemoryBody())
-
-
-def _edit(fault: Fault, answer: Answer) -> Answer:
-    payload = json.loads(answer.content)
-    return answer.with_content(to_json(_edited(fault, payload)))
-
-
-def _lines(fault: Fault, answer: Answer) -> Answer:
-    lines = gzip.decompress(answer.content).splitlines()
-    return _another_file(
-        answer, gzip.compress(b"".join(b"%s\n" % line for line in _edited(fault, lines)))
-    )
+def _with_edited_lines(fault: Fault, answer: Answer) -> Answer:
+    lines = _edited(fault, gzip.decompress(answer.content).splitlines())
+    return answer.with_content(gzip.compress(b"".join(b"%s\n" % line for line in lines)))
 
 
 def _edited(fault: Fault, value: Any) -> Any:
@@ -190,21 +157,22 @@ def _edited(fault: Fault, value: Any) -> Any:
     return value if edited is None else edited
 
 
-_SPOILERS: dict[str, Callable[[Fault, Answer], Answer]] = {
-    "status": _with_body,
-    "hangup": _hang_up,
-    "lost": _hang_up,
-    "slow": _slow,
-    "trickle": _trickle,
-    "cut": _cut,
-    "truncate": _truncate,
-    "garbage": _with_body,
-    "flip": _flip,
-    "append": _append,
-    "empty": _empty,
-    "replace": _with_body,
-    "edit": _edit,
-    "lines": _lines,
+_SPOILERS: dict[Kind, Callable[[Fault, Answer], Answer]] = {
+    **dict.fromkeys(("status", "garbage", "replace"), _with_body),
+    **dict.fromkeys(("hangup", "lost"), lambda _, answer: answer.sent(hang_up=True)),
+    "slow": lambda fault, answer: answer.sent(delay=fault.seconds),
+    "trickle": lambda fault, answer: answer.sent(bytes_per_second=fault.bytes_per_second),
+    "cut": lambda fault, answer: answer.sent(
+        cut_after=fault.stop(answer.body.size), reset=fault.reset
+    ),
+    "truncate": lambda fault, answer: answer.with_content(
+        answer.body.read(0, fault.stop(answer.body.size))
+    ),
+    "flip": _flipped,
+    "append": lambda fault, answer: answer.with_content(answer.content + (fault.body or b"junk")),
+    "empty": lambda _, answer: answer.with_content(b""),
+    "edit": _with_edited_json,
+    "lines": _with_edited_lines,
 }
 
 

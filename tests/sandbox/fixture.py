@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,27 +16,16 @@ if TYPE_CHECKING:
 
 
 class StartSandbox(Protocol):
-    """Starts a sandbox that is closed at the end of the test."""
+    """Starts a sandbox that is closed at the end of the test; `now` and `monotonic` as there."""
 
-    def __call__(
-        self,
-        options: Options | None = None,
-        *,
-        now: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> Sandbox: ...
+    def __call__(self, options: Options | None = None, **times: Callable[[], float]) -> Sandbox: ...
 
 
 @pytest.fixture
 def sandbox() -> Iterator[StartSandbox]:
     with ExitStack() as running:
 
-        def start(
-            options: Options | None = None,
-            *,
-            now: Callable[[], float] = time.time,
-            monotonic: Callable[[], float] = time.monotonic,
-        ) -> Sandbox:
-            return running.enter_context(Sandbox(options, now=now, monotonic=monotonic))
+        def start(options: Options | None = None, **times: Callable[[], float]) -> Sandbox:
+            return running.enter_context(Sandbox(options, **times))  # type: ignore[arg-type]
 
         yield start

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from tests.sandbox.answer import Answer, Refusal, html_answer, json_answer
 from tests.sandbox.contact import Columns
-from tests.sandbox.cursor import Cursor
 from tests.sandbox.validation import Parameters, Window
 from tests.sandbox.wall_time import SECOND, to_instant, wall_filter
 
@@ -22,6 +24,27 @@ if TYPE_CHECKING:
     from tests.sandbox.world import World
 
 _EVER = (-(1 << 62), 1 << 62)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page begins; Laravel's is base64 of JSON, opaque to clients."""
+
+    id: int
+    forward: bool = True
+
+    def encode(self) -> str:
+        text = json.dumps({"id": self.id, "_pointsToNextItems": self.forward})
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> Cursor | None:
+        """None for what is no cursor: Laravel then serves the first page."""
+        try:
+            parts = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            return cls(int(parts["id"]), bool(parts["_pointsToNextItems"]))
+        except (ValueError, KeyError, TypeError):
+            return None
 
 
 class Page(NamedTuple):

@@ -40,11 +40,9 @@ class Store:
 
     async def _serve(self, request: Request) -> Delivery:
         world = self._world
-        number = world.log.arrived("file", request)
+        noted = world.note("file", request)
         answer = world.send(lambda: self._answer(request))
-        return Delivery(
-            answer, world.closing, lambda status: world.log.answered(number, status, answer.rows)
-        )
+        return Delivery(answer, world.closing, noted)
 
     def _answer(self, request: Request) -> Answer:
         world = self._world
@@ -64,7 +62,7 @@ class Store:
         file = self._file(request.url.path)
         if file is None:
             return xml_answer(404, "NoSuchKey", "The specified key does not exist.")
-        grant = self._world.signatures.get(signature, request.url.path)
+        grant = self._world.presigned.get(signature, request.url.path)
         if grant is None or request.method != "GET":
             return xml_answer(403, "SignatureDoesNotMatch", "The request signature does not match.")
         if self._world.now() >= grant.expires:
