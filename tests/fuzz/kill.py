@@ -1,19 +1,13 @@
-"""Kill the tap wherever it stands, start it again from the last STATE, and count the contacts.
-
-`python -m tests.fuzz.kill --runs 1000` does it for as long as one likes.
-"""
+"""Kill the tap wherever it stands, start it again from the last STATE, and count the contacts."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
-import random
 import signal
 import tempfile
-from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +19,7 @@ from tests.sandbox import Limits, Sandbox, dated
 from tests.support.running import arguments, config_for
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
@@ -32,7 +27,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "pages": {"extraction_mode": "pagination", "export_threshold": 1, "page_size": 5},
     "exports": {"extraction_mode": "export", "export_target_size": 10},
 }
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 CONTACTS = 40
 LONGEST_STOP = 5.0  # seconds; the promise is one, but these machines are busy
 
@@ -83,9 +77,6 @@ class Sweep:
     """A Space that does not change, read again and again by taps that are killed."""
 
     kind: str
-    tally: Counter[str] = field(default_factory=Counter)
-    slowest: float = 0.0
-    """Seconds from a signal to the end."""
 
     def __enter__(self) -> Self:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # our clients do hang up
@@ -128,9 +119,6 @@ class Sweep:
 
     def survives(self, ended: Ended) -> None:
         """Assert that a run ended as it should, and that the next one makes it complete."""
-        self.tally[f"{self.kind}, {_name(ended.end.code)}"] += 1
-        if ended.order.seconds is not None:
-            self.slowest = max(self.slowest, ended.end.seconds)
         lines = ended.whole_lines
         assert all(m["type"] in {"SCHEMA", "RECORD", "STATE"} for m in lines)
         if ended.end.code != -signal.SIGKILL:
@@ -158,10 +146,6 @@ def _stopped_well(ended: Ended) -> None:
     assert ended.told == int(ended.end.code == 128 + by), ended
 
 
-def _name(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
-
-
 def boundaries(healthy: Ended, number: int) -> Iterator[Mapping[str, Any]]:
     """A signal between any two messages."""
     for line in range(len(healthy.whole_lines) + 1):
@@ -175,28 +159,3 @@ def moments(healthy: Ended, number: int, draw: random.Random) -> Iterator[Mappin
         yield {"signal": number, "seconds": draw.uniform(0.0, 1.1) * healthy.end.seconds}
         line = draw.randrange(len(lines) - 1)
         yield {"signal": number, "line": line, "bytes": draw.randrange(1, len(lines[line]))}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.kill")
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    runs = asked.runs // len(KINDS)
-    for kind in KINDS:
-        draw = random.Random(asked.seed)  # noqa: S311, reproducible, not secret
-        with Sweep(kind) as sweep:
-            healthy = sweep.run()
-            places = [place for number in SIGNALS for place in boundaries(healthy, number)]
-            at_random = [moments(healthy, number, draw) for number in SIGNALS]
-            for turn in range(runs):
-                source = iter(places[turn : turn + 1]) if turn < len(places) else None
-                how = next(source or at_random[turn % len(SIGNALS)])
-                sweep.survives(sweep.run(**how))
-        for how_it_ended, times in sorted(sweep.tally.items()):
-            print(f"{how_it_ended}: {times}")  # noqa: T201, it is what this is for
-        print(f"slowest end: {sweep.slowest:.2f} s; complete, every time")  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from tests.sandbox import Fault, Limits, Options, dated
 
@@ -54,12 +55,34 @@ def _is_hiccup(fault: Fault) -> bool:
 # Changes to answers. None of them is a lie that nobody could see through.
 
 
-def without_cursor(answer: Any) -> None:
-    answer.pop("next_cursor", None)
+@dataclass(frozen=True)
+class Without:
+    """Lacks a field."""
+
+    name: str
+
+    def __call__(self, answer: Any) -> None:
+        answer.pop(self.name, None)
 
 
-def without_data(answer: Any) -> None:
-    answer.pop("data", None)
+@dataclass(frozen=True)
+class With:
+    """Has other values."""
+
+    values: dict[str, Any]
+
+    def __call__(self, answer: Any) -> None:
+        answer |= self.values
+
+
+@dataclass(frozen=True)
+class EachWith(With):
+    """Has other values in each contact."""
+
+    @override
+    def __call__(self, answer: Any) -> None:
+        for contact in answer["data"]:
+            contact.update(self.values)
 
 
 def without_id(answer: Any) -> None:
@@ -67,42 +90,8 @@ def without_id(answer: Any) -> None:
         del contact["id"]
 
 
-def with_unknown_field(answer: Any) -> None:
-    for contact in answer["data"]:
-        contact["x_" + "y" * 40] = CANARY
-
-
-def with_odd_values(answer: Any) -> None:
-    for contact in answer["data"]:
-        contact |= {"phone": 5550100, "location": ["x"], "name": "a\0b\ud800"}
-
-
 def same_cursor(answer: Any) -> None:
     answer["next_cursor"] = answer["next_cursor"] and "eyJpZCI6MX0"
-
-
-def unknown_status(answer: Any) -> None:
-    answer["status"] = "thinking"
-
-
-def failed(answer: Any) -> None:
-    answer["status"] = "failed"
-
-
-def without_url(answer: Any) -> None:
-    answer.pop("download_url", None)
-
-
-def url_elsewhere(answer: Any) -> None:
-    answer["download_url"] = "http://files.example.com/x?X-Amz-Signature=" + CANARY
-
-
-def without_export(answer: Any) -> None:
-    answer.pop("export_id", None)
-
-
-def nobodys_export(answer: Any) -> None:
-    answer["export_id"] = 999_999_999
 
 
 def cut_line(lines: list[bytes]) -> None:
@@ -119,11 +108,15 @@ def null_line(lines: list[bytes]) -> list[bytes]:
 
 _EDITS = {
     "list": (
-        *(without_cursor, without_data, without_id, with_unknown_field),
-        *(with_odd_values, same_cursor),
+        *(Without("next_cursor"), Without("data"), without_id, same_cursor),
+        EachWith({"x_" + "y" * 40: CANARY}),
+        EachWith({"phone": 5550100, "location": ["x"], "name": "a\0b\ud800"}),
     ),
-    "create": (without_export, nobodys_export),
-    "poll": (unknown_status, failed, without_url, url_elsewhere),
+    "create": (Without("export_id"), With({"export_id": 999_999_999})),
+    "poll": (
+        *(With({"status": "thinking"}), With({"status": "failed"}), Without("download_url")),
+        With({"download_url": "http://files.example.com/x?X-Amz-Signature=" + CANARY}),
+    ),
 }
 _LINE_EDITS = (cut_line, odd_lines, null_line)
 _BODIES = (
@@ -204,7 +197,7 @@ _OPTIONS = st.builds(
     dated,
     timezone=st.sampled_from(ZONES),
     end_inclusive=st.booleans(),
-    repeated_hour=st.sampled_from(["first", "second"]),
+    repeated_hour=st.sampled_from(["first", "second", "wall"]),
     created_at=st.sampled_from(["seconds", "microseconds", "absent"]),
     custom_numbers_as_strings=st.booleans(),
     unicode_escaped=st.booleans(),

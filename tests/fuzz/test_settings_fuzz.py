@@ -43,17 +43,19 @@ some = settings(
 texts = st.text(max_size=12) | st.sampled_from(
     [
         "",
-        "0",
-        "-1",
-        "1e400",
-        "null",
-        "{}",
-        "[]",
-        "true",
-        "UTC",
-        "2024-01-01",
-        "9999-12-31",
-        "é\ud7ff",
+        *[
+            "0",
+            "-1",
+            "1e400",
+            "null",
+            "{}",
+            "[]",
+            "true",
+            "UTC",
+            "2024-01-01",
+            "9999-12-31",
+            "é\ud7ff",
+        ],
     ]
 )
 numbers = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
@@ -63,19 +65,21 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )
-KEYS = ["__key_properties__", ""]
 expressions = texts | st.sampled_from(
     ["name", "email.no", "fake.name()", "md5(None)", "1/0", "str(id)", "record", "[x for x in y]"]
 )
 maps = st.dictionaries(
     st.sampled_from(["contacts", "con*", "people", "__else__", ""]),
     st.none()
-    | st.sampled_from(["__NULL__"])
+    | st.just("__NULL__")
     | st.dictionaries(
         st.sampled_from(
-            ["id", "name", "new", "__filter__", "__alias__", "__source__", "__else__", *KEYS]
+            [
+                *("", "id", "name", "new", "__filter__", "__alias__", "__source__", "__else__"),
+                "__key_properties__",
+            ]
         ),
-        st.none() | st.sampled_from(["contacts"]) | expressions | values,
+        st.none() | st.just("contacts") | expressions | values,
         max_size=3,
     ),
     max_size=2,

@@ -66,7 +66,6 @@ class ScriptedRepository(ExportRepository):
             for endpoint, limit in DOCUMENTED_LIMITS.items()
         }
         self.seconds: defaultdict[Window, float] = defaultdict(lambda: seconds)
-        self.download_seconds = 0.0
         self.spools: list[SpoolFile] = []
         self._clock = clock
         self._calls: list[_Call] = []
@@ -109,7 +108,6 @@ class ScriptedRepository(ExportRepository):
     def download(self, url: str) -> SpoolFile:
         window, _ = self._jobs[int(url)]
         self._answer("download", window)
-        self._clock.sleep(self.download_seconds)
         self.spools.append(SpoolFile(BytesIO(b"x"), window.expected or 1, size=1))
         return self.spools[-1]
 
@@ -132,12 +130,10 @@ class Answers(InTurn):
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
-        self.waits = 0
         self.under_way = False
 
     @override
     def wait(self, seconds: float) -> None:
-        self.waits += 1
         assert self._clock.monotonic() < _LATEST, "it never ends"
         done = self._done and not self.under_way
         self._clock.sleep(min(seconds, _ANSWERED_AFTER) if done else seconds)
