@@ -1,4 +1,4 @@
-"""What a bad night may look like: a Space, an API of some version, settings, and faults."""
+"""What may go wrong in a run: a Space, an API of some version, settings, and faults."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WAITS_ON = ("Wed, 21 Oct 2015 07:28:00 GMT", "Sat, 01 Jun 2024 12:05:00 GMT")
 
 @dataclass(frozen=True)
 class Script:
-    """One bad night. Its representation is all that it takes to play it again."""
+    """One run. Its representation is all that it takes to play it again."""
 
     contacts: int
     shape: Shape

@@ -28,7 +28,7 @@ _SCRIPTS = int(os.environ.get("CHAOS_SCRIPTS", "40"))
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", _SEEDS)
-def test_a_bad_night_is_survived_or_loud(seed: int) -> None:
+def test_a_run_with_random_faults_is_complete_or_fails_with_one_error(seed: int) -> None:
     @hypothesis.seed(seed)
     @hypothesis.settings(
         max_examples=_SCRIPTS,
@@ -37,11 +37,11 @@ def test_a_bad_night_is_survived_or_loud(seed: int) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(scripts())
-    def nights(script: Script) -> None:
+    def runs(script: Script) -> None:
         note(f"again: CHAOS_SEED={seed} CHAOS_SCRIPTS={_SCRIPTS} pytest {__file__}")
         play(script)
 
-    nights()
+    runs()
 
 
 def play(script: Script) -> None:

@@ -171,7 +171,7 @@ def fill(sandbox: Sandbox, case: Case, now: datetime) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_secret_is_told(name: str) -> None:
+def test_no_secret_is_logged(name: str) -> None:
     case, clock = CASES[name], FakeClock(NOW)
     options = dated(api_key=KEY)
     with Sandbox(options, now=clock.epoch, monotonic=clock.monotonic) as sandbox:
@@ -186,7 +186,7 @@ def test_no_secret_is_told(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["exports", "wrong key", "half a line"])
-def test_nor_by_a_process_of_its_own(name: str) -> None:
+def test_no_secret_is_logged_by_a_process_of_its_own(name: str) -> None:
     case = CASES[name]
     with Sandbox(dated(api_key=KEY, limits=PLENTY)) as sandbox:
         fill(sandbox, case, datetime.now(timezone.utc))

@@ -119,7 +119,7 @@ def test_a_start_with_a_zone_is_that_instant(start: str, instant: str) -> None:
         ),
     ],
 )
-def test_a_date_time_without_a_zone_is_told_with_the_instant_understood(
+def test_a_date_time_without_a_zone_is_reported_with_the_instant_understood(
     end: str, zone: str, instant: str, told: str | None
 ) -> None:
     given_ = settings(end_date=end, timezone=zone)

@@ -75,7 +75,7 @@ def test_a_private_name_that_is_listed_is_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_its_use_and_its_replacement_are_told(name: str) -> None:
+def test_a_listed_name_has_its_use_and_its_replacement(name: str) -> None:
     use, replacement = LISTED[name]
 
     assert use.strip()

@@ -96,7 +96,7 @@ def test_ranges_are_in_whole_seconds() -> None:
     assert SyncRange.of(WALL_TIME, Reached(february(1) + fraction)).careful_start.microsecond == 0
 
 
-def test_what_is_older_than_26_hours_and_settled_may_be_committed_whatever_the_zone() -> None:
+def test_contacts_older_than_26_hours_may_be_committed_whatever_the_zone() -> None:
     sync_range = SyncRange.of(WALL_TIME, None, settle=timedelta(seconds=30))
 
     assert sync_range.safe_commit(NOW) == NOW.replace(second=0, microsecond=0) - WIDEST_ZONE_GAP

@@ -112,7 +112,9 @@ def test_failures_are_retried_for_five_minutes_with_pauses_that_grow(clock: Fake
     assert len(pauses) < 100  # no storm
 
 
-def test_a_pause_is_told_with_whom_why_and_how_long(clock: FakeClock, logged: Logged) -> None:
+def test_a_pause_is_logged_with_the_service_the_reason_and_the_seconds(
+    clock: FakeClock, logged: Logged
+) -> None:
     RetryPolicy(clock, service="The file store").failed("status 503")
 
     pause = f"{clock.monotonic():.1f}"
@@ -159,7 +161,7 @@ def an_outage_of(seconds: float, clock: FakeClock) -> Outage:
 # Requests that only advise.
 
 
-def test_a_request_that_only_advises_is_given_up_after_its_own_time(clock: FakeClock) -> None:
+def test_an_advisory_request_is_given_up_after_its_own_time(clock: FakeClock) -> None:
     outage = an_outage_of(LONGEST_OUTAGE - 60, clock)
     began = clock.monotonic()
     retry = RetryPolicy(clock, outage=outage, give_up_after=ADVISORY)
@@ -170,7 +172,7 @@ def test_a_request_that_only_advises_is_given_up_after_its_own_time(clock: FakeC
     assert clock.monotonic() - began == pytest.approx(ADVISORY, abs=0.01)
 
 
-def test_a_request_that_only_advises_does_not_wait_for_a_limit_but_keeps_it(
+def test_an_advisory_request_does_not_wait_for_a_limit_but_keeps_it(
     clock: FakeClock, limiter: RateLimiter
 ) -> None:
     retry = RetryPolicy(clock, advisory=True)
@@ -182,7 +184,7 @@ def test_a_request_that_only_advises_does_not_wait_for_a_limit_but_keeps_it(
     assert limiter.delay() == pytest.approx(30.0, abs=0.01)
 
 
-def test_a_limit_of_a_day_is_told_even_by_a_request_that_only_advises(
+def test_a_limit_of_a_day_is_an_error_also_of_an_advisory_request(
     clock: FakeClock, limiter: RateLimiter
 ) -> None:
     retry = RetryPolicy(clock, advisory=True)
@@ -194,7 +196,7 @@ def test_a_limit_of_a_day_is_told_even_by_a_request_that_only_advises(
 # A 429.
 
 
-def test_a_429_keeps_everybody_back_who_shares_the_limiter(
+def test_a_429_pauses_all_requests_of_its_limiter(
     clock: FakeClock, limiter: RateLimiter, logged: Logged
 ) -> None:
     RetryPolicy(clock).limited("Sat, 01 Jun 2024 12:00:20 GMT", limiter)
@@ -222,7 +224,7 @@ FOR_EVER = "refuses requests for ever (429). Run again after that."
         ("inf", FOR_EVER, 0),
     ],
 )
-def test_a_limit_that_does_not_end_says_what_can_be_done(
+def test_a_limit_that_does_not_end_is_an_error_with_advice(
     clock: FakeClock, limiter: RateLimiter, retry_after: str, said: str, waits: int
 ) -> None:
     retry = RetryPolicy(clock)
@@ -235,7 +237,7 @@ def test_a_limit_that_does_not_end_says_what_can_be_done(
 # Waiting for the limit.
 
 
-def test_a_wait_for_the_limit_is_told_every_30_seconds_and_counted(
+def test_a_wait_for_the_limit_is_logged_every_30_seconds_and_counted(
     clock: FakeClock, limiter: RateLimiter, logged: Logged
 ) -> None:
     limiter.pause_for(100)
@@ -248,7 +250,7 @@ def test_a_wait_for_the_limit_is_told_every_30_seconds_and_counted(
     assert logged() == [f"{told}; going on in {left} s" for left in (100, 70, 40, 10)]
 
 
-def test_requests_that_wait_for_the_same_limit_tell_of_it_once(
+def test_a_wait_for_the_same_limit_is_logged_once(
     clock: FakeClock, limiter: RateLimiter, logged: Logged
 ) -> None:
     limiter.pause_for(20)
@@ -290,7 +292,7 @@ def test_a_slot_in_flight_is_waited_for_no_longer_than_there_is_time(clock: Fake
     assert clock.monotonic() == pytest.approx(ADVISORY, abs=0.1)
 
 
-def test_while_all_slots_are_in_flight_it_tries_often_and_says_nothing(
+def test_a_wait_for_a_slot_in_flight_is_short_and_not_logged(
     clock: FakeClock, logged: Logged
 ) -> None:
     # given a limiter whose only request is answered after a quarter of a second

@@ -111,7 +111,7 @@ def test_a_message_is_quoted_without_the_key_and_trimmed(status: int) -> None:
         (403, "in progress", False),
     ],
 )
-def test_an_export_in_progress_is_told_from_other_refusals(
+def test_an_export_in_progress_is_recognized_among_other_refusals(
     status: int, message: str, *, in_progress: bool
 ) -> None:
     body = f'{{"message": "{message} ck_secret"}}'.encode()

@@ -242,7 +242,7 @@ def test_a_failed_job_is_created_once_more(
     ],
     ids=["of few contacts", "of unknown size", "of a second"],
 )
-def test_a_window_that_fails_twice_and_is_not_worth_halving_is_left_to_pages(
+def test_a_window_that_fails_twice_and_is_too_small_to_halve_is_left_to_pages(
     window: Window,
 ) -> None:
     exports = Exports(window)
@@ -320,7 +320,7 @@ def test_lost_answers_are_no_failures_before_they_have_been_asked_for_again() ->
 # An API that is busy with another export.
 
 
-def test_an_api_that_is_busy_is_asked_again_when_it_says_and_that_is_no_failure(
+def test_a_busy_api_is_asked_again_when_it_says_and_counts_as_no_failure(
     one: Exports, logged: Logged
 ) -> None:
     busy = ExportBusyError("Busy", "-", seconds=60.0)

@@ -118,14 +118,14 @@ def test_each_block_is_compared_with_what_was_asked_for() -> None:
     assert looked == [(block(1), first), (block(2), first), (block(3), second)]
 
 
-def test_a_column_that_is_missing_is_told_before_the_window_is_begun() -> None:
+def test_a_missing_column_is_an_error_before_the_window_is_begun() -> None:
     reader = Reader(DAY, files=[[block(1)]], option="include_all_emails")
 
     with pytest.raises(ColumnError, match="The export of this Space's API does not deliver"):
         reader.reader.next_window()
 
 
-def test_what_goes_wrong_at_the_first_contacts_names_the_window() -> None:
+def test_an_error_at_the_first_contacts_names_the_window() -> None:
     reader = Reader(DAY, files=[[block(1)]])
     reader.inspect.side_effect = TimezoneError("Another zone", "Set it.")
 
@@ -209,7 +209,7 @@ def test_when_exports_are_given_up_so_is_the_window_that_is_being_read() -> None
         (NO_ANSWER, [], []),
     ],
 )
-def test_a_file_is_believed_that_holds_what_the_list_showed_and_still_shows(
+def test_a_file_passes_that_holds_what_the_list_showed_and_still_shows(
     before: Any, held: Any, now: Any
 ) -> None:
     reader = Reader(DAY, files=[[block(*held)]])
@@ -259,7 +259,7 @@ def test_a_window_whose_files_lack_contacts_twice_is_not_exported(
 
 
 @pytest.mark.parametrize(("room", "asked"), [(True, 2), (False, 1)])
-def test_a_size_that_was_guessed_is_no_reason_for_doubt(*, room: bool, asked: int) -> None:
+def test_a_file_smaller_than_a_guessed_size_passes(*, room: bool, asked: int) -> None:
     guessed = replace(DAY, guessed=True)
     reader = Reader(guessed, files=[[block(1)]])
     reader.repository.script("sample", NO_ANSWER, [1])
@@ -298,7 +298,7 @@ def test_what_is_missing_is_counted_afresh_after_another_download() -> None:
     assert reader.created() == 2
 
 
-def test_a_file_that_stays_the_same_is_believed_when_the_list_does_not_answer(
+def test_a_file_that_is_the_same_twice_passes_when_the_list_does_not_answer(
     logged: Logged,
 ) -> None:
     reader = Reader(DAY, files=[[block(1)]] * 2)
@@ -311,7 +311,7 @@ def test_a_file_that_stays_the_same_is_believed_when_the_list_does_not_answer(
     )
 
 
-def test_a_file_that_changes_is_not_believed_when_the_list_does_not_answer() -> None:
+def test_a_file_that_differs_the_second_time_fails_when_the_list_does_not_answer() -> None:
     reader = Reader(DAY, files=[[block(1)], [block(1, 2)]])
 
     with pytest.raises(WindowNotExportedError, match="the list does not answer"):

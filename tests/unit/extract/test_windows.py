@@ -71,5 +71,5 @@ def test_a_window_is_named_by_its_ends() -> None:
     assert str(of_seconds(2)) == "2024-02-28T23:59:59Z to 2024-02-29T00:00:01Z"
 
 
-def test_a_window_is_the_same_whatever_it_is_thought_to_hold() -> None:
+def test_windows_of_the_same_range_are_equal_whatever_their_size() -> None:
     assert Window(START, START, 7, counted=7) == Window(START, START)

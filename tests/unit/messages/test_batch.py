@@ -108,7 +108,7 @@ class Refusing:
         (errno.EMFILE, MachineError, "ulimit -n"),
     ],
 )
-def test_what_cannot_be_written_is_told_once_even_if_closing_fails_too(
+def test_a_failed_write_is_one_error_though_closing_fails_too(
     tmp_path: Path, compression: str, number: int, error: type[Exception], says: str
 ) -> None:
     batches = Batches(tmp_path, compression)
@@ -125,7 +125,7 @@ def test_what_cannot_be_written_is_told_once_even_if_closing_fails_too(
     assert batches.sent == []
 
 
-def test_a_missing_temporary_directory_is_told(tmp_path: Path) -> None:
+def test_a_missing_temporary_directory_is_a_machine_error(tmp_path: Path) -> None:
     nowhere = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
 
     with (

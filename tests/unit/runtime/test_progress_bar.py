@@ -75,7 +75,9 @@ def draw(stop: StopSignal, logger: logging.Logger, terminal: Terminal) -> None:
             bar.close()
 
 
-def test_lines_go_above_it(stop: StopSignal, terminal: Terminal, logger: logging.Logger) -> None:
+def test_log_lines_appear_above_the_bar(
+    stop: StopSignal, terminal: Terminal, logger: logging.Logger
+) -> None:
     draw(stop, logger, terminal)
 
     assert terminal.left == ["One line", "Another"]
