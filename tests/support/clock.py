@@ -16,7 +16,7 @@ from tap_cometly.runtime.clock import Clock
 from tap_cometly.runtime.tasks import done
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _T = TypeVar("_T")
 _TICKS = 2**20  # a second: fractions that floats add and subtract exactly
@@ -144,3 +144,13 @@ class InTurn:
         for hand_on in waiting:
             hand_on()
         return bool(waiting)
+
+
+def busiest_minute(times: Sequence[float]) -> int:
+    """Give the most calls in any 60 seconds, of calls in order."""
+    first = busiest = 0
+    for last, at in enumerate(times):
+        while at - times[first] >= 60:
+            first += 1
+        busiest = max(busiest, last - first + 1)
+    return busiest

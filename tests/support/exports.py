@@ -21,8 +21,6 @@ from tap_cometly.timeranges import Window
 from tests.support.clock import FakeClock, InTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tap_cometly.exports.job import ExportJob
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
@@ -198,9 +196,3 @@ class Exports:
         while len(self.repository.spools) < files:
             self.orchestrator.advance()
             self.clock.sleep(0.1)
-
-
-def busiest_minute(times: Iterable[float]) -> int:
-    """The most calls in any 60 seconds."""
-    times = sorted(times)
-    return max((sum(end - 60 < at <= end for at in times) for end in times), default=0)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from tests.sandbox import Limits, healthy
+from tests.support.clock import busiest_minute
 from tests.support.running import Run, bookmark_of, sync
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from tests.sandbox import Request, Sandbox
 
 PLENTY = Limits(list=10_000, create=10_000, poll=10_000)
-MINUTE = 60.0
 FIRST_INSTANT = datetime.min.replace(tzinfo=timezone.utc)
 NOT_NOW = {409, 423, 425, 429}  # statuses of a POST that made no job
 WIDEST_ZONE_GAP = timedelta(hours=26)
@@ -171,7 +171,7 @@ def is_polite(run: Run, sandbox: Sandbox, limits: Limits, *, extra_posts: int = 
         most = max(1, int(getattr(limits, endpoint) * share))
         # A lost answer told no limit: a refused request is not held against the tap.
         counted = [r.at for r in requests if r.endpoint == endpoint and r.status not in NOT_NOW]
-        busiest = _busiest_minute(counted)
+        busiest = busiest_minute(counted)
         assert busiest <= most, f"{busiest} requests to {endpoint} in a minute"
     assert not [r for r in requests if r.endpoint == "other"]
     assert not [r for r in requests if r.endpoint == "file" and "authorization" in r.headers]
@@ -180,15 +180,6 @@ def is_polite(run: Run, sandbox: Sandbox, limits: Limits, *, extra_posts: int = 
     posts = [r for r in requests if r.endpoint == "create" and r.status not in NOT_NOW]
     created = Counter(map(_window, posts))  # a refused POST made no job
     assert all(times <= 1 + extra_posts for times in created.values()), created
-
-
-def _busiest_minute(times: list[float]) -> int:
-    first = busiest = 0
-    for last, at in enumerate(times):
-        while at - times[first] >= MINUTE:
-            first += 1
-        busiest = max(busiest, last - first + 1)
-    return busiest
 
 
 def _address(url: str) -> tuple[str, int]:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from tap_cometly.client.rate_limit import RateLimiter
 from tap_cometly.runtime.clock import Clock
-from tests.support.clock import FakeClock
-from tests.support.exports import busiest_minute
+from tests.support.clock import FakeClock, busiest_minute
 
 
 def noon() -> FakeClock:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.exports import Exports, busiest_minute, days
+from tests.support.clock import busiest_minute
+from tests.support.exports import Exports, days
 
 if TYPE_CHECKING:
     from tap_cometly.timeranges import Window
