@@ -189,6 +189,16 @@ def test_created_at_in_any_iso_form_is_utc(
     assert (found, found and found.tzinfo) == (instant, instant and timezone.utc)
 
 
+def test_a_contact_without_a_time_may_stand_beside_one_of_another_zone(
+    decoding: Decoding,
+) -> None:
+    dated, undated = decoding.contacts(
+        b'{"id":2,"created_at":"2024-01-15T17:45:00+05:45"}', b'{"id":1,"created_at":null}'
+    )
+
+    assert (dated.created_at, undated.created_at) == (NOON, None)
+
+
 @pytest.mark.parametrize(
     "written",
     [

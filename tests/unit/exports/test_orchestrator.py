@@ -317,6 +317,15 @@ def test_lost_answers_are_no_failures_before_they_have_been_asked_for_again() ->
     assert exports.repository.windows("create") == [w for w in windows[:3] for _ in range(2)]
 
 
+def test_creations_whose_answers_are_lost_twice_at_once_do_not_end_exports() -> None:
+    windows = days(4, expected=THRESHOLD)
+    exports = Exports(*windows)
+    exports.repository.script("create", *[LOST] * 8)
+
+    assert set(exports.read().values()) == {"pages"}
+    assert len(exports.repository.asked("create")) == 8
+
+
 # An API that is busy with another export.
 
 
@@ -447,6 +456,16 @@ def test_a_downloaded_file_is_handed_out_before_the_error() -> None:
 
     with pytest.raises(AccessError):
         exports.next()
+
+
+def test_an_error_ends_the_wait_for_another_file_of_a_window_that_is_being_read(
+    one: Exports,
+) -> None:
+    job = one.next()
+    one.repository.script("poll", AccessError("Odd", "-"))
+
+    with pytest.raises(AccessError):
+        one.orchestrator.download_again(job)
 
 
 # Jobs that take long, or answer oddly.
