@@ -148,7 +148,7 @@ def _with_edited_json(fault: Fault, answer: Answer) -> Answer:
 
 def _with_edited_lines(fault: Fault, answer: Answer) -> Answer:
     lines = _edited(fault, gzip.decompress(answer.content).splitlines())
-    return answer.with_content(gzip.compress(b"".join(b"%s\n" % line for line in lines)))
+    return _another_file(answer, gzip.compress(b"".join(b"%s\n" % line for line in lines)))
 
 
 def _edited(fault: Fault, value: Any) -> Any:

@@ -56,6 +56,24 @@ def test_bounds_and_default_are_allowed_and_nothing_beyond_the_bounds(name: str)
     assert f"`{name}` must be " in complaint(**{name: below})
 
 
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", "-1e999"])
+def test_a_number_that_is_none_is_refused_wherever_it_comes_from(text: str) -> None:
+    given_ = {"lookback_days": text}
+
+    config.tidy(given_, SETTINGS_SCHEMA)
+
+    assert "`lookback_days` must be " in complaint(**given_)
+
+
+@pytest.mark.parametrize("value", [None, "null"])
+def test_null_counts_as_unset_wherever_it_comes_from(value: str | None) -> None:
+    given_ = {"export_threshold": value}
+
+    config.tidy(given_, SETTINGS_SCHEMA)
+
+    assert given_ == {}
+
+
 @given(st.dictionaries(st.sampled_from(sorted(PROPERTIES)), st.integers(123_456_789, 10**12)))
 def test_an_error_of_the_schema_never_quotes_a_value(given_: dict[str, int]) -> None:
     text = complaint(**given_)

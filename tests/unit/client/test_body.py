@@ -37,8 +37,6 @@ def read(body: bytes, encoding: str | None = "gzip") -> bytes:
         *((ZIPPED, encoding, ZIPPED) for encoding in (None, "", "identity", " Identity ")),
         *((b"", encoding, b"") for encoding in (None, "gzip", "br")),
         (ZIPPED, "gzip", TEXT),
-        (gzip.compress(TEXT[:70]) + gzip.compress(TEXT[70:]), "gzip", TEXT),
-        (gzip.compress(b"") + ZIPPED, "gzip", TEXT),
         (ZIPPED + bytes(512), "gzip", TEXT),
         (gzip.compress(PAGE, 1), "gzip", PAGE),
         (PAGE, None, PAGE),
@@ -46,7 +44,7 @@ def read(body: bytes, encoding: str | None = "gzip") -> bytes:
     ids=[
         *("no header", "empty header", "identity", "Identity"),
         *("nothing", "nothing, zipped", "nothing, in brotli"),
-        *("one member", "two members", "an empty member", "padding", "10 MB zipped", "10 MB"),
+        *("zipped", "padding", "10 MB zipped", "10 MB"),
     ],
 )
 def test_a_body_is_unzipped_as_its_header_says(
@@ -82,9 +80,8 @@ def test_a_body_that_takes_too_long_is_refused() -> None:
     [
         (bytes(100_001), None, ReadTimeout),
         (gzip.compress(bytes(100_001)), "gzip", ContentDecodingError),
-        (gzip.compress(bytes(100_000)) * 3, "gzip", ContentDecodingError),
     ],
-    ids=["sent", "unzipped", "unzipped, in three members"],
+    ids=["sent", "unzipped"],
 )
 def test_a_body_that_is_too_large_is_refused(
     monkeypatch: pytest.MonkeyPatch, body: bytes, encoding: str | None, error: type[Exception]

@@ -164,7 +164,7 @@ def an_outage_of(seconds: float, clock: FakeClock) -> Outage:
 def test_an_advisory_request_is_given_up_after_its_own_time(clock: FakeClock) -> None:
     outage = an_outage_of(LONGEST_OUTAGE - 60, clock)
     began = clock.monotonic()
-    retry = RetryPolicy(clock, outage=outage, give_up_after=ADVISORY)
+    retry = RetryPolicy(clock, outage=outage, advisory=True)
 
     said, _ = given_up(UnavailableError, lambda: retry.failed("status 504"))
 

@@ -59,7 +59,6 @@ PROXY = (
         ),
         (404, "/contacts/exports/7", NotFoundError, "{} The export is gone; run again."),
         (404, "/contacts", ApiError, f"{{}} {CHECK_URL}"),
-        (407, "/contacts", ApiError, PROXY),
         (422, "/contacts", RejectedError, "{} Check the settings it speaks of."),
         (418, "/contacts", ApiError, f"{{}} {CHECK_URL}"),
     ],

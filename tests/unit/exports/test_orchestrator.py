@@ -118,7 +118,7 @@ def test_an_answer_after_closing_has_no_effect_and_is_not_logged(
 
 
 def test_what_each_export_is_doing_is_described_and_counted() -> None:
-    windows = days(6)
+    windows = days(7)
     exports = Exports(*windows, parallel=6, seconds=1e3)
     for window in (windows[0], windows[3]):
         exports.repository.seconds[window] = 1.0
@@ -159,6 +159,28 @@ def test_exports_are_created_as_fast_as_the_limit_allows_and_no_faster() -> None
 
     assert exports.repository.asked("create") == [0.0] * 5 + [soon(60.0)] * 2
     assert exports.repository.limiters["create"].waited == soon(60.0)
+
+
+def test_a_limit_is_not_waited_for_while_a_window_is_read() -> None:
+    windows = days(7)
+    exports = Exports(*windows, parallel=7)
+    exports.repository.seconds[windows[0]] = 1.0
+    exports.next()
+    waited = exports.repository.limiters["create"].waited
+
+    exports.advance_until(50.0)
+
+    assert exports.repository.limiters["create"].waited == waited < 5.0
+
+
+def test_a_job_that_runs_is_polled_though_the_window_before_it_is_halved() -> None:
+    small = Window(DAY.end, DAY.end + timedelta(days=1), THRESHOLD)
+    exports = Exports(DAY, small, parallel=4, share=0.6)  # three creations a minute
+    exports.repository.seconds[small] = 300.0
+    exports.repository.script("create", REJECTED, to=DAY)
+    exports.repository.script("create", REJECTED, to=FIRST_HALF)
+
+    assert set(exports.read().values()) == {"export"}
 
 
 def test_halves_beyond_what_may_run_at_once_do_not_wait_for_the_limit() -> None:
@@ -456,6 +478,16 @@ def test_a_downloaded_file_is_handed_out_before_the_error() -> None:
 
     with pytest.raises(AccessError):
         exports.next()
+
+
+def test_a_window_that_is_being_read_is_not_halved(one: Exports) -> None:
+    job = one.next()
+    one.repository.script("poll", FAILED, FAILED)
+
+    with pytest.raises(WindowNotExportedError):
+        one.orchestrator.download_again(job)
+
+    assert one.repository.windows("create") == [DAY, DAY]
 
 
 def test_an_error_ends_the_wait_for_another_file_of_a_window_that_is_being_read(

@@ -8,7 +8,7 @@ import pytest
 
 from tap_cometly.exceptions import MachineError
 from tap_cometly.runtime.clock import Clock
-from tap_cometly.runtime.tasks import Task, ThreadTasks
+from tap_cometly.runtime.tasks import ThreadTasks
 
 
 def test_a_clock_calls_regularly_until_it_is_closed() -> None:
@@ -20,13 +20,6 @@ def test_a_clock_calls_regularly_until_it_is_closed() -> None:
     for ticking in [each for each in threading.enumerate() if each.name == "tap-cometly"]:
         ticking.join(5)
         assert not ticking.is_alive()
-
-
-def test_a_task_gives_its_result_later() -> None:
-    runner = ThreadTasks(Clock())
-
-    assert Task(runner, lambda: 7).result() == 7
-    runner.close()
 
 
 def test_a_thread_that_cannot_be_started_is_a_machine_error(
