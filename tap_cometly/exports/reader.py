@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _NEWCOMERS = 0.1  # of the ids that the list shows: contacts that came after the job was created
 _FEW = 3  # contacts
 _FEWER = 0.75  # of the contacts that are expected: so few are worth a question
+_FAR_FEWER = 1 / 2  # of them: so few are, though the file holds what the list showed
 _CLEARLY_FEWER = 1 / 3  # of them: so few are not believed without an answer
 _LONGEST_WAIT = 60  # seconds for the list's limit
 
@@ -120,9 +121,10 @@ class ExportReader:
         Contacts that came, or were merged into others, while the job ran are no reason: an id must
         be missing that the list showed before the job was created and still shows.
         """
-        if not content.is_suspicious and not (content.is_unknown and self._list_is_idle):
+        is_suspicious = content.missing or content.is_short
+        if not is_suspicious and not (content.is_unknown and self._list_is_idle):
             return None
-        now = self._sample(job.window)
+        now = self._sample_again(job.window, everywhere=content.is_short)
         if now is None:
             if not content.is_clearly_short:
                 return None
@@ -135,12 +137,13 @@ class ExportReader:
                 )
                 return None
             return "its file holds fewer contacts than expected, and the list does not answer"
-        if content.sample is None:
+        is_incomplete = bool(content.missing & now)
+        if not is_incomplete and (content.sample is None or content.is_short):
             ids = frozenset(contact.id for contacts in self._blocks(job) for contact in contacts)
-            return _INCOMPLETE if _lacks(ids, now) else None
-        return _INCOMPLETE if content.missing & now else None
+            is_incomplete = _lacks(ids, now)
+        return "its file lacks contacts that the list shows" if is_incomplete else None
 
-    def _sample(self, window: Window) -> frozenset[int] | None:
+    def _sample_again(self, window: Window, *, everywhere: bool) -> frozenset[int] | None:
         """Ask the list for some ids of a window, once its limit has room for that.
 
         Other windows' exports go on meanwhile.
@@ -150,7 +153,8 @@ class ExportReader:
                 break
             self._orchestrator.work_for(1.0)
         outcomes: list[frozenset[int] | Exception | None] = []
-        self._tasks.start(partial(self._repository.sample, window), outcomes.append)
+        sample = partial(self._repository.sample_again, window, everywhere=everywhere)
+        self._tasks.start(sample, outcomes.append)
         while not outcomes:
             self._orchestrator.work_for(1.0)
         [outcome] = outcomes
@@ -164,9 +168,6 @@ class ExportReader:
 
     def _blocks(self, job: ExportJob) -> Iterator[list[Contact]]:
         return self._repository.contacts(t.cast("SpoolFile", job.spool))  # it is here by now
-
-
-_INCOMPLETE = "its file lacks contacts that the list shows"
 
 
 def _lacks(file: frozenset[int], shown: frozenset[int]) -> bool:
@@ -206,11 +207,11 @@ class FileContent:
             self.missing.difference_update([contact.id for contact in contacts])
 
     @property
-    def is_suspicious(self) -> bool:
-        """Whether something seems to be missing."""
-        if self.sample is not None:
-            return bool(self.missing)
-        return self._is_short(_FEWER)
+    def is_short(self) -> bool:
+        """Whether it holds so few contacts that the list is to be asked."""
+        if self.sample is None:
+            return self._is_below(_FEWER)
+        return bool(self.sample) and self._is_below(_FAR_FEWER)
 
     @property
     def is_unknown(self) -> bool:
@@ -220,12 +221,14 @@ class FileContent:
     @property
     def is_clearly_short(self) -> bool:
         """Whether so much seems to be missing that it takes the list's word to believe it."""
-        return bool(self.missing) or self._is_short(_CLEARLY_FEWER)
+        return bool(self.missing) or self._is_below(_CLEARLY_FEWER)
 
-    def _is_short(self, share: float) -> bool:
+    def _is_below(self, share: float) -> bool:
         window = self._window
         expected = 0.0 if window.guessed else (window.expected or 0) * share
-        return not self.rows or self.rows < (window.counted or expected)
+        if self.sample is None and window.counted is not None:
+            expected = window.counted
+        return not self.rows or self.rows < expected
 
 
 def _failing(error: Exception) -> Iterator[list[Contact]]:

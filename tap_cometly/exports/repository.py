@@ -9,7 +9,7 @@ from datetime import timedelta
 from tap_cometly.exports import ndjson
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tap_cometly.client.client import CometlyClient, ExportStatus
     from tap_cometly.contacts.decoder import ContactDecoder, Page
@@ -20,7 +20,9 @@ if t.TYPE_CHECKING:
 _SAMPLE = 100  # ids at each end of a window
 _ENOUGH = 10  # ids to tell whether one end is missing
 _WHOLE = 5000  # ids of a window that one page of the list has shown whole
-_OLDEST_PARTS = 64, 8, 2  # of a window: so many times shorter is the stretch of its oldest contacts
+_OLDEST_PARTS = 1 / 64, 1 / 8, 1 / 2  # of a window: where its oldest contacts are looked for
+_MIDDLE = (1 / 2,)  # of a window: before it, too, contacts are looked for
+_EVERYWHERE = 1 / 5, 2 / 5, 3 / 5, 4 / 5
 
 
 class ExportRepository:
@@ -49,6 +51,7 @@ class ExportRepository:
         self._decoder = decoder
         self._advise = advise
         self._options = options
+        self._first_pages: dict[Window, Page] = {}
 
     def create(self, window: Window) -> int:
         """Create an export job, and give its id."""
@@ -66,25 +69,52 @@ class ExportRepository:
         """Decode a file, block by block; not in the background."""
         return ndjson.blocks(spool.file, self._decoder)
 
+    def remember(self, window: Window, first: Page) -> None:
+        """Note the first page of a window: its sample need not ask for the newest ids again."""
+        self._first_pages[window] = first
+
     def sample(self, window: Window) -> frozenset[int] | None:
-        """Ask the list for the newest ids of a window, and for some of its oldest.
+        """Ask the list for ids of a window: the newest, some of the oldest, some in the middle.
 
         Returns:
             The ids, all of them where one page of the list has shown them before; None when the
             list does not answer. Empty only where the window is.
         """
-        newest = self._advise(window, per_page=_SAMPLE if window.counted is None else _WHOLE)
+        newest = self._first_pages.pop(window, None) or self._advise(
+            window, per_page=_SAMPLE if window.counted is None else _WHOLE
+        )
+        return self._ids(window, newest, _MIDDLE)
+
+    def sample_again(self, window: Window, *, everywhere: bool) -> frozenset[int] | None:
+        """Ask the list for all ids that a sample may have shown, as far as they are still there.
+
+        Args:
+            window: What the export covers.
+            everywhere: Whether to ask in more places, for the file seems to lack many.
+        """
+        newest = self._advise(window, per_page=_WHOLE)
+        return self._ids(window, newest, _EVERYWHERE if everywhere else _MIDDLE)
+
+    def _ids(
+        self, window: Window, newest: Page | None, places: Sequence[float]
+    ) -> frozenset[int] | None:
         if newest is None:
             return None
-        ids = frozenset(contact.id for contact in newest.contacts)
+        ids = {contact.id for contact in newest.contacts}
         if newest.next_cursor is None:
-            return ids
+            return frozenset(ids)
         for part in _OLDEST_PARTS:
-            seconds = max(1, window.seconds // part)
-            stretch = replace(window, end=window.start + timedelta(seconds=seconds))
-            oldest = self._advise(stretch, per_page=_SAMPLE)
-            if oldest is None:
+            oldest = self._newest_before(window, part)
+            ids |= oldest or set()
+            if oldest is None or len(oldest) >= _ENOUGH:
                 break
-            if len(oldest.contacts) >= _ENOUGH:
-                return ids | {contact.id for contact in oldest.contacts}
-        return ids
+        for part in places if oldest is not None else ():
+            ids |= self._newest_before(window, part) or set()
+        return frozenset(ids)
+
+    def _newest_before(self, window: Window, part: float) -> set[int] | None:
+        """Ask for the newest ids in the first part of a window; None where the list is silent."""
+        seconds = max(1, int(window.seconds * part))
+        stretch = replace(window, end=window.start + timedelta(seconds=seconds))
+        page = self._advise(stretch, per_page=_SAMPLE)
+        return None if page is None else {contact.id for contact in page.contacts}

@@ -448,6 +448,8 @@ class Extractor:
             target=settings.export_target_size,
             ahead=parallel + _AHEAD,
         )
+        if first is not None:
+            services.repository.remember(window, first)
         orchestrator = ExportOrchestrator(
             iter(windows), services.repository, services.tasks, services.clock, settings
         )

@@ -14,7 +14,7 @@ from tests.support.properties import PLENTY, check
 from tests.support.running import sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from tests.integration.conftest import StartCometly
     from tests.sandbox.partial import Keeps
@@ -32,6 +32,7 @@ LOST: dict[str, Keeps] = {
     "the newer half": partial.oldest(0.5),
     "all but the newest 40 %": partial.newest(0.4),
     "three of ten": partial.scattered(0.7),
+    "most of it, but for both ends": partial.hole(0.05, 0.95),
     "all but one": partial.one_row,
     "all": partial.nothing,
 }
@@ -118,6 +119,38 @@ def test_one_row_of_40_000_is_noticed(cometly: StartCometly, mode: str) -> None:
     assert len(run.ids) == 40_000
     assert doubted(run) == 1
     check(run, sandbox)
+
+
+@pytest.mark.parametrize("keeps", [partial.hole(0.05, 0.95), partial.hole(0.4, 0.6)])
+@pytest.mark.parametrize("contacts", [12_000, 60_000])
+def test_a_hole_in_the_only_window_is_noticed(
+    cometly: StartCometly, contacts: int, keeps: Keeps
+) -> None:
+    sandbox, clock = cometly(Options(export_keeps=keeps, partial_exports=1))
+    sandbox.space.fill(contacts, FIRST, LAST)
+
+    run = sync(sandbox, clock=clock)
+
+    assert len(run.ids) == contacts
+    assert doubted(run) == 1
+    check(run, sandbox, cuts=0)
+
+
+def test_a_hole_between_all_that_was_asked_for_is_noticed_by_its_size(
+    cometly: StartCometly,
+) -> None:
+    def keep_what_a_sample_shows(ids: Sequence[int]) -> Collection[int]:
+        shares = [share * len(ids) for share in (0, 0.5, 1)]
+        return [i for n, i in enumerate(ids) if min(abs(n - share) for share in shares) < 300]
+
+    sandbox, clock = cometly(Options(export_keeps=keep_what_a_sample_shows, partial_exports=1))
+    sandbox.space.fill(12_000, FIRST, LAST)
+
+    run = sync(sandbox, clock=clock)
+
+    assert len(run.ids) == 12_000
+    assert doubted(run) == 1
+    check(run, sandbox, cuts=0)
 
 
 def test_a_small_file_is_compared_with_all_that_a_page_shows(cometly: StartCometly) -> None:

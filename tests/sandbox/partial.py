@@ -23,6 +23,11 @@ def newest(share: float) -> Keeps:
     return lambda ids: ids[len(ids) - int(len(ids) * share) :]
 
 
+def hole(first: float, last: float) -> Keeps:
+    """All but those between two shares of them."""
+    return lambda ids: [*ids[: int(len(ids) * first)], *ids[int(len(ids) * last) :]]
+
+
 def scattered(share: float, seed: int = 0) -> Keeps:
     """Any of them, the same ones each time."""
 

@@ -114,6 +114,10 @@ class ScriptedRepository(ExportRepository):
         answer = self._answer("sample", window)
         return None if answer is USUAL else frozenset(answer)
 
+    @override
+    def sample_again(self, window: Window, *, everywhere: bool) -> frozenset[int] | None:
+        return self.sample(window)
+
     def _answer(self, kind: str, window: Window) -> Any:
         self._calls.append(_Call(kind, window, self._clock.monotonic()))
         answers = self._script[kind, window] or self._script[kind, None]

@@ -197,7 +197,8 @@ def test_when_exports_are_given_up_so_is_the_window_that_is_being_read() -> None
 @pytest.mark.parametrize(
     ("before", "held", "now"),
     [
-        ([1, 2], [1, 2, 3], "not asked"),
+        ([1, 2], range(500), "not asked"),
+        ([1, 2], range(499), range(499)),  # of 1,000 that were expected
         ([], [], "not asked"),
         ([1, 2], [2], [2]),  # 1 has been merged into another contact
         ([1, 2], [2], [2, 3, 4]),  # the same, and others have come
@@ -226,6 +227,7 @@ INCOMPLETE = pytest.mark.parametrize(
         ([1, 2], [2], [1, 2]),
         ([1, 2], [], [1, 2]),
         (NO_ANSWER, [1], range(100)),
+        ([1, 9], [1, 9], range(10)),
         (NO_ANSWER, [], [1]),
         (NO_ANSWER, range(5), range(9)),
     ],
@@ -292,7 +294,7 @@ def test_a_window_that_was_counted_holds_as_many_contacts() -> None:
 
 def test_what_is_missing_is_counted_afresh_after_another_download() -> None:
     reader = Reader(DAY, files=[[block(1), no_contact()], [block(2)], [block(1, 2)]])
-    reader.repository.script("sample", [1, 2], [1, 2])
+    reader.repository.script("sample", [1, 2], [1, 2], [1, 2])
 
     assert reader.read() == {DAY: [1, 2, 1, 2]}
     assert reader.created() == 2
