@@ -108,7 +108,7 @@ def wall_range(start: datetime, end: datetime, zone: tzinfo) -> WallRange:
         A range that covers every instant from `start` to `end`, whichever of two equal wall times
         the API means.
     """
-    start, end = before_repeated(start, zone), _behind_repeated(end, zone)
+    start, end = before_repeated(start, zone), behind_repeated(end, zone)
     return WallRange(_wall(start, zone), _wall(end, zone), earliest=start, latest=end)
 
 
@@ -135,7 +135,8 @@ def before_repeated(instant: datetime, zone: tzinfo) -> datetime:
     return instant
 
 
-def _behind_repeated(instant: datetime, zone: tzinfo) -> datetime:
+def behind_repeated(instant: datetime, zone: tzinfo) -> datetime:
+    """Move an instant whose wall time occurs twice on behind both; UTC."""
     while on := repeated(instant, zone):
         instant += on
     return instant
@@ -250,7 +251,7 @@ class Window:
         """
         middle = self.start + timedelta(seconds=self.seconds // 2)
         each = None if self.expected is None else ceil(self.expected / 2)
-        for boundary in (before_repeated(middle, zone), _behind_repeated(middle, zone)):
+        for boundary in (before_repeated(middle, zone), behind_repeated(middle, zone)):
             if self.start < boundary < self.end:
                 return (
                     Window(self.start, boundary, each, guessed=True),

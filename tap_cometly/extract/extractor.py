@@ -63,7 +63,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from tap_cometly.client.client import Endpoint
     from tap_cometly.config import Settings
     from tap_cometly.contacts.decoder import Page
     from tap_cometly.contacts.schema import Contact, Field
@@ -78,6 +77,7 @@ PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
 _FEW_DAYS = 3 * 26 * 3600  # seconds
 _WEEKS = timedelta(weeks=2)  # less than any clock stays set back: in Ramadan, a month
 _LONGEST_SET_BACK = timedelta(hours=3)
+_LONGEST_WAIT = 5.0  # seconds that pages wait for a probe
 _AHEAD = 2  # windows beyond the exports at work whose sizes should be known
 
 _BY_PAGES, _BY_EXPORT = "by pages", "by export"
@@ -430,23 +430,25 @@ class Extractor:
 
     def _by_pages(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
         """Read windows of about a minute's pages, for a window is committed as a whole."""
-        windows = self._planned(window, first, "list", target=PAGE_WINDOW, ahead=1)
-        while (part := windows.wait()) is not None:
+        planner, windows = self._planned(window, first, PAGE_WINDOW, ahead=1)
+        limit = self._services.client.limiters["list"]
+        for known in windows:
+            part = known
+            if part is None and limit.delay() > _LONGEST_WAIT:  # pages need the limit themselves
+                part = planner.next_window(guess=True)
+            if part is None:
+                self._services.tasks.wait(1.0)
+                continue
             reused = first if part == window else None
             contacts = self._paginator.read(part, reused)
-            yield Extract(part, _counted(contacts, part, windows), expected=part.expected)
+            yield Extract(part, _counted(contacts, part, planner), expected=part.expected)
 
     def _by_exports(self, window: Window, first: Page | None) -> Iterator[Extract]:
         """Read windows by export jobs; by pages those, or all others, that exports cannot read."""
         settings, services = self._settings, self._services
         parallel = settings.max_parallel_exports
-        windows = self._planned(
-            window,
-            first,
-            "list",
-            "create",
-            target=settings.export_target_size,
-            ahead=parallel + _AHEAD,
+        planner, windows = self._planned(
+            window, first, settings.export_target_size, ahead=parallel + _AHEAD
         )
         if first is not None:
             services.repository.remember(window, first)
@@ -475,10 +477,10 @@ class Extractor:
                     job, contacts = read
                     part, way, expected = job.window, _BY_EXPORT, job.holds
                     contacts = self._or_by_pages(part, contacts, orchestrator)
-                left = windows.remaining
+                left = planner.remaining
                 if left is not None:
                     left += orchestrator.expected_behind_oldest()
-                yield Extract(part, _counted(contacts, part, windows), way, expected, left)
+                yield Extract(part, _counted(contacts, part, planner), way, expected, left)
                 done = part.end
         except _EXPORTS_UNUSABLE as error:
             if self._mode == EXPORT:
@@ -521,8 +523,8 @@ class Extractor:
             yield from self._instead_of_export(failure, orchestrator)
 
     def _planned(
-        self, window: Window, first: Page | None, *asked: Endpoint, target: int, ahead: int
-    ) -> PlannedWindows:
+        self, window: Window, first: Page | None, target: int, *, ahead: int
+    ) -> tuple[WindowPlanner, PlannedWindows]:
         services = self._services
         planner = WindowPlanner(
             window, target=target, horizon=target * ahead, zone=self._settings.zone
@@ -532,8 +534,9 @@ class Extractor:
         if first is not None:
             ids = [contact.id for contact in first.contacts]
             planner.learn(Probe.of(window, ids, more=first.next_cursor is not None))
-        limiters = {endpoint: services.client.limiters[endpoint] for endpoint in asked}
-        return PlannedWindows(planner, services.contacts, limiters, services.tasks, services.clock)
+        limit = services.client.limiters["list"]
+        windows = PlannedWindows(planner, services.contacts, limit, services.tasks, services.clock)
+        return planner, windows
 
 
 @contextlib.contextmanager
@@ -589,14 +592,14 @@ def open_extractor(
 
 
 def _counted(
-    blocks: Iterator[list[Contact]], window: Window, windows: PlannedWindows
+    blocks: Iterator[list[Contact]], window: Window, planner: WindowPlanner
 ) -> Iterator[list[Contact]]:
     """Count what a window holds, for sizing the next ones."""
     contacts = 0
     for block in blocks:
         contacts += len(block)
         yield block
-    windows.finished(window, contacts)
+    planner.finished(window, contacts)
 
 
 def _wanted(blocks: Iterator[list[Contact]], start: datetime) -> Iterator[list[Contact]]:

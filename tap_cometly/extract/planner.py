@@ -1,30 +1,23 @@
 """Cutting a range of time into windows of about equal numbers of contacts, oldest first.
 
-How many contacts lie where is learned from probes: the list's first page of a stretch of time.
+How many contacts lie where is learned from probes: the list's first page of a stretch of time. A
+page without a next cursor counts its stretch exactly. Any page tells how far ids had got at its
+end: a checkpoint. Ids are given out in order of creation, to all Spaces alike, so between two
+checkpoints lie as many contacts as ids, times the share of the ids that are this Space's.
 
-* A page without a cursor counts its stretch exactly.
-* Any other page tells which id had been reached at its end. Ids are given out in order of
-  creation, to all Spaces alike. So between two such checkpoints lie as many contacts as ids, times
-  the share of the ids that are this Space's, which is measured on the pages.
+Where a window should end between two checkpoints, the planner interpolates the second and wants a
+short probe that ends there. A short page is counted, so that it tells the density as well. It shows
+all ids at that time, where a full page shows the highest only.
 
-The planner adds up these estimates from the front. Where a window should end between two
-checkpoints, it interpolates the place and wants a probe that ends there, short enough to be
-counted: a new checkpoint. Where the contacts between two checkpoints seem to lie close together,
-it wants evenly spread probes between them instead. How many contacts are older than the first
-checkpoint is found by ever shorter probes at the start of the range; ids are positive, so the
-first checkpoint's id is an upper limit, too.
-
-An import gives new ids to contacts with old dates. A counted page then shows two groups of ids,
-for its highest, middle and lowest one are unevenly spaced; both groups are followed from one
-checkpoint to the next. The share of the middle id's group is measured, the other group has what
-the density of the counted pages leaves to it. Where ids and density contradict each other, the
-larger estimate counts, and probes are wanted closer together. A full page shows the newest ids
-only, that is, one group: no window relies on it before a short page ending there was counted.
+Ids are a hint only. An import gives new ids to contacts with old dates: pages then show two groups
+of ids, of which each is followed by itself. Where ids and density contradict each other, the larger
+estimate is taken, and evenly spread probes divide the time until little is left between two
+checkpoints. The same is done where ids say that contacts lie close together somewhere inside.
 
 Sizes may turn out wrong, coverage cannot: windows are cut off the front of what is left, each
-starts in the second in which the one before it ended, and the last one ends with the range. It
-ends whatever the answers are: only so many probes are wanted for each window; then, or when windows
-hold far less than expected, the next ones are guessed by what those before them held.
+starts in the second in which the one before it ended, and the last one ends with the range.
+Planning ends whatever the answers are: only so many probes are wanted for each window, and windows
+get longer while they hold far less than expected.
 """
 
 from __future__ import annotations
@@ -32,43 +25,37 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from enum import Enum, auto
-from math import ceil, expm1, inf, log
+from itertools import pairwise
+from math import ceil, inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_cometly.timeranges import Window, repeated
+from tap_cometly.timeranges import Window, before_repeated, behind_repeated, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import tzinfo
 
 Second = int  # since the epoch, UTC
 
-_PAGE = 5_000  # contacts on a full page, until one has been seen
-_FRONT = 2**-8  # of the range: how much of its start is probed first
-_PARTS = 4  # into which the time between two checkpoints is divided evenly
-_CLOSE = 0.06  # of a window: a checkpoint so near to the end it should have will do
-_SMALL = 0.6  # of the target: so few contacts may lie between checkpoints where a window ends
-_SMALL_BY_DENSITY = 0.25  # the same where ids are of no help
-_SHORT = 0.1  # of the target, and half a page: so much a short probe should show at most
-_MARGIN = 1.2  # times as many contacts as density says are reckoned with
-_ENOUGH = 0.3  # of a window: when guessing, it rather ends there than in the unknown
-_SPILL = 0.2  # of the target: what the last windows share rather than leave to one more
-_STRETCH = 0.025  # of the target: what each of many windows may hold more for the same reason
-_JUMP = 10  # times the density at the other checkpoint: it does not change steadily
-_STEADY = 1.5  # times what a steady change would make of it: such a jump is none
-_STEEPEST = 3  # times the mean density, where a cubic curve still always rises
-_STEEPEST_RISE = 100  # of the logarithm of the density: what is beyond is nonsense
-_HALVINGS = 40  # to find a place on a curve
-_UNEVEN = 3  # times the density at both checkpoints: contacts lie close together between them
-_TWO_GROUPS = 4  # times as far from the middle id to one end of a page as to the other
-_MANY_IDS = 32  # contacts on a page, before it tells the share and the groups of ids
-_UNCHECKED = 0.1  # of the target: so few contacts are believed without a counted page
-_CREDIBLE = 0.8  # of a page's contacts: so many ids there must be at least
-_PROBES, _PROBES_A_WINDOW = 100, 10  # what may be asked for in all
-_FAR_LESS, _OVERRATED = 8, 8  # times less in so many windows: probes are not believed
+_ROWS = 2_500  # contacts a probe should show, half a page, but not more than a part of the target:
+_ROWS_PART = 0.1
+_TOLERANCE = 0.06  # of the target: how much more or less than aimed at a window may hold
+_SMALL = 0.5  # of the target: so little between two checkpoints need not be divided further
+_CONTRADICTION = 3  # times as many by one estimate as by the other
+_PARTS = 4  # into which a stretch is divided at once
+_FRONT = 1 / 256  # of the range: where the oldest contacts are looked for first
+_PROBES, _PROBES_A_WINDOW = 100, 4  # what may be asked for in all
+_FAR_LESS = 8  # times less than expected
 _FIRST_GUESS = 24 * 3600, 64  # seconds, part of the range: a guessed window is no longer at first
 _LEAST_GUESS = 2**14  # part of the range: a guessed window is no shorter
+
+
+class IdGroup(NamedTuple):
+    """Ids on a page that lie close together: the lowest, the highest, and how many."""
+
+    lowest: int
+    highest: int
+    contacts: int
 
 
 @dataclass(frozen=True)
@@ -79,40 +66,46 @@ class Probe:
         window: What was asked for.
         count: The contacts on the page.
         more: Whether a next cursor follows.
-        ids: The highest, the middle and the lowest id on the page; None when it is empty.
+        groups: Its ids; two groups where one gap is wider than all others together.
     """
 
     window: Window
     count: int
     more: bool
-    ids: tuple[int, int, int] | None
+    groups: tuple[IdGroup, ...]
 
     @classmethod
     def of(cls, window: Window, ids: Sequence[int], *, more: bool) -> Probe:
         """Sum up a page by the ids on it, in any order."""
-        ranked = sorted(ids, reverse=True)
-        known = (ranked[0], ranked[len(ranked) // 2], ranked[-1]) if ranked else None
-        return cls(window, len(ranked), more, known)
+        ranked = sorted(ids)
+        gaps = [newer - older for older, newer in pairwise(ranked)]
+        parts = [ranked] if ranked else []
+        if gaps and max(gaps) > sum(gaps) / 2:
+            cut = gaps.index(max(gaps)) + 1
+            parts = [ranked[:cut], ranked[cut:]]
+        groups = tuple(IdGroup(part[0], part[-1], len(part)) for part in parts)
+        return cls(window, len(ranked), more, groups)
 
 
 class _Reached(NamedTuple):
-    """How far ids had got in one group of them, and its contacts per id; None when unknown."""
+    """How far ids had got in a group of them, and how many of how many ids were the Space's."""
 
-    newest: float
-    share: float | None
+    id: int
+    contacts: int
+    ids: int
 
 
 @dataclass(frozen=True)
 class _Checkpoint:
-    """What is known about contacts created before a second.
+    """How far ids had got before a second, and the page that tells so.
 
     Attributes:
         second: The second.
         since: Where the page that ends there begins.
         count: The contacts on that page.
-        exact: Whether that page has no cursor, so that nothing but `count` lies there.
+        exact: Whether that page has no next cursor, so that nothing but `count` lies there.
         density: Contacts a second just before `second`; None when unknown.
-        groups: How far ids had got; nothing when unknown, two after an import.
+        groups: How far ids had got; nothing when unknown.
     """
 
     second: Second
@@ -124,48 +117,47 @@ class _Checkpoint:
 
     @property
     def checked(self) -> bool:
-        """Whether its page is as short as it can be, so that it does not show the newest only."""
-        return self.exact or self.second - self.since == 1
-
-    def after(self, before: _Checkpoint) -> _Checkpoint:
-        """Complete what is unknown with what an earlier one tells."""
-        if not self.groups:
-            return replace(self, groups=before.groups)
-        if len(self.groups) != len(before.groups):
-            return self
-        pairs = list(zip(before.groups, self.groups, strict=True))
-        shares = [old.share if new.share is None else new.share for old, new in pairs]
-        if len(shares) > shares.count(None) > 0 and self.since > before.second:
-            # One group's share is known. The other one has what the density leaves to it.
-            passed = [new.newest - old.newest for old, new in pairs]
-            others = sum(
-                ids * share for ids, share in zip(passed, shares, strict=True) if share is not None
-            )
-            unknown = shares.index(None)
-            rest = (self.second - before.second) * _mean(before.density, self.density) - others
-            if passed[unknown] > 0:
-                shares[unknown] = min(1.0, max(0.0, rest / passed[unknown]))
-        newest = [new.newest for _, new in pairs]
-        return replace(self, groups=tuple(map(_Reached, newest, shares)))
-
-
-class _Basis(Enum):
-    """What an estimate rests on."""
-
-    COUNT = auto()
-    IDS = auto()
-    DENSITY = auto()
-    LIMIT = auto()  # ids are positive: it is no more than that
-    NOTHING = auto()
+        """Whether no ids are hidden behind those that its page shows, as far as can be told."""
+        return self.exact or self.second - self.since <= 1
 
 
 class _Stretch(NamedTuple):
-    """The time between two checkpoints, and the estimate of its contacts."""
+    """The time between two checkpoints.
+
+    Attributes:
+        before: The older one.
+        after: The newer one.
+        contacts: How many lie between them.
+        sure: Whether that can be relied on. Where ids before are not known, it is the most.
+    """
 
     before: _Checkpoint
     after: _Checkpoint
     contacts: float
-    basis: _Basis
+    sure: bool
+
+    @classmethod
+    def between(cls, before: _Checkpoint, after: _Checkpoint) -> _Stretch:
+        """Estimate how many contacts lie between two checkpoints."""
+        seconds = after.second - before.second
+        if after.exact and after.since == before.second:
+            return cls(before, after, after.count, sure=True)
+        if not before.groups:  # ids are positive
+            most = sum(new.id * new.contacts / new.ids for new in after.groups)
+            return cls(before, after, max(0.0, most), sure=False)
+        by_density = seconds * _mean(before.density, after.density)
+        newer = after.groups
+        if len(before.groups) < len(newer):
+            newer = newer[before.groups[0].id > newer[0].id :]
+        by_ids = sum(
+            max(0, new.id - old.id) * (old.contacts + new.contacts) / (old.ids + new.ids)
+            for old, new in zip(before.groups, newer, strict=False)
+        )
+        sure = by_density <= _CONTRADICTION * by_ids
+        if sure and len(before.groups) == len(after.groups) == 1:
+            return cls(before, after, by_ids, sure)
+        sure = sure and by_ids <= _CONTRADICTION * by_density
+        return cls(before, after, max(by_ids, by_density), sure)
 
     @property
     def start(self) -> Second:
@@ -180,77 +172,52 @@ class _Stretch(NamedTuple):
         return self.end - self.start
 
     @property
-    def uneven(self) -> bool:
-        """Whether its contacts seem to lie close together in a part of it."""
-        old, new = self.before.density, self.after.density
-        if self.basis is not _Basis.IDS or old is None or new is None:
-            return False
-        thin, thick = sorted((old, new))
-        if thick <= _JUMP * thin:
-            return self.crowded
-        steady = (thick - thin) / log(thick / thin) * self.seconds if thin else 0.0
-        return not steady / _STEADY <= self.contacts <= steady * _STEADY
-
-    @property
     def crowded(self) -> bool:
-        """Whether they lie closer together there than at either end."""
+        """Whether most of its contacts lie close together somewhere inside."""
         old, new = self.before.density, self.after.density
-        if self.basis is not _Basis.IDS or old is None or new is None:
+        if not old or not new:
             return False
-        return self.contacts > _UNEVEN * max(old, new) * self.seconds
+        return self.contacts > _CONTRADICTION * max(old, new) * self.seconds
 
-    def place(self, contacts: float) -> Second:
-        """Say where so many contacts should lie behind."""
-        low, high = 0.0, 1.0
-        for _ in range(_HALVINGS):
-            part = (low + high) / 2
-            low, high = (part, high) if self._passed(part) < contacts else (low, part)
-        return self.start + round(self.seconds * high)
+    def passed(self, second: Second) -> float:
+        """Say how many contacts lie before a second inside.
 
-    def reached(self, second: Second) -> tuple[float, float | None]:
-        """Say how many contacts should lie before a second, and how many a second there."""
-        part, step = (second - self.start) / self.seconds, 1 / self.seconds
-        passed = self._passed(part)
-        if self.basis is not _Basis.IDS:  # the number itself comes of the density
-            return passed, self.before.density
-        return passed, max(0.0, self._passed(part + step) - passed)
-
-    def _passed(self, part: float) -> float:
-        """Say how many contacts should lie in the first part of its time.
-
-        Density changes steadily. Where that contradicts the estimate, its contacts follow a cubic
-        curve whose slopes are the densities at both ends, as far as such a curve always rises.
+        They follow a cubic curve whose slopes are the densities at both ends, as far as such a
+        curve always rises.
         """
-        if not self.uneven:
-            rise = self._rise
-            return self.contacts * (expm1(rise * part) / expm1(rise) if rise else part)
+        if not self.contacts:
+            return 0.0
+        part = (second - self.start) / self.seconds
         mean = self.contacts / self.seconds
-        densities = (self.before.density, self.after.density)
-        first, last = (min(_STEEPEST, (density or 0.0) / mean) for density in densities)
+        first, last = (
+            1.0 if page.density is None else min(3.0, page.density / mean)
+            for page in (self.before, self.after)
+        )
         rest = 1 - part
         return self.contacts * part * (first * rest**2 + part * (3 - 2 * part - last * rest))
 
-    @property
-    def _rise(self) -> float:
-        old, new = self.before.density, self.after.density
-        return (
-            max(-_STEEPEST_RISE, min(log(new) - log(old), _STEEPEST_RISE)) if old and new else 0.0
-        )
+    def place(self, contacts: float) -> Second:
+        """Say before which second so many contacts lie."""
+        low, high = self.start, self.end
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.passed(middle) < contacts else (low, middle)
+        return high
 
 
 class _End(NamedTuple):
     """Where a window should end.
 
     Attributes:
-        second: The place.
+        second: The place; the stretch's end where it is not known.
         contacts: How many contacts the window holds by then.
-        unsure: The stretch that has to be probed before the window can be cut.
-        probes: What to ask for then: start and end.
+        stretch: Where it lies.
+        probes: What has to be asked for before the window can be cut: start and end.
     """
 
     second: Second
-    contacts: float | None
-    unsure: _Stretch | None = None
+    contacts: float
+    stretch: _Stretch
     probes: Sequence[tuple[Second, Second]] = ()
 
 
@@ -276,64 +243,55 @@ class WindowPlanner:
         self._target = target
         self._horizon = horizon
         self._zone = zone
-        self._front = _Checkpoint(self._start, self._start)  # where the next window starts
-        self._checkpoints = {self._end: _Checkpoint(self._end, self._end)}  # behind it
-        self._estimated: list[_Stretch] = []  # what follows from these; empty when out of date
-        self._counted: dict[Window, int] = {}
+        self._front = self._start  # where the next window starts
+        self._known = {at: _Checkpoint(at, at) for at in (self._start, self._end)}
         self._in_flight: set[Window] = set()
-        self._answers = True  # whether the last probe had an answer
-        self._page = 0  # contacts on the fullest page
         self._longest = self._end - self._start  # seconds that the list may serve in one probe
         self._asked = self._cut = 0  # probes and windows so far
-        self._overrated = 0  # windows in a row that held far less than expected
+        self._shortest = 1  # seconds that a window may take
         seconds, part = _FIRST_GUESS
         self._guess = max(1, min(seconds, self._longest // part))  # seconds
 
     @property
     def done(self) -> bool:
         """Whether the whole range has been cut into windows."""
-        return self._front.second >= self._end
+        return self._front >= self._end
 
     @property
     def remaining(self) -> float | None:
         """How many contacts lie in what has not been cut; None where that is mere guesswork."""
+        if self.done:
+            return 0.0
         stretches = self._stretches()
-        if any(_is_vague(stretch) for stretch in stretches):
+        if any(not (each.sure or (each.before.groups and each.after.groups)) for each in stretches):
             return None
-        return sum(stretch.contacts for stretch in stretches)
+        return sum(each.contacts for each in stretches) - stretches[0].passed(self._front)
 
     def learn(self, probe: Probe) -> None:
         """Take in what a probe showed, also one that was not asked for."""
         self._in_flight.discard(probe.window)
-        self._answers = True
         start, end = _second(probe.window.start), min(_second(probe.window.end), self._end)
-        if end <= max(start, self._front.second) or (probe.more and probe.ids is None):
+        if end <= max(start, self._front) or (probe.more and not probe.groups):
             return
-        self._estimated = []
-        known = self._checkpoints
-        older, newer = _judge(probe, start, end)
-        there = known.get(end)
-        counted = [page for page in known.values() if page.exact and page.since < end]
-        if probe.more:
-            self._page = max(self._page, probe.count)
-            tells = there is None or not there.checked or not there.groups
-            if tells and not any(page.second > end for page in counted):
-                known[end] = newer
-            return
-        around = [page.count for page in counted if page.second >= end and page.since <= start]
-        if any(count <= self._target for count in around):  # no window ends inside
-            return
-        self._counted[probe.window] = probe.count
-        if not probe.count and there is not None and there.groups:  # nothing came since
-            older = replace(older, exact=True, density=0.0, groups=there.groups)
-        for second in [second for second in known if start < second < end]:
-            del known[second]
-        known[end] = newer
-        if start == self._front.second:
-            self._front = self._front.after(older)
-        elif start > self._front.second:
-            there = known.get(start)
-            known[start] = there.after(older) if there is not None and there.exact else older
+        exact = not probe.more
+        density = probe.count / (end - start) if exact or end - start == 1 else None
+        before, after = [], []
+        for lowest, highest, contacts in probe.groups:
+            ids = max(contacts, highest - lowest + 1)
+            before.append(_Reached(lowest - 1, contacts, ids))
+            after.append(_Reached(highest, contacts, ids))
+        self._add(_Checkpoint(end, start, probe.count, exact, density, tuple(after)))
+        if exact:
+            self._add(_Checkpoint(start, start, 0, exact, density, tuple(before)))
+            for second in [second for second in self._known if start < second < end]:
+                del self._known[second]
+
+    def _add(self, new: _Checkpoint) -> None:
+        """Keep the better one of two checkpoints: one that counts more, else the newer one."""
+        old = self._known.get(new.second, new)
+        if old.exact and not (new.exact and new.since < old.since):
+            old, new = new, old
+        self._known[new.second] = replace(new, groups=new.groups or old.groups)
 
     def unanswered(self, window: Window, *, refused: bool = False) -> None:
         """Take note that a probe has no answer; it may be wanted again.
@@ -343,37 +301,27 @@ class WindowPlanner:
             refused: Whether the list refuses so long a window. Then shorter ones are asked for.
         """
         self._in_flight.discard(window)
-        self._answers = refused
         if refused:
             self._longest = min(self._longest, window.seconds // 2)
 
     def finished(self, window: Window, contacts: int) -> None:
-        """Take note of how many contacts a window held: the length of guessed ones follows it.
-
-        Where windows hold far less than expected, one after the other, probes are not believed.
-        """
+        """Take note of how many contacts a window held: the length of the next ones follows it."""
         seconds = window.seconds
         if contacts < self._target / 2:
             seconds *= 2
         elif contacts > self._target * 2:
             seconds //= 2
         self._guess = max(1, (self._end - self._start) // _LEAST_GUESS, seconds)
-        expected = window.expected or 0
-        far_less = not window.guessed and expected > max(_FAR_LESS * contacts, self._target / 2)
-        self._overrated = self._overrated + 1 if far_less else 0
-        if self._overrated == _OVERRATED and not self.done:
-            self._longest = 0
-            self._front = _Checkpoint(self._front.second, self._front.second)
-            self._checkpoints = {self._end: _Checkpoint(self._end, self._end)}
-            self._estimated = []
+        expected = self._target if window.expected is None else window.expected
+        is_far_less = expected > max(_FAR_LESS * contacts, self._target / 2)
+        self._shortest = 2 * self._shortest if is_far_less else 1
 
     def next_window(self, *, guess: bool = False) -> Window | None:
         """Cut the next window off the front.
 
         Args:
-            guess: Whether probes are not to be had for a while, so that it has to be cut as well as
-                can be. Where contacts lie close together nobody can tell the place without a probe,
-                which is then waited for as long as the list answers.
+            guess: Whether to do without further probes. Then a window whose end is not known is no
+                longer than those before it suggest.
 
         Returns:
             The window; None when all has been cut, or as long as its end is not known.
@@ -381,15 +329,20 @@ class WindowPlanner:
         if self.done:
             return None
         guess = guess or not self._may_ask
-        end = next(self._ends(guess=guess))
-        if end.unsure is not None:
+        end = next(self._ends(check=not guess))
+        if end.probes and not guess:
             return None
-        window = _window(self._front.second, end.second)
-        expected = None if end.contacts is None else round(end.contacts)
-        counted = self._counted.get(window)
-        window = replace(window, expected=expected, counted=counted, guessed=guess)
-        self._drop(end.second)
+        second, expected = end.second, None if end.probes else round(end.contacts)
+        if end.probes and second == end.stretch.end:
+            second = self._allowed(min(second, self._front + self._guess), self._front)
+        page = self._known.get(second)
+        counted = page.count if page and page.exact and page.since == self._front else None
+        window = _window(self._front, second)
+        window = replace(window, expected=expected, counted=counted, guessed=expected is None)
+        self._front = second
         self._cut += 1
+        for older in sorted(known for known in self._known if known <= second)[:-1]:
+            del self._known[older]
         return window
 
     def wanted(self, at_most: int) -> list[Window]:
@@ -402,9 +355,8 @@ class WindowPlanner:
         for end in self._ends():
             if ahead > self._horizon or len(probes) >= at_most:
                 break
-            ahead += end.contacts or 0.0
-            unsure = end.unsure
-            if unsure and not any(unsure.start < second <= unsure.end for second in busy):
+            ahead += end.contacts
+            if not any(end.stretch.start < second <= end.stretch.end for second in busy):
                 probes |= {
                     _window(max(start, second - self._longest), second): None
                     for start, second in end.probes
@@ -420,254 +372,120 @@ class WindowPlanner:
 
     def _stretches(self) -> list[_Stretch]:
         """All that has not been cut, oldest first, without holes."""
-        if not self._estimated:
-            before = self._front
-            for _, after in sorted(self._checkpoints.items()):
-                self._estimated.append(_estimate(before, after))
-                before = after.after(before)
-        return self._estimated
+        points = [self._known[second] for second in sorted(self._known)]
+        pairs = range(1, len(points))
+        for at in (*pairs, *reversed(pairs)):
+            before, after = points[at - 1 : at + 1]
+            # Nothing came between them; or a group is not seen on a page, and stays where it was.
+            if after.exact and not after.count and after.since == before.second:
+                points[at - 1] = replace(before, groups=before.groups or after.groups)
+                points[at] = replace(after, groups=after.groups or before.groups)
+            elif len(before.groups) > len(after.groups) > 0:
+                older, newer = before.groups
+                unseen = older if newer.id <= after.groups[0].id else newer
+                points[at] = replace(after, groups=tuple(sorted((*after.groups, unseen))))
+        return [
+            _Stretch.between(before, after)
+            for before, after in pairwise(points)
+            if after.second > self._front
+        ]
 
-    def _drop(self, until: Second) -> None:
-        """Forget what has been cut off, save what it tells about the rest."""
-        for stretch in self._stretches():
-            if stretch.start >= until:
-                break
-            before, after = stretch.before, stretch.after.after(stretch.before)
-            self._front = after
-            if stretch.end > until:
-                passed, density = stretch.reached(until)
-                part = passed / stretch.contacts if stretch.contacts else 0.0
-                groups = before.groups
-                if len(groups) == len(after.groups):
-                    groups = tuple(
-                        _Reached(old.newest + (new.newest - old.newest) * part, old.share)
-                        for old, new in zip(groups, after.groups, strict=True)
-                    )
-                self._front = replace(before, second=until, density=density, groups=groups)
-            else:
-                del self._checkpoints[stretch.end]
-        self._estimated = []
-        self._counted = {
-            window: count
-            for window, count in self._counted.items()
-            if _second(window.start) >= until
-        }
-
-    def _ends(self, *, guess: bool = False) -> Iterator[_End]:
-        """Find where the next windows should end, one after the other; at least one.
+    def _ends(self, *, check: bool = True) -> Iterator[_End]:
+        """Find where the next windows should end, as far as that can be told; at least one.
 
         Args:
-            guess: Whether to do without further probes.
+            check: Whether to look first for what full pages may hide.
         """
         stretches = self._stretches()
-        aim = self._aim(stretches)
-        start, held, lost = self._front.second, 0.0, False
-        may_wait = self._answers and self._may_ask
+        aim, slack = self._aim(stretches), _TOLERANCE * self._target
+        start, cut = self._front, stretches[0].passed(self._front)
+        older = 0.0  # contacts before the stretch; `cut` of all these are in windows
         for stretch in stretches:
-            guess = guess and not (stretch.uneven and may_wait)
-            if not guess and not self._is_located(stretch):
+            if not self._is_located(stretch):
                 yield _End(stretch.end, stretch.contacts, stretch, self._explore(stretch))
-                lost = True  # nobody knows where the windows behind it end
-            if lost:
-                continue
-            if guess and _is_vague(stretch):
-                enough = held >= _ENOUGH * aim
-                second = stretch.start if enough else min(stretch.start + self._guess, stretch.end)
-                yield _End(self._allowed(second, start), held if enough else None)
                 return
-            if not guess and not self._is_checked(stretch):
-                yield _End(stretch.end, 0.0, stretch, self._refine(stretch, stretch.end))
-            first = start
-            start, held = yield from self._ends_within(stretch, start, held, aim, guess=guess)
-            lost = stretch.crowded and not guess and start > first
-            if held >= aim * (1 - _CLOSE) and self._allowed(stretch.end, start) == stretch.end:
-                yield _End(stretch.end, held)
-                start, held = stretch.end, 0.0
-        if not lost:
-            yield _End(self._end, held)
-
-    def _ends_within(
-        self, stretch: _Stretch, start: Second, held: float, aim: float, *, guess: bool
-    ) -> Generator[_End, None, tuple[Second, float]]:
-        """Find the ends of windows within a stretch.
-
-        Args:
-            stretch: Where to look.
-            start: Where the window starts.
-            held: How many contacts it holds before the stretch.
-            aim: How many it should hold.
-            guess: Whether to do without further probes.
-
-        Returns:
-            Where the window starts that ends behind the stretch, and how many contacts it holds
-            up to there.
-        """
-        passed = 0.0  # contacts of the stretch in windows already
-        large = stretch.contacts > _SMALL * self._target and stretch.seconds > 1
-        while held + stretch.contacts - passed > aim * (1 + _CLOSE):
-            short = max(0.0, aim - held)
-            if guess and large:  # its contacts may lie anywhere inside
-                short = 0.0 if held >= _ENOUGH * aim else aim / 2 - held
-            place = self._allowed(stretch.place(passed + short), start)
-            if place >= stretch.end:
-                break
-            if large and not guess and place > stretch.start:
-                yield _End(place, aim, stretch, self._refine(stretch, place))
-            else:
-                yield _End(place, held + short)
-            passed += short
-            start, held = place, 0.0
-        return start, held + stretch.contacts - passed
+            if check and not stretch.after.checked and stretch.before.groups:
+                yield _End(stretch.end, 0.0, stretch, [self._probe(stretch, stretch.end)])
+            is_large = stretch.contacts > _SMALL * self._target
+            while (goal := cut + aim - older) < stretch.contacts + slack:
+                is_near = goal > stretch.contacts - slack
+                place = self._allowed(stretch.end if is_near else stretch.place(goal), start)
+                if place > stretch.end:
+                    break
+                probes = []
+                if is_large and stretch.start < place < stretch.end:
+                    if stretch.crowded:
+                        yield _End(stretch.end, aim, stretch, self._explore(stretch))
+                        return
+                    probes = [self._probe(stretch, place)]
+                passed = older + stretch.passed(place)
+                yield _End(place, passed - cut, stretch, probes)
+                start, cut = place, passed
+            older += stretch.contacts
+        yield _End(self._end, older - cut, stretches[-1])
 
     def _aim(self, stretches: Sequence[_Stretch]) -> float:
         """What each window should hold for none of the last ones to be a small one."""
         if not all(self._is_located(stretch) for stretch in stretches):
             return self._target
-        contacts = sum(stretch.contacts for stretch in stretches)
-        fewest = contacts / self._target
-        windows = ceil(fewest - max(_SPILL, _STRETCH * fewest))
+        contacts = sum(each.contacts for each in stretches) - stretches[0].passed(self._front)
+        windows = ceil(contacts / self._target / (1 + _TOLERANCE))
         return contacts / windows if windows > 1 else inf
 
     def _is_located(self, stretch: _Stretch) -> bool:
         """Whether it is known well enough how many contacts it holds."""
-        if stretch.basis is _Basis.DENSITY:
-            fits = stretch.contacts <= _SMALL_BY_DENSITY * self._target and stretch.after.checked
-            return fits or stretch.seconds == 1
-        fits = stretch.basis is _Basis.LIMIT and stretch.contacts <= self._target
-        return fits or stretch.seconds == 1 or not _is_vague(stretch)
-
-    def _is_checked(self, stretch: _Stretch) -> bool:
-        """Whether a full page, which shows only the newest ids, cannot have hidden much."""
-        page = stretch.after
-        if page.checked or stretch.basis is _Basis.COUNT or stretch.seconds == 1:
+        if stretch.sure or stretch.seconds == 1:
             return True
-        most = max(stretch.contacts, (stretch.before.density or 0.0) * stretch.seconds)
-        return page.since >= stretch.start and most <= _UNCHECKED * self._target
+        if not stretch.after.groups:
+            return False
+        if not stretch.before.groups:
+            return stretch.contacts <= self._target
+        return stretch.after.checked and stretch.contacts <= _SMALL * self._target
 
     def _explore(self, stretch: _Stretch) -> list[tuple[Second, Second]]:
-        """Say what to ask for where it is not known how many contacts a stretch holds."""
-        start, end = stretch.start, stretch.end
-        if stretch.basis is _Basis.NOTHING:
-            return [(start, end)]
-        if stretch.basis is _Basis.DENSITY:
-            parts = min(_PARTS, ceil(stretch.contacts / self._target / _SMALL_BY_DENSITY))
-            places = _places(stretch, [part / parts for part in range(1, parts)])
-            ends = places if stretch.after.checked else [*places, end]
-            return [probe for place in ends for probe in self._refine(stretch, place)]
-        places = _places(stretch, [_FRONT if start == self._start else 1 / 2])
-        return list(zip([start], places, strict=False))
+        """Say what to ask for where it is not known how many contacts lie where."""
+        start, seconds = stretch.start, stretch.seconds
+        if not stretch.after.groups:
+            return [(start, stretch.end)]
+        if not stretch.before.groups:
+            part = _FRONT if start == self._start else 1 / 2
+            return [(start, start + max(1, int(seconds * part)))]
+        parts = min(_PARTS, max(2, ceil(stretch.contacts / self._target / _SMALL)))
+        places = {start + seconds * part // parts for part in range(1, parts)} - {start}
+        if not stretch.after.checked:
+            places.add(stretch.end)
+        return [self._probe(stretch, place) for place in sorted(places)]
 
-    def _refine(self, stretch: _Stretch, place: Second) -> list[tuple[Second, Second]]:
+    def _probe(self, stretch: _Stretch, place: Second) -> tuple[Second, Second]:
         """Say what to ask for to have a checkpoint at a place within a stretch."""
-        page, density = stretch.after, stretch.contacts / stretch.seconds
-        places = [place]
+        density, page = stretch.contacts / stretch.seconds, stretch.after
         if stretch.crowded:
-            places = _places(stretch, [part / _PARTS for part in range(1, _PARTS)])
-            density = max(stretch.before.density or 0.0, page.density or 0.0)
-        elif place == page.second and page.second > page.since:
+            density = max(stretch.before.density or 0, page.density or 0)
+        if place == page.second and not page.checked:
             wide = 2 * page.count / (page.second - page.since)
             density = max(density, wide, stretch.before.density or 0.0)
-        contacts = min((self._page or _PAGE) / 2, self._target * _SHORT)
-        seconds = contacts / density if density else stretch.seconds
-        long = max(1, int(min(seconds, stretch.seconds)))
-        return [(max(stretch.start, place - long), place) for place in places]
+        rows = min(_ROWS, self._target * _ROWS_PART)
+        seconds = rows / density if density else stretch.seconds
+        return max(stretch.start, place - max(1, int(min(seconds, stretch.seconds)))), place
 
     def _allowed(self, second: Second, start: Second) -> Second:
         """Move the end of a window that starts at `start` out of an hour that occurs twice."""
-        second = min(max(second, start + 1), self._end)
-        back = self._repeated(second)
-        if not back or second == self._end:
+        second = max(second, start + self._shortest)
+        if second >= self._end:
+            return self._end
+        instant = _instant(second)
+        if not repeated(instant, self._zone):
             return second
-        hour = range(second - 2 * back, second)
-        before = hour.start - 1 + bisect_left(hour, 1, key=lambda at: min(1, self._repeated(at)))
-        if before > start:
-            return before
-        hour = range(second, second + 2 * back)
-        behind = hour.start + bisect_left(hour, 0, key=lambda at: -min(1, self._repeated(at)))
-        return min(behind, self._end)
-
-    def _repeated(self, second: Second) -> int:
-        if isinstance(self._zone, timezone):  # a fixed offset
-            return 0
-        return int(repeated(_instant(second), self._zone).total_seconds())
-
-
-def _judge(probe: Probe, start: Second, end: Second) -> tuple[_Checkpoint, _Checkpoint]:
-    """Say what a page tells about the contacts before its start and before its end."""
-    exact = not probe.more
-    density = probe.count / (end - start) if exact or end - start == 1 else None
-    older = _Checkpoint(start, start)
-    newer = _Checkpoint(end, start, probe.count, exact=exact, density=density)
-    if probe.ids is None or not probe.count:
-        return older, newer
-    lowest, middle, highest = sorted(probe.ids)
-    near = min(middle - lowest, highest - middle)
-    has_many = probe.count >= _MANY_IDS
-    share = min(1.0, probe.count / (2 * near + 1)) if has_many else None
-    first, last = _Reached(middle - near - 1, share), _Reached(middle + near, share)
-    befores: tuple[_Reached, ...] = (first,)
-    afters: tuple[_Reached, ...] = (last,)
-    if has_many and highest - last.newest > _TWO_GROUPS * (near + 1):
-        other = _Reached(highest, None)
-        befores, afters = (first, other), (last, other)
-    elif has_many and first.newest - lowest > _TWO_GROUPS * (near + 1):
-        other = _Reached(lowest, None)
-        befores, afters = (other, first), (other, last)
-    older = replace(newer, second=start, since=start, count=0, groups=befores)
-    return older, replace(newer, groups=afters)
-
-
-def _estimate(before: _Checkpoint, after: _Checkpoint) -> _Stretch:
-    """Estimate the contacts between two checkpoints."""
-    seconds = after.second - before.second
-    if after.exact and after.since <= before.second:
-        contacts = after.count * seconds / (after.second - after.since)
-        return _Stretch(before, after, contacts, _Basis.COUNT)
-    if not after.groups:
-        return _Stretch(before, after, 0.0, _Basis.NOTHING)
-    by_density = seconds * _mean(before.density, after.density)
-    if not before.groups:
-        limit = max(0.0, *(newest * (share or 1.0) for newest, share in after.groups))
-        credible = by_density <= _JUMP * limit
-        return _Stretch(before, after, limit if credible else by_density, _Basis.LIMIT)
-    alone = float(len(before.groups) == len(after.groups) == 1)
-    by_ids = sum(
-        (new.newest - old.newest) * (_mean(old.share, new.share) or alone)
-        for old, new in _matched(before.groups, after.groups)
-    )
-    least = after.count * _CREDIBLE if after.since >= before.second else 0.0
-    if alone and by_ids >= least:
-        return _Stretch(before, after, by_ids, _Basis.IDS)
-    contacts = max(by_ids, least, by_density * _MARGIN)
-    agree = after.checked and max(by_ids, least) <= contacts <= 2 * _MARGIN * by_ids
-    return _Stretch(before, after, contacts, _Basis.IDS if agree else _Basis.DENSITY)
-
-
-def _matched(
-    before: tuple[_Reached, ...], after: tuple[_Reached, ...]
-) -> Iterator[tuple[_Reached, _Reached]]:
-    """Pair the groups of ids at two checkpoints: ids only ever rise."""
-    if len(before) == len(after):
-        yield from zip(before, after, strict=True)
-    elif len(before) == 1:
-        yield before[0], after[before[0].newest > after[0].newest]
-    else:
-        yield before[after[0].newest >= before[1].newest], after[0]
+        hours = range(_second(before_repeated(instant, self._zone)), second)
+        first = bisect_left(hours, 1, key=lambda at: bool(repeated(_instant(at), self._zone)))
+        if hours[first - 1] > start:
+            return hours[first - 1]
+        return min(_second(behind_repeated(instant, self._zone)), self._end)
 
 
 def _mean(*values: float | None) -> float:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else 0.0
-
-
-def _is_vague(stretch: _Stretch) -> bool:
-    return stretch.basis in {_Basis.LIMIT, _Basis.NOTHING}
-
-
-def _places(stretch: _Stretch, parts: Sequence[float]) -> list[Second]:
-    """The seconds at some parts of a stretch, inside it, each once."""
-    places = {stretch.start + max(1, int(stretch.seconds * part)) for part in parts}
-    return sorted(place for place in places if place < stretch.end)
 
 
 def _second(instant: datetime) -> Second:

@@ -21,7 +21,7 @@ from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.extract.pagination import LARGEST_PAGE
 from tap_cometly.timeranges import WallRange, wall_range
-from tests.bench.sizing import EPOCH
+from tests.bench.spaces import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -210,7 +210,7 @@ class ModelClient(CometlyClient):
         """The ids of a range, as an API has it that leaves the end's second out."""
         asked = window if isinstance(window, WallRange) else self._wall_range(window)
         first, last = (self._second(text) for text in (asked.start, asked.end))
-        before, until = self._older_than(first), self._older_than(last)
+        before, until = self.space.before(first), self.space.before(last)
         return range(self.space.first_id + before, self.space.first_id + until)
 
     def _wall_range(self, window: Window) -> WallRange:
@@ -220,9 +220,6 @@ class ModelClient(CometlyClient):
         """Of the Space's history; of a wall time that occurs twice, the first."""
         instant = datetime.fromisoformat(wall_time).replace(tzinfo=self._zone)
         return int(instant.timestamp() - EPOCH.timestamp())
-
-    def _older_than(self, second: int) -> int:
-        return self.space.count(0, second - 1) if second > 0 else 0
 
     def _page(self, ids: range, per_page: int, cursor: Any) -> Page:
         """Newest id first; the cursor tells how many have been served."""
@@ -240,7 +237,7 @@ class ModelClient(CometlyClient):
         low, high = 0, self.space.seconds
         while low < high:
             middle = (low + high) // 2
-            if self.space.count(0, middle) > rank:
+            if self.space.before(middle + 1) > rank:
                 high = middle
             else:
                 low = middle + 1

@@ -25,7 +25,7 @@ from tap_cometly.extract.timezone_check import TimezoneCheck
 from tap_cometly.runtime.progress import Progress
 from tap_cometly.timeranges import SyncRange
 from tests.bench.model import ModelClient, ModelRepository, job_time
-from tests.bench.sizing import EPOCH
+from tests.bench.spaces import EPOCH
 from tests.bench.virtual import VirtualTime
 
 if TYPE_CHECKING:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from tap_cometly.extract.planner import Probe
+from tap_cometly.timeranges import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+EPOCH = datetime(2020, 1, 1, tzinfo=timezone.utc)  # where each history begins
+PAGE = 5_000  # contacts
 
 Share = float  # of a length of time, or of a number of contacts: 0 to 1
 
@@ -16,16 +23,6 @@ DAY = 24 * HOUR
 YEAR = 365 * DAY
 YEARS = 3
 EMPTY_YEARS = 4
-
-
-class FirstPage(NamedTuple):
-    """What the list's first page of a range shows: its rows, newest id first."""
-
-    rows: int
-    more: bool
-    highest: int | None
-    middle: int | None
-    lowest: int | None
 
 
 @dataclass(frozen=True)
@@ -63,45 +60,47 @@ class Space:
         """The length of its history."""
         return self.shape.years * YEAR
 
-    def count(self, first: int, last: int) -> int:
-        """Contacts created in the seconds `first` to `last`, both included."""
-        return sum(upper - lower for lower, upper in self._ranks(first, last))
+    @property
+    def whole(self) -> Window:
+        """All of its history."""
+        return Window(EPOCH, EPOCH + timedelta(seconds=self.seconds))
 
-    def first_page(self, first: int, last: int, size: int = 5_000) -> FirstPage:
-        """The newest ids of the seconds `first` to `last`, both included."""
-        total = self.count(first, last)
-        rows = min(total, size)
-        if not rows:
-            return FirstPage(0, more=False, highest=None, middle=None, lowest=None)
-        ids = [self._id(first, last, back) for back in (0, rows // 2, rows - 1)]
-        return FirstPage(rows, total > rows, *ids)
+    def before(self, second: int) -> int:
+        """How many contacts were created before a second."""
+        return sum(self._before(second))
 
-    def _ranks(self, first: int, last: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Which of the ordinary and of the imported contacts, in order of creation."""
-        lower, upper = (self._passed(edge) for edge in (first, last + 1))
+    def held(self, window: Window) -> int:
+        """How many contacts an API serves that leaves the end's second out."""
+        return self.before(_second(window.end)) - self.before(_second(window.start))
+
+    def answer(self, window: Window) -> Probe:
+        """Give what a probe shows: the highest ids first."""
+        edges = (self._before(_second(edge)) for edge in (window.start, window.end))
+        ordinary, imported = (range(*ranks) for ranks in zip(*edges, strict=True))
+        first = self.contacts - round(self.contacts * self.imported)
+        if self.in_date_order:
+            ranks = [first + rank for rank in imported[::-1][:PAGE]]
+        else:
+            step = (self.contacts - first) / max(1, len(imported))
+            newest = range(len(imported))[:PAGE]
+            ranks = [self.contacts - 1 - int((at + 0.5) * step) for at in newest]
+        ranks += ordinary[::-1][: PAGE - len(ranks)]
+        stride = round(1 / self.share)
+        ids = [
+            self.first_id + rank * stride + (rank * 2_654_435_761 >> 7) % stride for rank in ranks
+        ]
+        return Probe.of(window, ids, more=len(ordinary) + len(imported) > PAGE)
+
+    def _before(self, second: int) -> tuple[int, int]:
+        """How many ordinary and how many imported contacts were created before a second."""
+        passed = min(1.0, max(0.0, second / self.seconds))
         imported = round(self.contacts * self.imported)
         ordinary = self.contacts - imported
-        curve = self.shape.curve
-        return (
-            (math.floor(ordinary * curve(lower)), math.floor(ordinary * curve(upper))),
-            (math.floor(imported * lower), math.floor(imported * upper)),
-        )
+        return math.floor(ordinary * self.shape.curve(passed)), math.floor(imported * passed)
 
-    def _passed(self, second: int) -> Share:
-        return min(1.0, max(0.0, second / self.seconds))
 
-    def _id(self, first: int, last: int, back: int) -> int:
-        """The id that stands `back` rows behind the newest of a range."""
-        (_, ordinary), (lower, upper) = self._ranks(first, last)
-        imported, strewn = round(self.contacts * self.imported), upper - lower
-        if back < strewn and self.in_date_order:
-            rank = self.contacts - imported + upper - 1 - back
-        elif back < strewn:
-            rank = self.contacts - 1 - int((back + 0.5) * imported / strewn)
-        else:
-            rank = ordinary - 1 - (back - strewn)
-        stride = round(1 / self.share)
-        return self.first_id + rank * stride + (rank * 2_654_435_761 >> 7) % stride
+def _second(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(seconds=1)
 
 
 def _growing(passed: Share) -> Share:

@@ -30,30 +30,22 @@ from tests.support.exports import Answers, days
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_cometly.client.client import Endpoint
-
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 
 
 class ListedWindows(WindowPlanner):
     """Cuts the windows that a test lists, once all of its probes are answered."""
 
-    def __init__(self, windows: Iterable[Window], *, probes: Iterable[Window] = ()) -> None:
+    def __init__(self, windows: Iterable[Window], probes: Iterable[Window]) -> None:
         self.cut, self.probes = deque(windows), deque(probes)
         self.open = len(self.probes)
         self.learned: list[Probe] = []
         self.refused: list[Window] = []
-        self.counts: dict[Window, int] = {}
 
     @property
     @override
     def done(self) -> bool:
         return not self.cut
-
-    @property
-    @override
-    def remaining(self) -> float | None:
-        return 7.0
 
     @override
     def next_window(self, *, guess: bool = False) -> Window | None:
@@ -74,25 +66,23 @@ class ListedWindows(WindowPlanner):
         if refused:
             self.refused.append(window)
 
-    @override
-    def finished(self, window: Window, contacts: int) -> None:
-        self.counts[window] = contacts
-
 
 class Windows:
     """Planned windows with all that they need; the list answers as a test says."""
 
-    def __init__(self, windows: list[Window], *, probes: int = 0) -> None:
+    def __init__(
+        self, windows: int = 1, *, probes: int = 0, planner: WindowPlanner | None = None
+    ) -> None:
         self.clock = FakeClock(START)
         self.limiter = RateLimiter(15, share=1.0, clock=self.clock)
-        self.exports = RateLimiter(5, share=1.0, clock=self.clock)
-        self.limiters: dict[Endpoint, RateLimiter] = {"list": self.limiter, "create": self.exports}
         self.tasks = Answers(self.clock)
-        self.planner = ListedWindows(windows, probes=days(probes))
+        self.listed = ListedWindows(days(windows), days(probes))
         self.errors: deque[Exception] = deque()
         self.asked: list[float] = []
         contacts: Any = self
-        self.planned = PlannedWindows(self.planner, contacts, self.limiters, self.tasks, self.clock)
+        self._planned = iter(
+            PlannedWindows(planner or self.listed, contacts, self.limiter, self.tasks, self.clock)
+        )
 
     def first_page(self, window: Window, *, per_page: int, advisory: bool) -> Page:
         """The list."""
@@ -104,120 +94,77 @@ class Windows:
             raise self.errors.popleft()
         return Page([Contact(id=9), Contact(id=5), Contact(id=window.start.day)], "more")
 
+    def try_next(self) -> Window | None:
+        """Ask once; None when the window is not known yet."""
+        return next(self._planned)
+
+    def next(self) -> Window:
+        """Ask until the next window is known."""
+        while (window := self.try_next()) is None:
+            self.tasks.wait(1.0)
+        return window
+
 
 def test_windows_come_without_a_probe_when_none_is_wanted() -> None:
-    windows = Windows(days(3))
+    windows = Windows(3)
 
-    assert list(windows.planned) == days(3)
-    assert windows.planned.wait() is None
+    assert [windows.next(), windows.next(), windows.next()] == days(3)
+    with pytest.raises(StopIteration):
+        windows.try_next()
     assert windows.asked == []
 
 
 def test_the_next_window_is_waited_for_until_its_probes_are_answered() -> None:
-    windows = Windows(days(1), probes=2)
+    windows = Windows(probes=2)
 
-    assert next(windows.planned) is None
-    assert windows.planned.wait() == days(1)[0]
+    assert windows.try_next() is None
+    assert windows.next() == days(1)[0]
 
     first, second = days(2)
-    assert windows.planner.learned == [
-        Probe(first, 3, more=True, ids=(9, 5, 1)),
-        Probe(second, 3, more=True, ids=(9, 5, 2)),
+    assert windows.listed.learned == [
+        Probe.of(first, [9, 5, 1], more=True),
+        Probe.of(second, [9, 5, 2], more=True),
     ]
 
 
-def test_what_is_probed_next_is_asked_for_while_windows_are_at_hand() -> None:
-    windows = Windows(days(2))
-    windows.planner.probes.extend(days(1))
+@pytest.mark.parametrize(("more_windows", "probes"), [(1, 1), (0, 0)])
+def test_probes_are_asked_for_ahead_but_not_behind_the_last_window(
+    more_windows: int, probes: int
+) -> None:
+    windows = Windows(1 + more_windows)
+    windows.listed.probes.extend(days(1))
 
-    assert windows.planned.wait() is not None
+    windows.next()
 
-    assert len(windows.asked) == 1
-
-
-def test_a_probe_that_nobody_waits_for_is_not_asked_for() -> None:
-    windows = Windows(days(1))
-    windows.planner.probes.extend(days(1))
-
-    assert windows.planned.wait() is not None
-
-    assert windows.asked == []
-
-
-def test_what_a_window_held_and_what_remains_is_the_planners() -> None:
-    windows = Windows(days(1))
-    [window] = days(1)
-
-    windows.planned.finished(window, 3)
-
-    assert windows.planner.counts == {window: 3}
-    assert windows.planned.remaining == 7.0
+    assert len(windows.asked) == probes
 
 
 # The limit.
 
 
-def test_no_more_probes_are_sent_than_the_limit_allows() -> None:
-    windows = Windows(days(1), probes=20)
+@pytest.mark.parametrize(("left", "sent"), [(None, 15), (4, 4)])
+def test_no_more_probes_are_sent_than_the_limit_and_other_clients_leave(
+    left: int | None, sent: int
+) -> None:
+    windows = Windows(probes=20)
+    if left is not None:
+        windows.limiter.try_acquire()
+        windows.limiter.release({"X-RateLimit-Remaining": str(left)})
 
     for _ in range(5):
-        next(windows.planned)
+        windows.try_next()
 
-    assert len(windows.asked) == 15
-
-
-def test_what_other_clients_leave_is_not_exceeded() -> None:
-    windows = Windows(days(1), probes=20)
-    windows.limiter.try_acquire()
-    windows.limiter.release({"X-RateLimit-Remaining": "4"})
-
-    next(windows.planned)
-
-    assert len(windows.asked) == 4
+    assert len(windows.asked) == sent
 
 
-def test_windows_are_not_guessed_while_answers_are_under_way() -> None:
-    windows = Windows(days(2), probes=15)
-    windows.tasks.under_way = True
-
-    for _ in range(20):
-        assert next(windows.planned) is None
-        windows.clock.sleep(1.0)
-
-
-@pytest.mark.parametrize(("seconds", "probes"), [(4.9, 1), (5.1, 0)])
-def test_windows_are_guessed_at_once_when_the_limit_is_used_up_for_long(
-    seconds: float, probes: int
-) -> None:
-    windows = Windows(days(1), probes=1)
-    windows.limiter.pause_for(seconds)
-
-    assert windows.planned.wait() == days(1)[0]
-
-    assert len(windows.asked) == probes
-    assert windows.clock.monotonic() == pytest.approx(seconds if probes else 0.0, abs=1.1)
-
-
-def test_windows_are_not_guessed_while_no_export_could_be_created_anyway() -> None:
-    windows = Windows(days(1), probes=1)
+def test_no_window_is_guessed_while_the_limit_or_an_answer_is_waited_for() -> None:
+    windows = Windows(2, probes=1)
     windows.limiter.pause_for(30.0)
-    windows.exports.pause_for(40.0)
 
-    assert windows.planned.wait() == days(1)[0]
+    assert windows.next() == days(1)[0]
 
     assert len(windows.asked) == 1
     assert windows.clock.monotonic() == pytest.approx(30.0, abs=1.1)
-
-
-def test_no_more_windows_are_guessed_than_exports_are_created() -> None:
-    windows = Windows(days(2), probes=1)
-    windows.limiter.pause_for(60.0)
-
-    cut = [next(windows.planned), next(windows.planned)]
-    assert windows.exports.try_acquire()
-    windows.exports.release()
-
-    assert [*cut, next(windows.planned)] == [days(2)[0], None, days(2)[1]]
 
 
 # A list that does not answer.
@@ -227,48 +174,46 @@ def test_no_more_windows_are_guessed_than_exports_are_created() -> None:
     "error", [UnavailableError("Odd", "-"), AccessError("Odd", "-"), MachineError("Odd", "-")]
 )
 def test_when_the_list_does_not_answer_windows_are_guessed_for_a_minute(error: TapError) -> None:
-    windows = Windows(days(3), probes=1)
-    del windows.limiters["create"]  # they are read by pages
+    windows = Windows(3, probes=1)
     windows.errors.append(error)
 
-    guessed = [windows.planned.wait(), windows.planned.wait()]
-    assert guessed == days(2)
+    assert [windows.next(), windows.next()] == days(2)
     assert len(windows.asked) == 1
 
     windows.clock.sleep(61.0)
-    assert windows.planned.wait() == days(3)[2]
+    assert windows.next() == days(3)[2]
     assert len(windows.asked) == 2
-    assert len(windows.planner.learned) == 1
+    assert len(windows.listed.learned) == 1
 
 
 @pytest.mark.parametrize("error", [TooLongError("Too long"), RejectedError("Too long", "-")])
 def test_a_refused_probe_is_told_to_the_planner_and_the_list_is_asked_again_at_once(
     error: Exception,
 ) -> None:
-    windows = Windows(days(1), probes=1)
+    windows = Windows(probes=1)
     windows.errors.append(error)
 
-    assert windows.planned.wait() == days(1)[0]
+    assert windows.next() == days(1)[0]
 
-    assert windows.planner.refused == days(1)
+    assert windows.listed.refused == days(1)
     assert len(windows.asked) == 2
     assert windows.clock.monotonic() < 5.0
 
 
 def test_a_range_is_cut_to_its_end_though_the_list_never_answers() -> None:
+    # given
     whole = Window(START, START + timedelta(days=365))
-    windows = Windows([])
-    del windows.limiters["create"]
-    windows.errors.extend([UnavailableError("Odd", "-")] * 1_000)
     planner = WindowPlanner(whole, target=1_000, horizon=6_000)
-    contacts: Any = windows
-    planned = PlannedWindows(planner, contacts, windows.limiters, windows.tasks, windows.clock)
+    windows = Windows(planner=planner)
+    windows.errors.extend([UnavailableError("Odd", "-")] * 1_000)
 
+    # when
     cut = []
-    while (window := planned.wait()) is not None:
-        cut.append(window)
-        planned.finished(window, 1_000)
+    while not planner.done:
+        cut.append(windows.next())
+        planner.finished(cut[-1], 1_000)
 
+    # then
     assert (cut[0].start, cut[-1].end) == (whole.start, whole.end)
     assert [one.end for one in cut[:-1]] == [one.start for one in cut[1:]]
     assert len(windows.asked) <= 15
