@@ -131,7 +131,7 @@ class ModelClient(CometlyClient):
         told: Whether a poll is answered the moment its job is completed, and costs nothing.
 
     Attributes:
-        looked_at: Ids that small pages have shown: a file must hold those of its window.
+        looked_at: Ids that files are compared with: a file must hold those of its window.
     """
 
     def __init__(
@@ -269,6 +269,17 @@ class ModelRepository(ExportRepository):
         file = _File(self.disk, self._model.jobs[int(url)])
         self._model.clock.sleep(file.size / BYTES_A_SECOND)
         return SpoolFile(file, len(file.job.ids), file.size)
+
+    @override
+    def remember(self, window: Window, first: Page) -> None:
+        self._model.looked_at.update(contact.id for contact in first.contacts)
+        super().remember(window, first)
+
+    @override
+    def sample_again(self, window: Window, *, everywhere: bool) -> frozenset[int] | None:
+        sample = super().sample_again(window, everywhere=everywhere)
+        self._model.looked_at.update(sample or ())
+        return sample
 
     @override
     def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:
