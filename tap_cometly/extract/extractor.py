@@ -220,7 +220,7 @@ class Extractor:
         parts: list[tuple[Window, Page | None]] = [(whole, first)]
         if not head.nothing_new:
             careful = Window(sync_range.careful_start, whole.start)
-            if careful.seconds and (not head.clock_seen or self._was_behind(whole)):
+            if careful.seconds and (not head.clock_seen or self._was_behind(whole.start)):
                 parts.insert(0, (careful, None))
             reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
             if head.hides_what_is_ahead and reaches_now:
@@ -248,16 +248,19 @@ class Extractor:
         self.began = self.now()
         return replace(asked, end=min(asked.end, sync_range.end(self.began)))
 
-    def _was_behind(self, whole: Window) -> bool:
+    def _was_behind(self, start: datetime) -> bool:
         """Whether the Space's clock may have been behind the bookmark, and no longer is.
 
         It may have been set back when the bookmark was written or soon after, and agree again
-        with the setting's: since that was set back later, too, or since the Space's was set
+        with the setting's by now: since that was set back later, too, or since the Space's was set
         forward again, which no zone does within weeks.
+
+        Args:
+            start: Of the range, UTC.
         """
-        zone, start = self._settings.zone, whole.start
-        if whole.end - start < _WEEKS:
-            return utc_offset(start, zone) > utc_offset(whole.end, zone)
+        zone = self._settings.zone
+        if self.began - start < _WEEKS:
+            return utc_offset(start, zone) > utc_offset(self.began, zone)
         return may_fall_behind(zone, start - WIDEST_ZONE_GAP, start + _LONGEST_SET_BACK)
 
     def sample(

@@ -19,7 +19,7 @@ from tests.support.zoned_space import UTC, WIDEST, Runs, Space, small_windows
 from tests.support.zones import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SETTLE = 60
@@ -248,15 +248,52 @@ def test_an_hour_in_which_the_clock_was_behind_is_not_lost_by_a_run_that_comes_a
     space: str, setting: str, change: datetime, minutes: int, days: int, *, is_dated: bool
 ) -> None:
     runs = Runs(Space(space, dated=is_dated), change - DAY)
-    start = (change - DAY).isoformat()
-    config = {"timezone": setting, "start_date": start, "extraction_mode": "pagination"}
-    at, created = change - DAY, runs.space.created
+    times = [change + minutes * MINUTE, change + days * DAY, change + (days + 1) * DAY]
 
-    for then in (change + minutes * MINUTE, change + days * DAY, change + (days + 1) * DAY):
+    lost = _lost(runs, setting, times, until=times[-1] - WIDEST)
+
+    assert lost == []
+
+
+@pytest.mark.parametrize("is_dated", [True, False], ids=["dated", "undated"])
+def test_that_hour_is_not_lost_where_the_range_ends_within_it(*, is_dated: bool) -> None:
+    change = datetime(2024, 11, 3, 5, tzinfo=UTC)
+    runs = Runs(Space("America/Havana", reading="wall", dated=is_dated), change - DAY)
+    end = change + 45 * MINUTE  # 15 minutes before New York's change
+
+    lost = _lost(
+        runs, "America/New_York", [change - 5 * MINUTE, change + 2 * DAY], until=end, end=end
+    )
+
+    assert lost == []
+
+
+def _lost(
+    runs: Runs,
+    setting: str,
+    times: Sequence[datetime],
+    *,
+    until: datetime,
+    end: datetime | None = None,
+) -> list[datetime]:
+    """Let a contact come every five minutes, and the tap run at some times; say what it lost.
+
+    Args:
+        until: Contacts that are created later need not have been read.
+        end: The setting `end_date`.
+
+    Returns:
+        When lost contacts were created; nothing where the last run is an error.
+    """
+    at, created = runs.clock.now(), runs.space.created
+    config = {"timezone": setting, "start_date": at.isoformat(), "extraction_mode": "pagination"}
+    if end is not None:
+        config["end_date"] = end.isoformat()
+    for then in times:
         created += [at + 5 * MINUTE * n for n in range((then - at) // (5 * MINUTE))]
         runs.clock.set(then)
         at = then
         done = runs.run(config)
-
-    lost = [each for n, each in enumerate(created) if n not in runs.got and each < at - WIDEST]
-    assert done.error is not None or lost == []
+    if done.error is not None:
+        return []
+    return [each for n, each in enumerate(created) if n not in runs.got and each < until]
