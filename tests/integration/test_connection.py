@@ -65,6 +65,18 @@ def test_a_space_without_contacts_is_no_error(cometly: Sandbox) -> None:
     assert "No contact was created in " in run.log
 
 
+def test_a_wrong_zone_is_told_where_the_range_ends_in_the_past_too(sandbox: StartSandbox) -> None:
+    cometly = sandbox(dated(limits=PLENTY, timezone="America/Los_Angeles"))
+    fill(cometly, MANY)
+    end = datetime.now(timezone.utc) - timedelta(days=3)
+
+    run = sync(cometly, {"end_date": end.isoformat()}, more=TEST)
+
+    assert run.exit == 1
+    [error] = run.errors
+    assert "The Space's time zone is not UTC" in error
+
+
 def test_a_wrong_key_is_one_line(cometly: Sandbox) -> None:
     run = sync(cometly, {"api_key": "another"}, more=TEST)
 
