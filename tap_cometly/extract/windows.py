@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from functools import partial
 
@@ -62,7 +63,9 @@ class PlannedWindows:
 
     @property
     def _is_silent(self) -> bool:
-        return self._clock.monotonic() < self._silent_until
+        """Whether the list did not answer a moment ago, or wants not to be asked for long (429)."""
+        is_refused = _PAUSE_AFTER_SILENCE < self._limiter.delay() < math.inf
+        return is_refused or self._clock.monotonic() < self._silent_until
 
     def _probe(self) -> None:
         for window in self._planner.wanted(self._limiter.available() - self._in_flight):

@@ -40,6 +40,7 @@ REFUSALS = pytest.mark.parametrize(
 
 OUTAGES: dict[str, dict[str, Any]] = {
     "429": {"status": 429, "headers": {"Retry-After": "60"}},
+    "429 for long": {"status": 429, "headers": {"Retry-After": "900"}},
     "503": {"status": 503},
     "504": {"status": 504},
     "hang-up": {"kind": "hangup"},
