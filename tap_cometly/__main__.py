@@ -1,6 +1,6 @@
 """The command `tap-cometly`, also as `python -m tap_cometly`; it tunes the process before it runs.
 
-Who imports the tap as a library keeps the process as it is.
+A program that imports the tap as a library is not tuned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Of the command line; by default those of this process.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # It would end in a traceback before the tap handles signals, and after.
+        # Python's own handler ends in a traceback wherever the tap does not handle signals.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     collect_rarely()
     give_back_memory()
@@ -43,12 +43,12 @@ def collect_rarely() -> None:
 
 
 def give_back_memory() -> None:
-    """Have memory given back that is no longer used, where the C library can be told so.
+    """Have glibc give back memory that is no longer used; other C libraries have no such settings.
 
-    glibc gives each thread an arena of its own and keeps what it once held: measured, a tenth of
-    the process, and more the more threads have been. One is enough, for here they hardly ever
-    allocate at once. And it learns to keep what large pages took, between which little things
-    settle: measured, a fiftieth of the process.
+    glibc gives each thread an arena of its own and keeps what an arena once held: measured, a tenth
+    of the process, and more with each further thread. One arena is enough, for the tap's threads
+    hardly ever allocate at once. glibc also learns to keep the memory of large pages, which small
+    objects then break up: measured, a fiftieth of the process.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -64,7 +64,7 @@ def complete(entry: CatalogEntry | None, asked: Collection[str]) -> None:
 
 
 def _check_types(entry: CatalogEntry) -> None:
-    """Check what the SDK has to know of key and replication key."""
+    """Check what the SDK reads without checking: the name, and the types of both keys."""
     columns = entry.schema.properties or {}
     types = [columns[name].type if name in columns else None for name in (KEY, REPLICATION_KEY)]
     lists = [[kind] if isinstance(kind, str) else kind for kind in types]
@@ -73,7 +73,7 @@ def _check_types(entry: CatalogEntry) -> None:
         isinstance(kinds, list) and kinds and all(isinstance(kind, str) for kind in kinds)
         for kinds in lists
     ):
-        msg = "The catalog's stream `contacts` has another name, other keys, or keys of no type"
+        msg = "The catalog's stream `contacts` has another name, or gives `id` or `created_at` no type"
         raise CatalogError(msg, _ADVICE)
 
 

@@ -543,7 +543,7 @@ def _check_expression(place: str, text: str) -> None:
         raise SettingsError(msg, "Install what invents values: the extra tap-cometly[faker].")
 
 
-def mend_log_level(environment: MutableMapping[str, str]) -> str | None:
+def replace_unknown_log_level(environment: MutableMapping[str, str]) -> str | None:
     """Put the default in the place of a log level that Python does not know.
 
     Returns:

@@ -124,7 +124,7 @@ class Bookmark:
 
     @property
     def newest_id(self) -> int | None:
-        """The highest `id` up to which all contacts have been written; None where unknown."""
+        """The highest id up to which all contacts have been written; None when unknown."""
         newest = self._stored.get(_NEWEST_ID)
         return newest if isinstance(newest, int) else None
 

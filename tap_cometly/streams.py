@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.singerlib import Catalog
 
-    from tap_cometly.extract.extractor import Extractor
+    from tap_cometly.extract.extractor import Extract, Extractor
     from tap_cometly.messages.batch import BatchWriter
     from tap_cometly.messages.writer import RecordWriter, StdoutWriter
     from tap_cometly.runtime.clock import Clock
@@ -144,7 +144,7 @@ class ContactsStream(Stream):
 
     def _extracts(
         self, extractor: Extractor, sync_range: SyncRange, bookmark: Bookmark | None
-    ) -> Iterator[t.Any]:
+    ) -> Iterator[Extract]:
         """Give the windows to read; none where the range is empty."""
         whole = Window(sync_range.start, sync_range.end(self._clock.now()))
         if whole.start >= whole.end:
@@ -226,14 +226,14 @@ class ContactsStream(Stream):
         if bookmark is None:
             return
         if bookmark.instant is None or end >= bookmark.instant:
-            is_seen = extractor.head is not None and extractor.head.clock_seen
-            if not is_seen:
+            clock_seen = extractor.head is not None and extractor.head.clock_seen
+            if not clock_seen:
                 safe = sync_range.safe_commit(extractor.began)
                 end = max(min(end, safe), sync_range.careful_start)
             bookmark.commit(
                 Reached(
                     end,
-                    relies_on_clock=is_seen or not extractor.is_whole,
+                    relies_on_clock=clock_seen or not extractor.is_whole,
                     newest_id=extractor.newest_id if extractor.is_whole else None,
                 ),
                 columns=self._delivered,
@@ -302,7 +302,7 @@ class ContactsStream(Stream):
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Not before the first record, as the SDK has it: targets delete when they receive it."""
+        """Write none before the first record, as the SDK does: targets then delete rows at once."""
 
     @override
     def _write_replication_key_signpost(self, context: t.Any, value: t.Any) -> None:
@@ -310,7 +310,7 @@ class ContactsStream(Stream):
 
     @override
     def _write_starting_replication_value(self, context: t.Any) -> None:
-        """Add nothing to the bookmark: the range is found above."""
+        """Add nothing to the bookmark: `_range` finds where reading begins."""
 
     @override
     def _write_state_message(self) -> None:

@@ -30,9 +30,9 @@ from tap_cometly.config import (
     check_stream_maps,
     decoded,
     explain,
-    mend_log_level,
     misspelt,
     read_config_file,
+    replace_unknown_log_level,
     settings_from_environment,
     tidy,
 )
@@ -64,7 +64,7 @@ _MAP_VALUE = re.compile(r"(?<=')[^':]*:[^']*(?=' is not expected)|(?<=case: ).*"
 def _command(tap: type[Tap]) -> click.Command:
     """Set up logging, and give the command line of the tap."""
     with _ends_well():
-        warning = mend_log_level(os.environ)
+        warning = replace_unknown_log_level(os.environ)
         command = _logging_set_up(tap)
         if warning:
             logger.warning(warning)

@@ -148,12 +148,14 @@ def utc_offset(instant: datetime, zone: tzinfo) -> timedelta:
 
 
 def may_fall_behind(zone: tzinfo, before: datetime, after: datetime) -> bool:
-    """Tell whether some zone's clock is set back behind another's between two instants.
+    """Tell whether there is a zone whose clock may have been set back behind another one.
+
+    At `before` its offset is at least that of the other zone, at `after` it is less than that.
 
     Args:
-        zone: Of the other clock.
-        before: When the two show the same, or the first one a later time, UTC.
-        after: When the first one is behind what the other showed at `before`, time passed, UTC.
+        zone: The other one.
+        before: UTC.
+        after: UTC.
     """
     there = utc_offset(before, zone)
     return any(
@@ -290,10 +292,10 @@ class Reached(t.NamedTuple):
     Attributes:
         instant: UTC.
         same_zone: Whether it was written under the present setting `timezone`.
-        relies_on_clock: Whether contacts may lie before it, unread, if the Space's clock is behind
-            the setting's, or has been set back since. Not so where all that existed was read up to
-            26 hours after the present, and the bookmark lies 26 hours before it.
-        newest_id: The highest id there was; None when it is not known.
+        relies_on_clock: Whether contacts before it may be unread if the Space's clock is behind the
+            setting's, or has been set back since. Not so after a run that read its whole range but
+            could not see the clock: then the bookmark lies 26 hours before that run.
+        newest_id: The highest id up to which all contacts have been read; None when unknown.
     """
 
     instant: datetime
@@ -313,7 +315,7 @@ class SyncRange:
         first_wanted: Contacts that were created before it are not wanted, as far as they are dated.
         end_date: Where it ends at the latest, UTC; None for now.
         settle: The newest stretch of time, which is left for the next run.
-        newest_id: The highest id that the bookmark knows; all up to it have been read.
+        newest_id: The highest id up to which all contacts have been read; None when unknown.
     """
 
     start: datetime

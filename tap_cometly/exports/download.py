@@ -143,8 +143,8 @@ class Downloader:
 
     def _copy(self, response: requests.Response, file: t.BinaryIO) -> int:
         """Copy the body as it is on the wire, whatever its `Content-Encoding` says."""
-        received = at_last_look = 0
-        looked = self._clock.monotonic()
+        received = at_last_check = 0
+        checked = self._clock.monotonic()
         while True:
             try:
                 part = response.raw.read1(_PART, decode_content=False)
@@ -157,11 +157,11 @@ class Downloader:
             received += len(part)
             self._clock.sleep(0)  # raises when the sync has ended
             now = self._clock.monotonic()
-            if now - looked >= _MINUTE:
-                if received - at_last_look < _SLOWEST * _MINUTE:
+            if now - checked >= _MINUTE:
+                if received - at_last_check < _SLOWEST * _MINUTE:
                     msg = "it comes too slowly"
                     raise BadFileError(msg)
-                looked, at_last_look = now, received
+                checked, at_last_check = now, received
 
 
 def _check(url: str) -> None:

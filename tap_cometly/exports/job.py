@@ -53,7 +53,7 @@ class ExportJob:
     spool: SpoolFile | None = None  # the file, once it is here
     sample_asked: bool = False  # whether the list was asked for some ids of the window
     sample: frozenset[int] | None = field(default=None, repr=False)
-    """Ids that the list showed before the job was created; None where it did not answer."""
+    """Ids that the list showed when the job was created; None where it did not answer."""
 
     @property
     def expected(self) -> int:

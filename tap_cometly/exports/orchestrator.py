@@ -50,7 +50,7 @@ BAD_FILES = 3  # downloads of one job's file
 REFUSED_URLS = 3  # fresh URLs for one job's file
 FAILED_IN_A_ROW = 3  # jobs, until exports are given up for this run
 POLLS_WITHOUT_URL = 8  # of a job that says it is completed
-LIST_CALLS_LEFT = 8  # of the minute, for the list to be idle: probes come before checks
+LIST_CALLS_LEFT = 8  # of the minute, for the list to count as idle: probes come first
 
 _POLL_INTERVAL = 5.0  # seconds; measured: learned intervals save 3 s of a million contacts
 _FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
@@ -229,7 +229,7 @@ class ExportOrchestrator:
         return wait
 
     def _sample(self, job: ExportJob) -> None:
-        """Ask the idle list for ids that the file has to hold, before the job is created."""
+        """Ask the idle list for ids that the file has to hold, as its job is created."""
         limiter = self._repository.limiters["list"]
         if not job.sample_asked and limiter.available() >= LIST_CALLS_LEFT:
             job.sample_asked = True
@@ -436,9 +436,8 @@ class ExportOrchestrator:
 
     def _refuse(self, job: ExportJob, reason: str) -> None:
         """Read a window that the API finds too large in halves, and ask for none of its size."""
-        if (
-            job.expected > self._settings.export_threshold
-        ):  # a smaller one is refused for something else
+        # A smaller one is refused for another reason than its size.
+        if job.expected > self._settings.export_threshold:
             self._smallest_refused = min(self._smallest_refused, job.expected)
         if not self._halve(job):
             self._fail(job, reason, again=False)

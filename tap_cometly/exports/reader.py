@@ -32,7 +32,7 @@ _FEW = 3  # contacts
 _FEWER = 0.75  # of the contacts that are expected: so few are worth a question
 _FAR_FEWER = 1 / 2  # of them: so few are, though the file holds what the list showed
 _CLEARLY_FEWER = 1 / 3  # of them: so few are not believed without an answer
-_LONGEST_WAIT = 60  # seconds for the list's limit
+_LONGEST_WAIT = 60  # times that the list's limit is waited for, a second at most
 
 
 class ExportReader:
@@ -80,7 +80,7 @@ class ExportReader:
             # What the first block shows may speak against exports altogether.
             first = next(blocks, [])
         except WindowNotExportedError as error:
-            return job, _failing(error)  # no matter whether its file shows it early or late
+            return job, _failing(error)  # as if a later block had shown it
         except TapError as error:
             raise error.within(job.window) from None
         return job, itertools.chain([first], blocks)
@@ -119,7 +119,7 @@ class ExportReader:
         """Say why a file is not believed; None when it is.
 
         Contacts that came, or were merged into others, while the job ran are no reason: an id must
-        be missing that the list showed before the job was created and still shows.
+        be missing that the list showed when the job was created and still shows.
         """
         is_suspicious = content.missing or content.is_short
         if not is_suspicious and not (content.is_unknown and self._list_is_idle):
@@ -189,9 +189,9 @@ class FileContent:
         job: Of the file.
 
     Attributes:
-        sample: Ids that the list showed before the job was created; None where it did not answer.
+        sample: Ids that the list showed when the job was created; None where it did not answer.
         rows: Contacts seen.
-        missing: Ids that the list showed before the job was created and that were not seen.
+        missing: Those of them that were not seen.
     """
 
     def __init__(self, job: ExportJob) -> None:
@@ -220,7 +220,7 @@ class FileContent:
 
     @property
     def is_clearly_short(self) -> bool:
-        """Whether so much seems to be missing that it takes the list's word to believe it."""
+        """Whether so much seems to be missing that only the list's answer can make it credible."""
         return bool(self.missing) or self._is_below(_CLEARLY_FEWER)
 
     def _is_below(self, share: float) -> bool:
@@ -232,6 +232,6 @@ class FileContent:
 
 
 def _failing(error: Exception) -> Iterator[list[Contact]]:
-    """Give nothing, and say why when it is asked for."""
-    yield from ()  # nothing goes wrong before it is asked for
+    """Raise an error once the first block is asked for."""
+    yield from ()  # makes this a generator
     raise error

@@ -21,8 +21,8 @@ _SAMPLE = 100  # ids at each end of a window
 _ENOUGH = 10  # ids to tell whether one end is missing
 _WHOLE = 5000  # ids of a window that one page of the list has shown whole
 _OLDEST_PARTS = 1 / 64, 1 / 8, 1 / 2  # of a window: where its oldest contacts are looked for
-_MIDDLE = (1 / 2,)  # of a window: before it, too, contacts are looked for
-_EVERYWHERE = 1 / 5, 2 / 5, 3 / 5, 4 / 5
+_MIDDLE = (1 / 2,)  # of a window: where contacts between its ends are looked for
+_EVERYWHERE = 1 / 5, 2 / 5, 3 / 5, 4 / 5  # likewise, in a file that seems to lack many
 
 
 class ExportRepository:

@@ -78,7 +78,7 @@ _FEW_DAYS = 3 * 26 * 3600  # seconds
 _WEEKS = timedelta(weeks=2)  # less than any clock stays set back: in Ramadan, a month
 _LONGEST_SET_BACK = timedelta(hours=3)
 _LONGEST_WAIT = 5.0  # seconds that pages wait for a probe
-_AHEAD = 2  # windows beyond the exports at work whose sizes should be known
+_AHEAD = 2  # windows beyond those being exported whose ends should be known
 
 _BY_PAGES, _BY_EXPORT = "by pages", "by export"
 _EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)
@@ -106,7 +106,7 @@ class Extract(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Services:
-    """What the extractor asks, and what runs its questions in the background.
+    """What the extractor asks, and what makes its calls in the background.
 
     Attributes:
         client: The API.
@@ -114,7 +114,7 @@ class Services:
         every_column: The list, asked for all columns there are.
         repository: Export jobs.
         export_columns: Sees to it that exports deliver the columns that were asked for.
-        tasks: Runs questions in the background.
+        tasks: Makes calls in the background.
         clock: Of this sync.
     """
 
@@ -171,14 +171,14 @@ class Extractor:
         return self._services.client.now()
 
     def compare_clocks(self) -> None:
-        """Ask the list for one contact, for its answer tells what time it is there.
+        """Ask the list for one contact, for the answer tells the time of the API's clock.
 
         Raises:
             ClockError: The machine's clock and the API's differ by more than a day.
         """
         now = self.now().replace(microsecond=0)
         self._services.contacts.advice(Window(now - timedelta(days=1), now), per_page=1)
-        self.now()
+        self.now()  # compares them
 
     def extract(self, sync_range: SyncRange) -> Iterator[Extract]:
         """Read a range.
@@ -223,7 +223,7 @@ class Extractor:
             if careful.seconds and (not head.clock_seen or self._was_behind(whole.start)):
                 parts.insert(0, (careful, None))
             reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
-            if head.hides_what_is_ahead and reaches_now:
+            if head.must_read_ahead and reaches_now:
                 ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
                 parts.append((Window(whole.end, ahead), None))
         for window, page in parts:
@@ -421,9 +421,9 @@ class Extractor:
         """
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold
-        with contextlib.suppress(TooLongError):  # then it is read in parts
+        with contextlib.suppress(TooLongError):  # the paginator reads it in parts
             first = first or self._paginator.first_page(window)
-        # From here on exports can do without the list.
+        # With so many, exports go on where the list does not answer.
         many = first is not None and 2 * len(first.contacts) >= threshold
         try:
             for page in self._paginator.pages(window, first, advisory=many):

@@ -40,7 +40,6 @@ class ServedLength:
     """
 
     def __init__(self) -> None:
-        """Start with a list that has refused nothing."""
         self.refused: Window | None = None
 
     def note_refused(self, window: Window) -> None:

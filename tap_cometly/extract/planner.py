@@ -226,19 +226,17 @@ class WindowPlanner:
 
     Take windows from `next_window` until it gives None, send the probes that are `wanted`, and
     `learn` their answers; until `done`. Answers may come in any order and say anything.
+
+    Args:
+        whole: The range, UTC.
+        target: How many contacts a window should hold.
+        horizon: How many contacts ahead of the next window to look for ends of windows.
+        zone: The Space's zone: no window ends at a wall time that occurs twice there.
     """
 
     def __init__(
         self, whole: Window, *, target: int, horizon: int, zone: tzinfo = timezone.utc
     ) -> None:
-        """Start with a range of which nothing is known.
-
-        Args:
-            whole: The range, UTC.
-            target: How many contacts a window should hold.
-            horizon: How many contacts ahead of the next window to look for ends of windows.
-            zone: The Space's zone: no window ends at a wall time that occurs twice there.
-        """
         self._start, self._end = _second(whole.start), _second(whole.end)
         self._target = target
         self._horizon = horizon
@@ -259,7 +257,7 @@ class WindowPlanner:
 
     @property
     def remaining(self) -> float | None:
-        """How many contacts lie in what has not been cut; None where that is mere guesswork."""
+        """How many contacts lie in what has not been cut; None where nothing tells."""
         if self.done:
             return 0.0
         stretches = self._stretches()

@@ -9,6 +9,9 @@ claim wall times that are still to come. So each run finds out about the head, i
 - They do not: a contact whose wall time lies in the last minutes shows that the Space's clock is
   not behind the setting; contacts whose wall time is still to come show that it is ahead.
 
+Where the range holds no contact and the bookmark knows the highest id that was read, one call shows
+first whether any contact is new. If none is, the clock does not matter.
+
 Only an offset that explains what was seen is an error. Everything else leaves the head unknown: it
 is then read up to 26 hours of wall time ahead, and the bookmark stays 26 hours behind.
 """
@@ -49,7 +52,7 @@ _RECENT = timedelta(minutes=10)  # less than the least difference between two of
 _AHEAD = timedelta(minutes=2)  # of the clock: what the machine's may be off
 _QUARTER = timedelta(minutes=15)  # every offset in use is a multiple of it
 _LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets in use
-_CROWD = 3  # contacts from the future that are no chance
+_CROWD = 3  # contacts from the future: so many are no coincidence
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
 _CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
 _BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
@@ -78,8 +81,8 @@ class Head(t.NamedTuple):
     why: str = ""
 
     @property
-    def hides_what_is_ahead(self) -> bool:
-        """Whether contacts may lie ahead of now, by the setting's clock, that can be read."""
+    def must_read_ahead(self) -> bool:
+        """Whether contacts may lie ahead of now, by the setting's clock, and can be read."""
         return not self.clock_seen and self.can_read_ahead and not self.nothing_ahead
 
 
@@ -170,14 +173,12 @@ class TimezoneCheck:
                 says or because it ignores the range.
         """
         times = [contact.created_at for contact in contacts if contact.created_at is not None]
-        if not times or self._is_outdated:
+        if not times or self._is_outdated or not self._inspections_left:
             return
         wall = wall_range(window.start, window.end, self._zone)
         if wall.holds(min(times)) and wall.holds(max(times)):
             return
         outside = [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
-        if not self._inspections_left:
-            return
         self._inspections_left -= 1
         if len(outside) > 1:
             first, *others = outside

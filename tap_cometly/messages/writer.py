@@ -35,7 +35,8 @@ _LONGEST_POLL = 1000  # milliseconds until a full pipe is tried again
 class StdoutWriter(SimpleSingerWriter):
     """Writes whole lines to standard output, finishing them even when told to stop.
 
-    Once something has been written, it also notices while nothing is that the reader is gone.
+    Once it has written something, it notices within a second that the reader is gone, also while
+    there is nothing to write.
 
     Args:
         stop: Held while a line is being written; runs the checks for the reader.
@@ -198,7 +199,7 @@ class RecordWriter:
                 self._out.write_lines(lines)
 
     def finish(self) -> None:
-        """Have everything written; it already is."""
+        """Do nothing: each record is written at once."""
 
 
 def contact_writer(
