@@ -73,7 +73,7 @@ def _check_types(entry: CatalogEntry) -> None:
         isinstance(kinds, list) and kinds and all(isinstance(kind, str) for kind in kinds)
         for kinds in lists
     ):
-        msg = "The catalog's stream `contacts` has another name, or gives `id` or `created_at` no type"
+        msg = "The catalog's stream `contacts` has another name, or keys of no type"
         raise CatalogError(msg, _ADVICE)
 
 
