@@ -182,7 +182,7 @@ class TimezoneCheck:
         self._inspections_left -= 1
         if len(outside) > 1:
             first, *others = outside
-            if not self._comes_back(first, self._offset(_created(first))):
+            if not self._comes_back(first):
                 self._raise_if_elsewhere(first, others)
             elif self._is_range_ignored(first):
                 msg = (
@@ -249,30 +249,32 @@ class TimezoneCheck:
     def _one_that_comes_back(self, contacts: Sequence[Contact]) -> Contact | None:
         # The latest by date: after an import, the newest ids may have old dates.
         dated = sorted((c for c in contacts if c.created_at), key=_created, reverse=True)
-        plain = [c for c in dated if self._has_plain_wall_time(_created(c))]
+        # Where the setting's clock was changed, nobody knows how the API reads its wall time.
+        plain = [c for c in dated if not self._is_changed(_created(c) - _CLOSE, _created(c))]
         first, *others = plain or dated
-        back = self._comes_back(first, self._offset(_created(first)))
+        back = self._comes_back(first)
         if back is not False or not plain:
             return first if back else None
         if self._raise_if_elsewhere(first, others):
             return None
         # It may have been merged away meanwhile.
         tries = _apart(first, others)[: _TRIES - 1]
-        return next((c for c in tries if self._comes_back(c, self._offset(_created(c)))), None)
+        return next(filter(self._comes_back, tries), None)
 
-    def _has_plain_wall_time(self, created: datetime) -> bool:
-        """Whether the setting's clock was not changed around an instant."""
-        return not self._is_changed(created - _CLOSE, created)
+    def _comes_back(self, contact: Contact, offset: timedelta | None = None) -> bool | None:
+        """Ask for a contact by its creation time.
 
-    def _comes_back(self, contact: Contact, offset: timedelta) -> bool | None:
-        """Ask for a contact by its creation time under an offset.
+        Args:
+            contact: It tells `created_at`.
+            offset: Of the Space's clock at that time; by default the setting's.
 
         Returns:
             Whether a contact of that time came back: the very one, or one close to it, for the very
             one may have been merged away. None when the list did not answer.
         """
         created = _created(contact).replace(microsecond=0)
-        page = self._between(created + offset - _CLOSE, created + offset + SECOND)
+        wall = created + (self._offset(created) if offset is None else offset)
+        page = self._between(wall - _CLOSE, wall + SECOND)
         if page is None:
             return None
         return any(
@@ -405,7 +407,7 @@ class TimezoneCheck:
         Returns:
             It; None when no contact is there, or the list does not answer.
         """
-        here = _wall(now, self._zone)
+        here = now + self._offset(now)
         far, middle = here + high, low
         while True:
             page = self._between(here + middle, far, per_page=1)
@@ -472,7 +474,3 @@ def _apart(contact: Contact, others: Sequence[Contact]) -> list[Contact]:
 
 def _created(contact: Contact) -> datetime:
     return contact.created_at or datetime.max.replace(tzinfo=UTC)
-
-
-def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    return instant.astimezone(zone).replace(tzinfo=None)
