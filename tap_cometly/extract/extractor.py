@@ -284,8 +284,13 @@ class Extractor:
             return
         try:
             first = self._paginator.first_page(asked, at_most=at_most, advisory=quick)
-        except TooLongError:  # the newest part will do
-            asked = replace(asked, start=asked.end - timedelta(seconds=SURELY_SERVED))
+        except (TooLongError, RejectedError):
+            # The newest day will do; its end is that of the API's clock, which is known by now.
+            asked = self._asked(sync_range)
+            day = timedelta(seconds=SURELY_SERVED)
+            asked = replace(asked, start=max(asked.start, asked.end - day))
+            if asked.start >= asked.end:
+                return
             first = self._paginator.first_page(asked, at_most=at_most, advisory=quick)
         whole = self._begin(asked, sync_range)
         if whole.start < whole.end:

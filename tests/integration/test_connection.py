@@ -77,6 +77,21 @@ def test_a_wrong_zone_is_told_where_the_range_ends_in_the_past_too(sandbox: Star
     assert "The Space's time zone is not UTC" in error
 
 
+def test_a_machine_whose_clock_is_ahead_is_told_so_where_the_api_refuses_the_future(
+    sandbox: StartSandbox,
+) -> None:
+    clock = FakeClock(NOW)
+    options = dated(limits=PLENTY, refuses_future=frozenset({"list"}))
+    cometly = sandbox(options, now=clock.epoch, monotonic=clock.monotonic)
+    cometly.space.fill(MANY, NOW - timedelta(days=9), NOW - timedelta(minutes=3))
+
+    run = sync(cometly, clock=clock.ahead(timedelta(minutes=10)), more=TEST)
+
+    assert run.exit == 0, run.errors
+    assert "The machine's clock is 600 s ahead of the API's" in run.log
+    assert "agrees with the setting `timezone`" in run.log
+
+
 def test_a_wrong_key_is_one_line(cometly: Sandbox) -> None:
     run = sync(cometly, {"api_key": "another"}, more=TEST)
 
