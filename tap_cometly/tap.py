@@ -63,7 +63,7 @@ _MAP_VALUE = re.compile(r"(?<=')[^':]*:[^']*(?=' is not expected)|(?<=case: ).*"
 
 def _command(tap: type[Tap]) -> click.Command:
     """Set up logging, and give the command line of the tap."""
-    with _ends_well():
+    with _one_error_line():
         warning = replace_unknown_log_level(os.environ)
         command = _logging_set_up(tap)
         if warning:
@@ -217,7 +217,7 @@ class TapCometly(Tap):
             catalog: A catalog file.
             **kwargs: As for any tap of the SDK.
         """
-        with _ends_well():
+        with _one_error_line():
             check_stdout()
             if state is not None:
                 text = _text_of(state, "The state file", StateError)
@@ -231,7 +231,7 @@ class TapCometly(Tap):
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> t.Any:
         """Read the configuration files."""
-        with _ends_well():
+        with _one_error_line():
             config: dict[str, t.Any] = {}
             for path in value:
                 if path != "ENV":
@@ -242,14 +242,14 @@ class TapCometly(Tap):
     @override
     def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
         """Print the catalog."""
-        with _ends_well():
+        with _one_error_line():
             super().cb_discover(ctx, param, value)
 
     @classmethod
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """Read no more than a record."""
-        with _ends_well():
+        with _one_error_line():
             super().cb_test(ctx, param, value)
 
 
@@ -258,7 +258,7 @@ logging.getLogger("tap_cometly").parent = logging.getLogger(TapCometly.name)
 
 
 @contextlib.contextmanager
-def _ends_well() -> Iterator[None]:
+def _one_error_line() -> Iterator[None]:
     """Report what ends the program in one line, without a traceback, and exit accordingly."""
     stop_listening = listening_ends()
     try:

@@ -25,7 +25,14 @@ from tap_cometly.client.responses import (
     error_for_status,
     never_sent,
 )
-from tap_cometly.client.retry import Outage, RetryPolicy, acquire, http_date, wait_told
+from tap_cometly.client.retry import (
+    RUN_AGAIN,
+    Outage,
+    RetryPolicy,
+    acquire,
+    http_date,
+    wait_told,
+)
 from tap_cometly.contacts.schema import REFUSED
 from tap_cometly.exceptions import ClockError, GarbledError, TooSlowError, UnavailableError
 from tap_cometly.runtime import metrics
@@ -60,7 +67,6 @@ _LONG = 26 * 3600  # seconds of a window that may be too long for a list
 _ADVICE_WAIT = 65.0  # seconds that a call may wait for the rate limit whose answer only advises
 _SILENCE = 60.0  # seconds in which no such call is made after one was not answered
 
-_RUN_AGAIN = "Run again later; the bookmark is kept."
 
 _T = t.TypeVar("_T")
 
@@ -207,7 +213,7 @@ class CometlyClient:
         """
         if advisory and self._clock.monotonic() < self._silent_until:
             msg = "The list did not answer a moment ago"
-            raise UnavailableError(msg, _RUN_AGAIN)
+            raise UnavailableError(msg, RUN_AGAIN)
         seconds = window.seconds if isinstance(window, Window) and "cursor" not in query else 0
         call = _Call(
             "list",
@@ -299,7 +305,7 @@ class CometlyClient:
                 headers = response.headers
                 elapsed = response.elapsed.total_seconds()
                 metrics.request_answered(call.endpoint, response.status_code, elapsed)
-                self._note_sign_of_life(response)
+                self._note_answered(response)
                 longest = _SLOWEST_ANSWER * self._settings.request_timeout
                 deadline = self._clock.monotonic() + longest
                 return Answer.received(response, lambda: self._clock.monotonic() > deadline)
@@ -340,7 +346,7 @@ class CometlyClient:
             raise _too_slow(problem)
         retry.failed(problem)
 
-    def _note_sign_of_life(self, response: requests.Response) -> None:
+    def _note_answered(self, response: requests.Response) -> None:
         if response.status_code not in _TRANSIENT:
             self._outage.over()
         if told := http_date(response.headers.get("Date", "")):
@@ -361,4 +367,4 @@ def _read_export(kind: type[_T], body: bytes) -> _T:
 
 
 def _too_slow(reason: str) -> TooSlowError:
-    return TooSlowError(f"The list of contacts did not answer in time ({reason})", _RUN_AGAIN)
+    return TooSlowError(f"The list of contacts did not answer in time ({reason})", RUN_AGAIN)

@@ -32,7 +32,7 @@ LONGEST_UNREACHED = 30.0  # seconds without a connection, before the first answe
 LONGEST_LIMIT_WAIT = 900.0  # seconds of being told to wait in a row
 GARBLED_TRIES = 6
 LONGEST_PAUSE = 30.0  # seconds; also the longest silence in the log
-_RUN_AGAIN = "Run again later; the bookmark is kept."
+RUN_AGAIN = "Run again later; the bookmark is kept."
 UNSAID_WAIT = 60.0  # seconds to wait when a 429 does not say how long: a limit's whole window
 
 
@@ -115,7 +115,7 @@ class RetryPolicy:
                 msg = f"{self._service} cannot be reached: {reason} for {_minutes(longest)}"
                 raise UnreachableError(msg, "Check `api_url` and the network, and run again.")
             msg = f"{self._service} has not answered usably for {_minutes(longest)}: {reason}"
-            raise UnavailableError(msg, _RUN_AGAIN)
+            raise UnavailableError(msg, RUN_AGAIN)
         pause = min(backoff.full_jitter(next(self._waits)), left)
         logger.warning("%s: %s; trying again in %.1f s", self._service, reason, pause)
         self._clock.sleep(pause)
@@ -131,7 +131,7 @@ class RetryPolicy:
         if self._garbled >= GARBLED_TRIES:
             msg = f"{self._service} gave {GARBLED_TRIES} unreadable answers in a row: {reason}"
             if self._advisory:
-                raise UnavailableError(msg, _RUN_AGAIN)
+                raise UnavailableError(msg, RUN_AGAIN)
             raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
         self.failed(reason)
 
@@ -153,7 +153,7 @@ class RetryPolicy:
             raise RateLimitError(msg, "Run again after that.")
         if self._advisory:
             msg = f"{self._service} is over its limit (429)"
-            raise UnavailableError(msg, _RUN_AGAIN)
+            raise UnavailableError(msg, RUN_AGAIN)
         self._waited_for_limit += seconds
         if self._waited_for_limit > LONGEST_LIMIT_WAIT:
             msg = "Cometly's API has been over its limit for 15 minutes in a row (429)"
@@ -179,7 +179,7 @@ def acquire(
         delay = limiter.delay()
         if clock.monotonic() + (0 if math.isinf(delay) else delay) > until:
             msg = f"The {endpoint} limit is used up"
-            raise UnavailableError(msg, _RUN_AGAIN)
+            raise UnavailableError(msg, RUN_AGAIN)
         # An answer that is under way makes room.
         pause = 0.05 if math.isinf(delay) else min(delay, LONGEST_PAUSE)
         if limiter.note_wait(pause) > 1:  # no other request has told of the same wait

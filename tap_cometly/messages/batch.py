@@ -189,7 +189,7 @@ class BatchWriter:
             self._store(stream)
 
     def _add(self, rows: Rows) -> None:
-        with self._told():
+        with self._failures_explained():
             if rows.stream not in self._files:
                 self._files[rows.stream] = _File(self._config.encoding.compression)
             file = self._files[rows.stream]
@@ -202,7 +202,7 @@ class BatchWriter:
         encoding, storage = self._config.encoding, self._config.storage
         extension = _EXTENSIONS[encoding.compression]
         name = f"{storage.prefix or ''}tap-cometly--{stream}-{uuid.uuid4()}{extension}"
-        with self._told():
+        with self._failures_explained():
             self._files[stream].store(storage, name)
             del self._files[stream]
         manifest = [storage.get_url(name)]
@@ -214,8 +214,8 @@ class BatchWriter:
         self._on_batch()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell a failure as one of the BATCH files, and let go of all of them."""
+    def _failures_explained(self) -> Iterator[None]:
+        """Raise any failure as one of writing BATCH files, and let go of all of them."""
         try:
             yield
         except Exception as error:  # noqa: BLE001, each store has errors of its own
