@@ -192,44 +192,48 @@ class Extractor:
         Raises:
             TapError: The range cannot be read to its end.
         """
-        for part in self._parts(sync_range):
-            if part.window.start < sync_range.first_wanted:
-                wanted = _wanted(part.contacts, sync_range.first_wanted)
-                yield part._replace(contacts=wanted)
-            else:
-                yield part
+        parts = self._parts(sync_range)
+        for whole, first in parts:
+            for part in self._extract(whole, first):
+                self.is_whole = part.window.end == parts[-1][0].end
+                contacts = part.contacts
+                if part.window.start < sync_range.first_wanted:
+                    contacts = _wanted(contacts, sync_range.first_wanted)
+                yield part._replace(contacts=contacts)
 
-    def _parts(self, sync_range: SyncRange) -> Iterator[Extract]:
+    def _parts(self, sync_range: SyncRange) -> list[tuple[Window, Page | None]]:
+        """Give what has to be read, oldest first, with first pages that have been read already.
+
+        That is the range; before it, what a bookmark relies on the Space's clock for; behind it,
+        what a clock that cannot be seen may hide.
+        """
         asked = self._asked(sync_range)
         if asked.start >= asked.end:
-            return
+            return []
         first = self._ask_first_page(asked)
         whole = self._begin(asked, sync_range)
         if whole.start >= whole.end:
-            return
+            return []
         head = self.head = self._check_head(sync_range, whole, first)
+        parts = [(whole, first)]
         if head.nothing_new:
             logger.info("No contact is new")
-        elif not head.clock_seen:
+            return parts
+        if not head.clock_seen:
             logger.info(
                 "Whether the Space's clock is where `timezone` (%s) says cannot be told in this "
                 "run: %s. So the hours around now are read again by the next runs",
                 self._settings.zone.key,
                 head.why,
             )
-        parts: list[tuple[Window, Page | None]] = [(whole, first)]
-        if not head.nothing_new:
-            careful = Window(sync_range.careful_start, whole.start)
-            if careful.seconds and (not head.clock_seen or self._was_behind(whole.start)):
-                parts.insert(0, (careful, None))
-            reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
-            if head.must_read_ahead and reaches_now:
-                ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
-                parts.append((Window(whole.end, ahead), None))
-        for window, page in parts:
-            for extract in self._extract(window, page):
-                self.is_whole = extract.window.end == parts[-1][0].end
-                yield extract
+        careful = Window(sync_range.careful_start, whole.start)
+        if careful.seconds and (not head.clock_seen or self._was_behind(whole.start)):
+            parts.insert(0, (careful, None))
+        reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
+        if head.must_read_ahead and reaches_now:
+            ahead = self.began.replace(microsecond=0) + WIDEST_ZONE_GAP
+            parts.append((Window(whole.end, ahead), None))
+        return parts
 
     def _asked(self, sync_range: SyncRange) -> Window:
         """Give the range up to now; up to before an hour that occurs twice, where it has to be.
