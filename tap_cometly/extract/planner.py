@@ -87,8 +87,14 @@ class Probe:
         return cls(window, len(ranked), more, groups)
 
 
-class _Reached(NamedTuple):
-    """How far ids had got in a group of them, and how many of how many ids were the Space's."""
+class _GroupEnd(NamedTuple):
+    """How far ids had got in a group of them.
+
+    Attributes:
+        id: The highest one by then.
+        contacts: How many of the group's ids are this Space's.
+        ids: How many ids the group spans.
+    """
 
     id: int
     contacts: int
@@ -113,7 +119,7 @@ class _Checkpoint:
     count: int = 0
     exact: bool = False
     density: float | None = None
-    groups: tuple[_Reached, ...] = ()
+    groups: tuple[_GroupEnd, ...] = ()
 
     @property
     def checked(self) -> bool:
@@ -276,8 +282,8 @@ class WindowPlanner:
         before, after = [], []
         for lowest, highest, contacts in probe.groups:
             ids = max(contacts, highest - lowest + 1)
-            before.append(_Reached(lowest - 1, contacts, ids))
-            after.append(_Reached(highest, contacts, ids))
+            before.append(_GroupEnd(lowest - 1, contacts, ids))
+            after.append(_GroupEnd(highest, contacts, ids))
         self._add(_Checkpoint(end, start, probe.count, exact, density, tuple(after)))
         if exact:
             self._add(_Checkpoint(start, start, 0, exact, density, tuple(before)))
