@@ -46,6 +46,7 @@ _PARTS = 4  # into which a stretch is divided at once
 _FRONT = 1 / 256  # of the range: where the oldest contacts are looked for first
 _PROBES, _PROBES_A_WINDOW = 100, 4  # what may be asked for in all
 _FAR_LESS = 8  # times less than expected
+_SHORTER = 8  # times, than a stretch that the list refuses: each refusal costs a call
 _FIRST_GUESS = 24 * 3600, 64  # seconds, part of the range: a guessed window is no longer at first
 _LEAST_GUESS = 2**14  # part of the range: a guessed window is no shorter
 
@@ -306,7 +307,7 @@ class WindowPlanner:
         """
         self._in_flight.discard(window)
         if refused:
-            self._longest = min(self._longest, window.seconds // 2)
+            self._longest = min(self._longest, window.seconds // _SHORTER)
 
     def finished(self, window: Window, contacts: int) -> None:
         """Take note of how many contacts a window held: the length of the next ones follows it."""
