@@ -410,6 +410,9 @@ class Extractor:
 
     def _extract(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
         """Read a part of the range by pages or by exports, as mode and size tell."""
+        if first is not None and not first.contacts and first.next_cursor is None:
+            yield Extract(window, iter(()), expected=0)
+            return
         if self._mode == AUTO and self._list_answers and (first or window.seconds <= _FEW_DAYS):
             held = self._hold_small_range(window, first)
             if held is not None:

@@ -73,12 +73,11 @@ def test_a_space_above_the_threshold_costs_one_export(
 
 
 @pytest.mark.parametrize(
-    ("new", "at_most"),
-    [(20, 3), (0, 2)],
+    ("new", "at_most", "mode"), [(20, 3, "auto"), (0, 2, "auto"), (0, 2, "export")]
 )
 @spaces
 def test_an_hourly_run_costs_a_page_and_the_zone_check(
-    cometly: StartCometly, options: Options, new: int, at_most: int
+    cometly: StartCometly, options: Options, new: int, at_most: int, mode: str
 ) -> None:
     # given: a Space that has been read up to now, and an hour that has gone by since
     sandbox, clock = cometly(options)
@@ -87,7 +86,7 @@ def test_an_hourly_run_costs_a_page_and_the_zone_check(
     sandbox.space.fill(new, NOW, clock.now() - timedelta(minutes=2))
 
     # when
-    run = sync(sandbox, state=state, clock=clock)
+    run = sync(sandbox, {"extraction_mode": mode}, state, clock=clock)
 
     # then
     assert len(run.ids - set(range(501))) == new
