@@ -15,7 +15,7 @@ from tests.fuzz.kill import KINDS, Sweep, boundaries, moments
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_AT_RANDOM = int(os.environ.get("KILLS", "15"))  # runs of each kind and signal
+_AT_RANDOM = int(os.environ.get("KILLS", "8"))  # runs of each kind and signal
 
 pytestmark = pytest.mark.slow
 
