@@ -444,7 +444,7 @@ class Extractor:
                 if size > threshold or (size == threshold and page.next_cursor is not None):
                     return None
         except (ColumnError, UnavailableError) as error:
-            logger.info("%s", error.what)
+            logger.info("%s; going on with exports", error.what)
             return None
         return held
 

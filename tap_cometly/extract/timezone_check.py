@@ -230,7 +230,7 @@ class TimezoneCheck:
         """
         now = now.replace(microsecond=0)
         found = self._one_that_comes_back(contacts)
-        why = "the newest contacts do not come back when asked for by their creation time"
+        why = "no contact was found again by its creation time"
         if found is not None:
             created = _created(found)
             if self._offset(created) == self._offset(now):
