@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,9 +40,7 @@ def watch(
     yield run
     requests = cometly.requests
     run.calls = Counter(request.endpoint for request in requests)
-    run.contacts_received = sum(
-        request.rows for request in requests if request.status == HTTPStatus.OK
-    )
+    run.contacts_received = sum(request.rows for request in requests)
     [(run.rows_written,)] = warehouse.query(
         "SELECT count(*) FROM cometly.contacts WHERE _sdc_sync_started_at ="
         " (SELECT max(_sdc_sync_started_at) FROM cometly.contacts)"
