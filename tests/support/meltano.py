@@ -71,7 +71,8 @@ class MeltanoProject:
 
     def __enter__(self) -> Self:
         definition = yaml.safe_load((CHECKOUT / "meltano.yml").read_text(encoding="utf-8"))
-        definition["plugins"]["extractors"][0]["pip_url"] = requirement()
+        tap = definition["plugins"]["extractors"][0]
+        tap |= {"pip_url": requirement(), "config": {"start_date": "2024-01-01"}}
         self._write(reduce(merge, self._additions, definition))
         self.install(MELTANO)
         return self
