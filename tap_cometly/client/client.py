@@ -233,6 +233,10 @@ class CometlyClient:
         self._longest_served = max(self._longest_served, seconds)
         return page
 
+    def ask_list_again(self) -> None:
+        """Have the next advisory request sent, though the last one was refused (429) just now."""
+        self._silent_until = -math.inf
+
     def create_export(self, window: Window, *, options: Mapping[str, int]) -> int:
         """Create an export job; the caller has acquired the right to make the request.
 

@@ -151,6 +151,7 @@ class ContactList:
         except (ApiError, RecordError) as error:
             logger.debug("The list does not answer: %s", error.what)
         if patient and self._client.limiters["list"].delay() > 0:
+            self._client.ask_list_again()
             return self.advice(window, per_page=per_page)
         return None
 

@@ -378,6 +378,16 @@ def test_a_run_whose_first_call_is_over_the_limit_waits_as_it_is_told(
     check(run, forty.sandbox)
 
 
+def test_a_wrong_zone_is_found_also_when_the_limit_is_used_up(cometly: StartCometly) -> None:
+    berlin = space(cometly, 40, timezone="Europe/Berlin")
+    berlin.sandbox.take("list", 13)
+
+    run = berlin.sync(timezone="America/Los_Angeles")
+
+    assert "The Space's time zone is not America/Los_Angeles" in error_of(run)
+    check(run, berlin.sandbox, cuts=0)
+
+
 class _Quiet(http.server.BaseHTTPRequestHandler):
     """Answers everything with an empty page and keeps the headers it saw."""
 

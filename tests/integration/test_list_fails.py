@@ -81,7 +81,7 @@ def test_exports_go_on_while_the_list_fails_for_an_hour(
     assert run.exit == 0, run.errors
     assert len(run.ids) == CONTACTS
     created = calls(run, "create")
-    assert created[0].at <= MINUTE
+    assert created[0].at <= 2 * MINUTE  # one of them for the zone check, after a 429
     assert years.seconds <= 12 * MINUTE
     assert len(created) <= 40
     assert len(calls(run, "list")) <= 8 * years.seconds / MINUTE + 10
