@@ -449,7 +449,8 @@ class WindowPlanner:
 
     def _explore(self, stretch: _Stretch) -> list[tuple[Second, Second]]:
         """Say what to ask for where it is not known how many contacts lie where."""
-        start, seconds = stretch.start, stretch.seconds
+        start = max(stretch.start, self._front)
+        seconds = stretch.end - start
         if not stretch.after.groups:
             return [(start, stretch.end)]
         if not stretch.before.groups:

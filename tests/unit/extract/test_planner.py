@@ -427,6 +427,27 @@ def test_guessing_ends_whatever_windows_hold(contacts: int) -> None:
     assert len(windows) <= (17_000 if contacts else 20)
 
 
+@pytest.mark.parametrize("guessed", [1, 5, 8])
+def test_after_guessed_windows_few_probes_plan_the_rest(guessed: int) -> None:
+    # given: a list that answers once, and then again when some windows have been cut
+    space = Space(MILLION, FLAT)
+    run = Run(planner_of(space.whole))
+    run.planner.learn(space.answer(space.whole))
+    for _ in range(guessed):
+        window = run.planner.next_window(guess=True)
+        assert window is not None
+        run.planner.finished(window, space.held(window))
+        run.windows.append(window)
+
+    # when
+    run.to_the_end(space.answer, holds=space.held)
+
+    # then
+    assert run.probes <= 20
+    assert covers(run.windows, space.whole)
+    assert largest(space, run.windows[guessed:]) <= 1.15
+
+
 def test_a_guess_uses_what_probes_have_told() -> None:
     # given: a million contacts, evenly spread; one page at each end
     space = Space(MILLION, FLAT)
