@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
 _PART = 64 * 2**10  # bytes
 _SLOWEST = 1_000  # bytes a second, over a minute
 _MINUTE = 60.0  # seconds
+_LONGEST_SIZE = 18  # digits
 
 
 @dataclass
@@ -176,7 +177,7 @@ def _size(response: requests.Response) -> int:
     """Give the size of the whole file, also from a store that takes no notice of ranges."""
     whole = re.fullmatch(r"bytes 0-\d+/(\d+)", response.headers.get("Content-Range", ""))
     size = whole[1] if whole else response.headers.get("Content-Length", "")
-    if not (size.isascii() and size.isdigit()):
+    if not (size.isascii() and size.isdigit() and len(size) <= _LONGEST_SIZE):
         msg = "the store does not tell its size"
         raise BadFileError(msg)
     return int(size)

@@ -203,6 +203,11 @@ BROKEN: dict[str, dict[str, Any]] = {
     "a web page": {"kind": "garbage"},
     "0 bytes": {"kind": "empty"},
     "no gzip": {"kind": "replace", "body": b'{"id":1}\n'},
+    "a size of 5,000 digits": {
+        "kind": "status",
+        "status": 206,
+        "headers": {"Content-Range": f"bytes 0-1/{'9' * 5_000}"},
+    },
     "a redirect": {"kind": "status", "status": 302, "headers": {"Location": "http://127.0.0.2/"}},
 }
 
