@@ -70,6 +70,19 @@ def test_no_bookmark_claims_what_came_early(cometly: StartCometly) -> None:
 
 
 @pytest.mark.usefixtures("_tested")
+def test_a_run_that_goes_on_from_a_bookmark_is_no_test(cometly: StartCometly) -> None:
+    sandbox, clock = cometly(dated())
+    ids = sandbox.space.fill(30, NOW - MONTHS, NOW - timedelta(hours=1))
+    first = sync(sandbox, clock=clock)
+    clock.advance(timedelta(hours=1))
+
+    run = sync(sandbox, state=first.state, clock=clock)
+
+    assert first.ids == set(ids)
+    assert (run.exit, run.records) == (0, [])
+
+
+@pytest.mark.usefixtures("_tested")
 def test_a_file_of_a_batch_comes_early_too(cometly: StartCometly, tmp_path: Path) -> None:
     sandbox, clock = cometly(dated(job_seconds=JOB_SECONDS))
     sandbox.space.fill(3_000, NOW - MONTHS, NOW)
