@@ -142,8 +142,14 @@ class ContactsStream(Stream):
         from tap_cometly.extract.extractor import open_extractor  # noqa: PLC0415, not to discover
 
         progress.begin(Window(sync_range.start, sync_range.end(self._clock.now())).seconds)
-        with open_extractor(settings, self.fields, self._clock, progress) as extractor:
-            yield extractor
+        opened = contextlib.ExitStack()
+        try:
+            yield opened.enter_context(open_extractor(settings, self.fields, self._clock, progress))
+        finally:
+            with (
+                self._stop.hold()
+            ):  # what a signal raises can get lost where connections are closed
+                opened.close()
 
     def _extracts(
         self, extractor: Extractor, sync_range: SyncRange, bookmark: Bookmark | None

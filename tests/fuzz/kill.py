@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 KINDS: dict[str, dict[str, Any]] = {
-    "pages": {"extraction_mode": "pagination", "export_threshold": 1, "page_size": 5},
-    "exports": {"extraction_mode": "export", "export_target_size": 10},
+    "pages": {"extraction_mode": "pagination", "export_threshold": 1, "page_size": 2},
+    "exports": {"extraction_mode": "export", "export_target_size": 4},
 }
-CONTACTS = 40
+CONTACTS = 16
 LONGEST_STOP = 5.0  # seconds; the promise is one, but these machines are busy
 
 _FIRST = datetime(2024, 5, 1, tzinfo=timezone.utc)
