@@ -49,8 +49,11 @@ def run(sandbox: Sandbox, clock: HurriedClock, since: float, folder: Path, kind:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("third", [False, True], ids=["two", "two and another client"])
+@pytest.mark.parametrize(
+    ("kind", "third"),
+    [("pages", False), ("pages", True), ("exports", True)],
+    ids=["pages", "pages and another client", "exports and another client"],
+)
 def test_taps_that_share_a_space_finish_with_few_refused_requests(
     tmp_path: Path,
     kind: str,

@@ -334,8 +334,9 @@ def test_four_creations_that_lose_their_answers_at_once_are_one_failure(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after_work", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("mode", [AUTO, EXPORT], ids=["auto", "export"])
+@pytest.mark.parametrize(
+    ("mode", "after_work"), [(AUTO, False), (EXPORT, True)], ids=["auto, before", "export, after"]
+)
 def test_half_a_second_without_network_is_no_reason_to_give_exports_up(
     sandbox: StartSandbox, mode: dict[str, Any], *, after_work: bool
 ) -> None:

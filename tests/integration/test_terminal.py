@@ -80,7 +80,7 @@ def test_a_bar_shows_how_far_it_is_and_leaves_nothing(
 
 
 def test_each_export_is_shown_with_what_it_is_doing(cometly: Sandbox) -> None:
-    cometly.options = replace(cometly.options, queued_seconds=3, job_seconds=6)
+    cometly.options = replace(cometly.options, queued_seconds=1, job_seconds=3)
     config = {"extraction_mode": "export", "export_target_size": 500, "export_threshold": 200}
 
     with session(cometly, recent(config)) as run:
