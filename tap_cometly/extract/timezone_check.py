@@ -44,7 +44,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.contacts.decoder import Page
     from tap_cometly.contacts.schema import Contact
     from tap_cometly.extract.pagination import ContactList
-    from tap_cometly.timeranges import SyncRange
+    from tap_cometly.timeranges import SyncRange, WallRange
 
 logger = logging.getLogger(__name__)
 
@@ -178,13 +178,14 @@ class TimezoneCheck:
         wall = wall_range(window.start, window.end, self._zone)
         if wall.holds(min(times)) and wall.holds(max(times)):
             return
-        outside = [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
+        outside = _outside(contacts, wall)
         self._inspections_left -= 1
         if len(outside) > 1:
             first, *others = outside
-            if not self._comes_back(first):
+            page = self._around(first)
+            if page is None or not _is_on(page, first):
                 self._raise_if_elsewhere(first, others)
-            elif self._is_range_ignored(first):
+            elif self._is_range_ignored(page, first):
                 msg = (
                     f"Cometly serves contacts outside the range that was asked for: its API "
                     f"ignores the range, or the Space's time zone is not {self._zone.key}, as the "
@@ -196,14 +197,11 @@ class TimezoneCheck:
         if not self._is_outdated:
             logger.warning("A contact was created outside the range that was asked for; it is kept")
 
-    def _is_range_ignored(self, contact: Contact) -> bool:
-        """Ask for the minutes around a contact, and see whether most of the answer is of others."""
+    def _is_range_ignored(self, page: Page, contact: Contact) -> bool:
+        """Whether most of what was served for the minutes around a contact is of other times."""
         created = _created(contact).replace(microsecond=0)
-        wall = wall_range(created - _CLOSE, created + SECOND, self._zone)
-        page = self._list.advice(wall, per_page=LARGEST_PAGE, patient=True)
-        contacts = [] if page is None else page.contacts
-        outside = [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
-        return len(outside) > max(1, len(contacts) / 2)
+        minutes = wall_range(created - _CLOSE, created + SECOND, self._zone)
+        return len(_outside(page.contacts, minutes)) > max(1, len(page.contacts) / 2)
 
     def suggested_offset(self, now: datetime) -> str | None:
         """Say which offset the newest contact's wall time suggests, halving the hours around now.
@@ -272,15 +270,14 @@ class TimezoneCheck:
             Whether a contact of that time came back: the very one, or one close to it, for the very
             one may have been merged away. None when the list did not answer.
         """
+        page = self._around(contact, offset)
+        return None if page is None else _is_on(page, contact)
+
+    def _around(self, contact: Contact, offset: timedelta | None = None) -> Page | None:
+        """Ask for the minutes up to a contact's creation; the offset as for `_comes_back`."""
         created = _created(contact).replace(microsecond=0)
         wall = created + (self._offset(created) if offset is None else offset)
-        page = self._between(wall - _CLOSE, wall + SECOND)
-        if page is None:
-            return None
-        return any(
-            other.created_at is not None and abs(other.created_at - created) <= _CLOSE + SECOND
-            for other in page.contacts
-        )
+        return self._between(wall - _CLOSE, wall + SECOND)
 
     def _raise_if_elsewhere(self, contact: Contact, others: Sequence[Contact]) -> bool:
         """Find the offset under which the API serves a contact, halving what is possible.
@@ -470,6 +467,20 @@ def _offset_text(offset: timedelta) -> str:
 def _apart(contact: Contact, others: Sequence[Contact]) -> list[Contact]:
     """Give those that were created at another time than a contact."""
     return [c for c in others if abs(_created(c) - _created(contact)) > _CLOSE]
+
+
+def _outside(contacts: Sequence[Contact], wall: WallRange) -> list[Contact]:
+    """Give those that were created outside a range."""
+    return [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
+
+
+def _is_on(page: Page, contact: Contact) -> bool:
+    """Whether a page holds a contact, or one that was created close to it."""
+    created = _created(contact).replace(microsecond=0)
+    return any(
+        other.created_at is not None and abs(other.created_at - created) <= _CLOSE + SECOND
+        for other in page.contacts
+    )
 
 
 def _created(contact: Contact) -> datetime:
