@@ -9,13 +9,11 @@ from datetime import timedelta
 
 from tap_cometly.contacts.schema import REPLICATION_KEY
 from tap_cometly.exceptions import StateError
-from tap_cometly.timeranges import Window, read_instant, utc_text
+from tap_cometly.timeranges import Reached, Window, read_instant, utc_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
-
-    from tap_cometly.timeranges import Reached
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +138,13 @@ class Bookmark:
         """Give it as a run's last line of the log has it."""
         return f"Bookmark: {utc_text(self.instant)}" if self.instant else "No bookmark"
 
+    def reached(self, timezone: str) -> Reached | None:
+        """Give how far it reaches for a run with this setting `timezone`; None in a first run."""
+        if self.instant is None:
+            return None
+        same_zone = self.timezone in {None, timezone}
+        return Reached(self.instant, same_zone, self.relies_on_clock, self.newest_id)
+
     def compare(self, start: datetime, timezone: str, columns: Iterable[str]) -> None:
         """Warn of what a run cannot make good by itself.
 
@@ -148,14 +153,15 @@ class Bookmark:
             timezone: Its setting.
             columns: Those that it writes.
         """
-        if self.instant is None and self._stored:
-            logger.warning("The bookmark does not say how far was read: all is read again")
-        if self.instant is not None:
-            self._compare_start(start, self.instant)
-            if self.timezone not in {None, timezone}:
+        reached = self.reached(timezone)
+        if reached is not None:
+            self._compare_start(start, reached.instant)
+            if not reached.same_zone:
                 logger.info(
                     "The setting `timezone` has changed: a day before the bookmark is read too"
                 )
+        elif self._stored:
+            logger.warning("The bookmark does not say how far was read: all is read again")
         if self.columns is not None and (new := set(columns) - self.columns):
             logger.warning(
                 "New columns since the last run (%s): rows written before may lack them; "

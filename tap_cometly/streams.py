@@ -146,9 +146,8 @@ class ContactsStream(Stream):
         try:
             yield opened.enter_context(open_extractor(settings, self.fields, self._clock, progress))
         finally:
-            with (
-                self._stop.hold()
-            ):  # what a signal raises can get lost where connections are closed
+            # A finalizer of a connection would swallow what a signal raises.
+            with self._stop.hold():
                 opened.close()
 
     def _extracts(
@@ -172,15 +171,9 @@ class ContactsStream(Stream):
 
     def _range(self, bookmark: Bookmark | None) -> SyncRange:
         settings = self._settings
-        reached = None
-        if bookmark is not None and bookmark.instant is not None:
-            same_zone = bookmark.timezone in {None, settings.zone.key}
-            reached = Reached(
-                bookmark.instant, same_zone, bookmark.relies_on_clock, bookmark.newest_id
-            )
         sync_range = SyncRange.of(
             settings.start,
-            reached,
+            bookmark.reached(settings.zone.key) if bookmark is not None else None,
             lookback=timedelta(days=settings.lookback_days),
             end_date=settings.end,
             settle=timedelta(seconds=0 if self._full_table else settings.settle_seconds),
