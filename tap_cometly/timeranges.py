@@ -12,6 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 from math import ceil
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -96,6 +97,7 @@ class WallRange:
         return self.earliest - SECOND <= instant <= self.latest + SECOND
 
 
+@lru_cache(maxsize=64)  # each block of a window is compared with the same range
 def wall_range(start: datetime, end: datetime, zone: tzinfo) -> WallRange:
     """Convert a range of instants to the Space's wall time.
 
