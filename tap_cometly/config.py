@@ -226,6 +226,11 @@ class Settings:
     request_timeout: float
     api_url: str
 
+    @property
+    def mode(self) -> str:
+        """The mode that counts: exports have no custom fields."""
+        return PAGINATION if self.include_custom_fields else self.extraction_mode
+
     @classmethod
     def of(cls, config: Mapping[str, t.Any]) -> Settings:
         """Check a configuration that already fits its JSON schema.

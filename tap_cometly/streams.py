@@ -139,12 +139,14 @@ class ContactsStream(Stream):
     def _extractor(
         self, sync_range: SyncRange, progress: Progress, settings: Settings
     ) -> Iterator[Extractor]:
-        from tap_cometly.extract.extractor import open_extractor  # noqa: PLC0415, not to discover
+        from tap_cometly.extract.extractor import Extractor  # noqa: PLC0415, not to discover
+        from tap_cometly.extract.services import open_services  # noqa: PLC0415
 
         progress.begin(Window(sync_range.start, sync_range.end(self._clock.now())).seconds)
         opened = contextlib.ExitStack()
         try:
-            yield opened.enter_context(open_extractor(settings, self.fields, self._clock, progress))
+            services = open_services(settings, self.fields, self._clock, progress)
+            yield Extractor(settings, opened.enter_context(services), progress)
         finally:
             # A finalizer of a connection would swallow what a signal raises.
             with self._stop.hold():
@@ -157,7 +159,7 @@ class ContactsStream(Stream):
         whole = Window(sync_range.start, sync_range.end(self._clock.now()))
         if whole.start >= whole.end:
             if bookmark is not None and bookmark.is_ahead_of(self._clock.now()):
-                extractor.compare_clocks()
+                extractor.head.compare_clocks()
             logger.info("Nothing to read: the range begins after its end, %s", whole)
             return
         sample = self.ABORT_AT_RECORD_COUNT
@@ -228,15 +230,15 @@ class ContactsStream(Stream):
         if bookmark is None:
             return
         if bookmark.instant is None or end >= bookmark.instant:
-            clock_seen = extractor.head is not None and extractor.head.clock_seen
+            clock_seen = extractor.head.clock_seen
             if not clock_seen:
-                safe = sync_range.safe_commit(extractor.began)
+                safe = sync_range.safe_commit(extractor.head.began)
                 end = max(min(end, safe), sync_range.careful_start)
             bookmark.commit(
                 Reached(
                     end,
                     relies_on_clock=clock_seen or not extractor.is_whole,
-                    newest_id=extractor.newest_id if extractor.is_whole else None,
+                    newest_id=extractor.head.newest_id if extractor.is_whole else None,
                 ),
                 columns=self._delivered,
                 timezone=self._settings.zone.key,
@@ -248,7 +250,7 @@ class ContactsStream(Stream):
         """Let the target drop what is no longer there, if this run has seen all there is."""
         if self._stream_version is None or not self._full_table:
             return
-        head = extractor.head
+        head = extractor.head.found
         if self._settings.end is not None:
             why = "`end_date` is set"
         elif not wrote_any:

@@ -19,8 +19,9 @@ from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import OptionalColumns, fields_asked
 from tap_cometly.exports.orchestrator import ExportOrchestrator
 from tap_cometly.extract import extractor
-from tap_cometly.extract.extractor import Extractor, Services
+from tap_cometly.extract.extractor import Extractor
 from tap_cometly.extract.pagination import ContactList, CursorPaginator
+from tap_cometly.extract.services import Services
 from tap_cometly.extract.timezone_check import TimezoneCheck
 from tap_cometly.runtime.progress import Progress
 from tap_cometly.timeranges import SyncRange
@@ -184,7 +185,7 @@ def simulate(
 def _extractor(
     client: ModelClient, settings: Settings, *, all_ids: bool
 ) -> tuple[ModelRepository, Extractor]:
-    """Put the tap's parts together as `open_extractor` does."""
+    """Put the tap's parts together as `open_services` does."""
     fields = fields_asked(())
     contacts = ContactList(client, ContactDecoder(fields, RepairLog()), {})
     timezone_check = TimezoneCheck(contacts, settings.zone)
@@ -199,13 +200,14 @@ def _extractor(
         client=client,
         contacts=contacts,
         every_column=contacts,
+        paginator=paginator,
+        timezone_check=timezone_check,
         repository=repository,
         export_columns=OptionalColumns(fields, "The export"),
         tasks=client.clock,
         clock=client.clock,
     )
-    progress = Progress(client.clock)
-    return repository, Extractor(settings, services, paginator, timezone_check, progress)
+    return repository, Extractor(settings, services, Progress(client.clock))
 
 
 class _Keeping(logging.Handler):

@@ -22,7 +22,7 @@ from typing_extensions import Buffer, Self, override
 from tap_cometly.__main__ import main
 from tap_cometly.client.client import DOCUMENTED_LIMITS
 from tap_cometly.exports import orchestrator
-from tap_cometly.extract import extractor
+from tap_cometly.extract import extractor, services
 from tap_cometly.tap import TapCometly
 from tests.fuzz.hurry import HurriedClock, HurriedThreads
 from tests.support.running import tap_with
@@ -160,7 +160,7 @@ def _become_a_tap(order: Order) -> None:
         wire = _Tripwire(order.line, order.bytes, order.signal)
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(wire), encoding="utf-8")
     if order.speed:
-        setattr(extractor, "ThreadTasks", HurriedThreads)  # noqa: B010, as tests/support does it
+        setattr(services, "ThreadTasks", HurriedThreads)  # noqa: B010, as tests/support does it
         tap_with(HurriedClock(order.since, order.speed)).cli(order.arguments)
     else:
         _poll_at_once()

@@ -29,7 +29,7 @@ from unittest import mock
 from typing_extensions import override
 from urllib3.util import connection
 
-from tap_cometly.extract import extractor
+from tap_cometly.extract import services
 from tap_cometly.runtime.clock import Clock
 from tap_cometly.tap import TapCometly
 from tests.support.clock import FakeClock, InTurn
@@ -212,7 +212,7 @@ def sync(
         undo.enter_context(_sandbox_apart())
         undo.enter_context(_noting(hosts))
         if isinstance(clock, FakeClock):
-            undo.enter_context(mock.patch.object(extractor, "ThreadTasks", InTurn))
+            undo.enter_context(mock.patch.object(services, "ThreadTasks", InTurn))
         code = _exit_code(clock, [*arguments(folder, full, state, catalog), *more])
         left = (*_threads_left(), *(path.name for path in (folder / "spool").iterdir()))
     given = state if isinstance(state, dict) else None

@@ -22,8 +22,9 @@ from tap_cometly.contacts.decoder import Page
 from tap_cometly.contacts.schema import Contact, OptionalColumns, fields_asked
 from tap_cometly.exceptions import RejectedError, TapError
 from tap_cometly.extract import extractor as extractor_module
-from tap_cometly.extract.extractor import Extractor, Services
+from tap_cometly.extract.extractor import Extractor
 from tap_cometly.extract.pagination import ContactList, CursorPaginator, ServedLength
+from tap_cometly.extract.services import Services
 from tap_cometly.extract.timezone_check import TimezoneCheck
 from tap_cometly.runtime.progress import Progress
 from tap_cometly.state import Bookmark
@@ -263,12 +264,14 @@ def _extractor(settings: Settings, runs: Runs, machine: timedelta) -> Extractor:
         client=client,
         contacts=contacts,
         every_column=contacts,
+        paginator=paginator,
+        timezone_check=check,
         repository=t.cast("Any", None),  # nothing is exported
         export_columns=columns,
         tasks=_AtOnce(clock),
         clock=clock,
     )
-    return Extractor(settings, services, paginator, check, Progress(clock))
+    return Extractor(settings, services, Progress(clock))
 
 
 def _client(clock: FakeClock, machine: timedelta) -> Any:
