@@ -19,8 +19,8 @@ from tap_cometly.exceptions import (
 from tap_cometly.exports.orchestrator import ExportOrchestrator
 from tap_cometly.exports.reader import ExportReader
 from tap_cometly.extract.head import RangeHead
-from tap_cometly.extract.planner import Probe, WindowPlanner
-from tap_cometly.extract.windows import PlannedWindows
+from tap_cometly.extract.planner import WindowPlanner
+from tap_cometly.extract.windows import PlannedWindows, probe_of
 from tap_cometly.timeranges import Window
 
 if t.TYPE_CHECKING:
@@ -263,8 +263,7 @@ class Extractor:
         if services.contacts.length.refused is not None:
             planner.unanswered(services.contacts.length.refused, refused=True)
         if first is not None:
-            ids = [contact.id for contact in first.contacts]
-            planner.learn(Probe.of(window, ids, more=first.next_cursor is not None))
+            planner.learn(probe_of(window, first))
         limit = services.client.limiters["list"]
         windows = PlannedWindows(planner, services.contacts, limit, services.tasks, services.clock)
         return planner, windows

@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_cometly.client.rate_limit import RateLimiter
+    from tap_cometly.contacts.decoder import Page
     from tap_cometly.extract.pagination import ContactList
     from tap_cometly.extract.planner import WindowPlanner
     from tap_cometly.runtime.clock import Clock
@@ -70,8 +71,10 @@ class PlannedWindows:
     def _probe(self) -> None:
         for window in self._planner.wanted(self._limiter.available() - self._in_flight):
             self._in_flight += 1
-            ask = partial(self._list.first_page, window, per_page=LARGEST_PAGE, advisory=True)
-            self._tasks.start(partial(_probe_of, window, ask), partial(self._answered, window))
+            self._tasks.start(partial(self._ask, window), partial(self._answered, window))
+
+    def _ask(self, window: Window) -> Probe:
+        return probe_of(window, self._list.first_page(window, per_page=LARGEST_PAGE, advisory=True))
 
     def _answered(self, window: Window, outcome: Probe | Exception) -> None:
         self._in_flight -= 1
@@ -85,6 +88,6 @@ class PlannedWindows:
                 self._silent_until = self._clock.monotonic() + _PAUSE_AFTER_SILENCE
 
 
-def _probe_of(window: Window, ask: t.Callable[[], t.Any]) -> Probe:
-    page = ask()
+def probe_of(window: Window, page: Page) -> Probe:
+    """Sum up the first page of a window for the planner."""
     return Probe.of(window, [c.id for c in page.contacts], more=page.next_cursor is not None)
