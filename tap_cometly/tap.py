@@ -18,7 +18,7 @@ from io import StringIO
 import click
 from singer_sdk import Tap
 from singer_sdk.cli import plugin_cli
-from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
+from singer_sdk.exceptions import StreamMapConfigError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, _ConfigInput
 from typing_extensions import override
@@ -289,8 +289,6 @@ def _explained(error: Exception) -> TapError | str:
             return error
         case StreamMapConfigError():
             return f"Wrong setting `stream_maps`: {_MAP_VALUE.sub('', str(error))}"
-        case MapExpressionError():
-            return "An expression in `stream_maps` failed on a record; correct it"
         case BrokenPipeError():
             return output_error(error)
     if refused := machine_error(error):

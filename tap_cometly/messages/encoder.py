@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import typing as t
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -10,6 +11,8 @@ import msgspec
 from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.json import serialize_json
+
+from tap_cometly.exceptions import SettingsError
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -24,8 +27,15 @@ Transform: t.TypeAlias = "Callable[[dict[str, t.Any]], dict[str, t.Any] | None]"
 
 _VERSION_COLUMN = "_sdc_table_version"  # without it, a target counts a BATCH's rows as old
 
-# What expressions in stream maps raise beside what the SDK expects, e.g. for `md5(None)`.
-_EXPRESSION_FAILED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+# The SDK expects the first only; `md5(None)`, for example, raises another.
+_EXPRESSION_FAILED = (
+    MapExpressionError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _NOT_ENCODED = (msgspec.MsgspecError, OverflowError, TypeError, ValueError)
@@ -128,8 +138,8 @@ class MappedEncoder:
             for stream, transform in self._maps:
                 try:
                     made = transform(record)
-                except _EXPRESSION_FAILED:  # its text may quote the record
-                    raise MapExpressionError from None
+                except _EXPRESSION_FAILED as error:  # its text may quote the record
+                    raise _expression_failed(error) from None
                 if made is not None:
                     yield stream, made
 
@@ -138,6 +148,15 @@ def _transform(stream_map: StreamMap) -> Transform:
     if type(stream_map) is SameRecordTransform and stream_map.flattening_enabled:
         return _Flattened(stream_map)
     return stream_map.transform
+
+
+def _expression_failed(error: Exception) -> SettingsError:
+    """Name the column whose expression failed: the SDK's call that evaluates it knows."""
+    calls = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+    columns = [call["property_name"] or "__filter__" for call in calls if "property_name" in call]
+    which = f"The expression of `{columns[-1]}`" if columns else "An expression"
+    msg = f"{which} in `stream_maps` failed on a record"
+    return SettingsError(msg, "Correct it, perhaps for null: email.lower() if email else None")
 
 
 class _Flattened:

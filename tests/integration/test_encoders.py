@@ -154,13 +154,16 @@ def test_a_stream_map_that_drops_the_stream_leaves_no_record(
     assert run.records == []
 
 
+@pytest.mark.parametrize("column", ["name", "__filter__"])
 @pytest.mark.parametrize("mapping", ["nonsense(", "1 / 0", "no_such_name", "md5(None)", "email.no"])
-def test_a_stream_map_that_fails_is_loud_and_tells_nothing(many: Cometly, mapping: str) -> None:
-
-    run = many.sync(stream_maps={"contacts": {"name": mapping}})
+def test_a_stream_map_that_fails_is_named_and_tells_nothing(
+    many: Cometly, mapping: str, column: str
+) -> None:
+    run = many.sync(stream_maps={"contacts": {column: mapping}})
 
     assert run.exit == 1
-    assert "stream_maps" in run.errors[0]
+    assert "`stream_maps`" in run.errors[0]
+    assert f"{column}`" in run.errors[0]
     check(run, many.sandbox, mend={"stream_maps": {}})
 
 
