@@ -41,6 +41,7 @@ _ROWS = 2_500  # contacts a probe should show, half a page, but not more than a 
 _ROWS_PART = 0.1
 _TOLERANCE = 0.06  # of the target: how much more or less than aimed at a window may hold
 _SMALL = 0.5  # of the target: so little between two checkpoints need not be divided further
+_TOGETHER = 10  # ids on a page that are a group, if a wider gap follows than they span
 _CONTRADICTION = 3  # times as many by one estimate as by the other
 _PARTS = 4  # into which a stretch is divided at once
 _FRONT = 1 / 256  # of the range: where the oldest contacts are looked for first
@@ -67,7 +68,8 @@ class Probe:
         window: What was asked for.
         count: The contacts on the page.
         more: Whether a next cursor follows.
-        groups: Its ids; two groups where one gap is wider than all others together.
+        groups: Its ids. The lowest are a group of their own where a gap behind them is wider than
+            all of them together: those behind it came from an import, in whatever order.
     """
 
     window: Window
@@ -79,11 +81,11 @@ class Probe:
     def of(cls, window: Window, ids: Sequence[int], *, more: bool) -> Probe:
         """Sum up a page by the ids on it, in any order."""
         ranked = sorted(ids)
-        gaps = [newer - older for older, newer in pairwise(ranked)]
         parts = [ranked] if ranked else []
-        if gaps and max(gaps) > sum(gaps) / 2:
-            cut = gaps.index(max(gaps)) + 1
-            parts = [ranked[:cut], ranked[cut:]]
+        for cut in range(_TOGETHER, len(ranked)):
+            if ranked[cut] - ranked[cut - 1] > ranked[cut - 1] - ranked[0]:
+                parts = [ranked[:cut], ranked[cut:]]
+                break
         groups = tuple(IdGroup(part[0], part[-1], len(part)) for part in parts)
         return cls(window, len(ranked), more, groups)
 
@@ -180,11 +182,15 @@ class _Stretch(NamedTuple):
 
     @property
     def crowded(self) -> bool:
-        """Whether most of its contacts lie close together somewhere inside."""
-        old, new = self.before.density, self.after.density
-        if not old or not new:
+        """Whether most of its contacts lie close together somewhere inside.
+
+        A short probe beside them would show few contacts, too few to tell groups of ids apart.
+        """
+        known = [page.density for page in (self.before, self.after) if page.density]
+        has_import = len(self.before.groups) > 1 or len(self.after.groups) > 1
+        if len(known) < (1 if has_import else 2):
             return False
-        return self.contacts > _CONTRADICTION * max(old, new) * self.seconds
+        return self.contacts > _CONTRADICTION * max(known) * self.seconds
 
     def passed(self, second: Second) -> float:
         """Say how many contacts lie before a second inside.

@@ -279,6 +279,26 @@ def test_no_burst_makes_a_window_large(
     assert all(space.held(window) <= 2 * target or window.seconds <= 2 for window in windows)
 
 
+@pytest.mark.parametrize(
+    ("bursts", "length", "imported", "in_date_order"),
+    [
+        ({0.6025: 0.23}, HOUR, 0.3, False),
+        ({0.3856: 0.11, 0.5888: 0.11, 0.9384: 0.2}, HOUR, 0.05, False),
+        ({0.2329: 0.23, 0.7722: 0.14, 0.1778: 0.14}, 60, 0.05, True),
+    ],
+)
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_no_burst_among_imported_contacts_makes_a_window_large(
+    *, bursts: dict[float, float], length: int, imported: float, in_date_order: bool, share: float
+) -> None:
+    shape = Shape("bursts", bursty(bursts, length))
+    space = Space(20 * MILLION, shape, share, imported, in_date_order=in_date_order)
+
+    run = cut(space)
+
+    assert all(space.held(window) <= 2 * TARGET or window.seconds <= 2 for window in run.windows)
+
+
 @pytest.mark.parametrize("contacts", [10_001, 60_000])
 @pytest.mark.parametrize("shape", [FLAT, GROWING, LATE], ids=lambda shape: shape.name)
 def test_what_fits_one_export_takes_two_probes_at_most_after_the_first_page(
@@ -369,8 +389,8 @@ def test_what_remains_is_unknown_before_the_oldest_contacts_have_been_seen() -> 
     [
         ([], []),
         ([7, 9, 8, 5], [(5, 9, 4)]),
-        ([1, 2, 3, 900, 905], [(1, 3, 3), (900, 905, 2)]),  # an import
-        ([1, 900], [(1, 1, 1), (900, 900, 1)]),  # too few to tell
+        ([*range(1, 21), 90, 60], [(1, 20, 20), (60, 90, 2)]),  # an import
+        ([1, 2, 3, 900], [(1, 900, 4)]),  # too few to tell
     ],
 )
 def test_a_page_is_summed_up_by_its_groups_of_ids(
