@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.conftest import NOW
-from tests.sandbox import Fault, Options, dated
+from tests.integration.conftest import DAY, MINUTE, NOW, UTC
+from tests.sandbox import Options
 from tests.support.catalogs import catalog
-from tests.support.properties import check
-from tests.support.running import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.conftest import StartCometly
+    from tests.integration.conftest import StartSpace
+    from tests.support.running import Run
 
-FIRST = datetime(2024, 5, 1, tzinfo=timezone.utc)
-MIDDLE = datetime(2024, 5, 16, tzinfo=timezone.utc)
+FIRST = datetime(2024, 5, 1, tzinfo=UTC)
+MIDDLE = datetime(2024, 5, 16, tzinfo=UTC)
 AT_MIDDLE = "2024-05-16T00:00:00Z"
 SETTLED = "2024-06-01T11:59:00Z"
-DAY = timedelta(days=1)
 
 
 def state_at(value: str | None = AT_MIDDLE, **more: Any) -> dict[str, Any]:
     mark = {} if value is None else {"replication_key_value": value}
     return {"bookmarks": {"contacts": {"replication_key": "created_at", **mark, **more}}}
+
+
+def mark_of(run: Run) -> dict[str, Any]:
+    """The contacts' bookmark that the run left."""
+    mark: dict[str, Any] = (run.state or {})["bookmarks"]["contacts"]
+    return mark
+
+
+def telling(run: Run, text: str) -> list[str]:
+    """The warnings that have this text."""
+    return [warning for warning in run.warnings if text in warning]
 
 
 @pytest.mark.parametrize(
@@ -47,42 +56,37 @@ def state_at(value: str | None = AT_MIDDLE, **more: Any) -> dict[str, Any]:
     ids=["offset", "naive", "date", "fraction", "wrapped", "no key", "markers", "starting value"],
 )
 def test_a_bookmark_is_understood_and_nothing_before_it_read_again(
-    cometly: StartCometly, given: dict[str, Any]
+    start_space: StartSpace, given: dict[str, Any]
 ) -> None:
-    sandbox, clock = cometly(dated())
-    old = sandbox.space.fill(20, FIRST, MIDDLE)
-    new = sandbox.space.fill(20, MIDDLE, NOW - DAY)
+    space = start_space(20, FIRST, MIDDLE)
+    old = space.space.ids()
+    new = space.space.fill(20, MIDDLE, NOW - DAY)
 
-    run = sync(sandbox, state=given, clock=clock)
+    run = space.sync(given)
 
-    assert run.ids == set(new)
-    assert run.bookmark == SETTLED
-    check(run, sandbox, excused=old)
-
-
-def test_a_bookmark_ahead_of_now_stays_and_nothing_is_read_again(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(20, FIRST, NOW)
-
-    run = sync(sandbox, state=state_at("2024-07-01T00:00:00Z"), clock=clock)
-
-    assert (run.exit, run.records) == (0, [])
-    assert run.bookmark == "2024-07-01T00:00:00Z"
-    assert len(sandbox.requests) == 1  # what time it is there
+    assert (run.ids, run.bookmark) == (set(new), SETTLED)
+    space.is_complete(run, excused=old)
 
 
-def test_unknown_keys_of_a_bookmark_and_other_streams_survive(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, MIDDLE, NOW - DAY)
+def test_a_bookmark_ahead_of_now_stays_and_nothing_is_read_again(start_space: StartSpace) -> None:
+    space = start_space(20, FIRST, NOW)
+
+    run = space.sync(state_at("2024-07-01T00:00:00Z"))
+
+    assert (run.exit, run.records, run.bookmark) == (0, [], "2024-07-01T00:00:00Z")
+    assert len(run.requests) == 1  # what time it is there
+
+
+def test_unknown_keys_of_a_bookmark_and_other_streams_survive(start_space: StartSpace) -> None:
+    space = start_space(5, MIDDLE, NOW - DAY)
     given = state_at(AT_MIDDLE, note={"mine": [1, 2]})
     given["bookmarks"]["orders"] = {"replication_key_value": 7}
 
-    run = sync(sandbox, state=given, clock=clock)
+    run = space.sync(given)
 
-    assert run.state is not None
-    assert run.state["bookmarks"]["contacts"]["note"] == {"mine": [1, 2]}
-    assert run.state["bookmarks"]["orders"] == {"replication_key_value": 7}
-    check(run, sandbox)
+    assert mark_of(run)["note"] == {"mine": [1, 2]}
+    assert (run.state or {})["bookmarks"]["orders"] == {"replication_key_value": 7}
+    space.is_complete(run)
 
 
 @pytest.mark.parametrize(
@@ -92,59 +96,47 @@ def test_unknown_keys_of_a_bookmark_and_other_streams_survive(cometly: StartCome
         ("[]", "is not a JSON object"),
         ("", "is not one JSON object"),
         (f"{json.dumps(state_at())}\n{json.dumps(state_at())}\n", "is not one JSON object"),
-        ("garbage", "is not one JSON object"),
-        ('{"contacts": {}}', "holds no bookmarks"),
         ('{"bookmarks": {"contacts": 5}}', "holds no bookmarks"),
         (json.dumps(state_at("yesterday")), "no date-time"),
         (json.dumps(state_at(replication_key="updated_at")), "'updated_at', not 'created_at'"),
     ],
 )
 def test_a_state_that_is_none_is_loud_and_no_state_goes_out(
-    cometly: StartCometly, given: str, why: str
+    start_space: StartSpace, given: str, why: str
 ) -> None:
-    sandbox, clock = cometly(dated())
+    space = start_space()
 
-    run = sync(sandbox, state=given, clock=clock)
+    run = space.sync(given)
 
-    assert (run.exit, run.records) == (1, [])
-    [error] = run.errors
-    assert why in error
-    assert "Pass the last STATE" in error
-    assert run.states == []
-    assert sandbox.requests == []
-    check(run, sandbox, cuts=0)
+    assert (run.records, run.requests) == ([], ())
+    space.is_loud(run, why, "Pass the last STATE", cuts=0)
 
 
 def test_five_runs_without_new_contacts_never_move_the_bookmark_back(
-    cometly: StartCometly,
+    start_space: StartSpace,
 ) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, MIDDLE)
-    marks, state = [], None
+    space = start_space(5, FIRST, MIDDLE)
 
     for minutes in (0, 15, 0, -30, 3 * 24 * 60):
-        clock.advance(timedelta(minutes=max(minutes, 0)))
-        run = sync(sandbox, state=state, clock=clock.ahead(timedelta(minutes=min(minutes, 0))))
+        space.clock.advance(max(minutes, 0) * MINUTE)
+        run = space.go_on(clock=space.clock.ahead(min(minutes, 0) * MINUTE))
         assert run.exit == 0
-        marks.append(run.bookmark or "")
-        state = run.state
 
+    marks = [run.bookmark or "" for run in space.runs]
     assert marks == sorted(marks)
     assert marks[-1] > marks[0]
 
 
 def test_a_start_later_than_the_bookmark_counts_and_the_gap_is_named(
-    cometly: StartCometly,
+    start_space: StartSpace,
 ) -> None:
-    sandbox, clock = cometly(dated())
-    skipped = sandbox.space.fill(5, MIDDLE - DAY, MIDDLE)
-    read = sandbox.space.fill(5, MIDDLE, NOW - DAY)
+    space = start_space(5, MIDDLE - DAY, MIDDLE)
+    read = space.space.fill(5, MIDDLE, NOW - DAY)
 
-    run = sync(sandbox, {"start_date": AT_MIDDLE}, state_at("2024-05-15T00:00:00Z"), clock=clock)
+    run = space.sync(state_at("2024-05-15T00:00:00Z"), start_date=AT_MIDDLE)
 
     assert run.ids == set(read)
-    assert not run.ids & set(skipped)
-    [warning] = [text for text in run.warnings if "`start_date`" in text]
+    [warning] = telling(run, "`start_date`")
     assert "2024-05-15T00:00:00Z to 2024-05-16T00:00:00Z" in warning
 
 
@@ -159,124 +151,95 @@ def test_a_start_later_than_the_bookmark_counts_and_the_gap_is_named(
     ids=["unchanged", "later, before the bookmark", "earlier", "earlier, without a zone"],
 )
 def test_a_start_that_is_moved_back_names_the_gap_and_the_way_to_fill_it(
-    cometly: StartCometly, start: str, gap: str | None
+    start_space: StartSpace, start: str, gap: str | None
 ) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, MIDDLE, NOW - DAY)
-    state = sync(sandbox, {"start_date": AT_MIDDLE}, clock=clock).state
+    space = start_space(5, MIDDLE, NOW - DAY)
+    space.go_on(start_date=AT_MIDDLE)
 
     for _ in range(2):  # it stays a gap
-        clock.advance(DAY)
-        run = sync(sandbox, {"start_date": start}, state, clock=clock)
-        state = run.state
+        space.clock.advance(DAY)
+        run = space.go_on(start_date=start)
 
         assert run.exit == 0
-        told = [text for text in run.warnings if "`start_date`" in text]
-        assert [gap in text and "--full-refresh" in text for text in told if gap] == (
-            [True] if gap else []
-        )
-        assert bool(told) == bool(gap)
+        told = telling(run, "`start_date`")
+        assert all("--full-refresh" in text and str(gap) in text for text in told)
+        assert len(told) == bool(gap)
 
 
-def test_a_bookmark_behind_the_start_of_its_own_run_is_no_gap(cometly: StartCometly) -> None:
+def test_a_bookmark_behind_the_start_of_its_own_run_is_no_gap(start_space: StartSpace) -> None:
     # Given a Space whose clock nobody has seen, so that the bookmark stays a day behind
-    sandbox, clock = cometly()
-    start = {"start_date": (NOW - DAY / 2).isoformat()}
+    start = (NOW - DAY / 2).isoformat()
+    space = start_space(kind=Options, config={"start_date": start})
 
-    before = sync(sandbox, start, clock=clock)
-    run = sync(sandbox, start, before.state, clock=clock)
+    before, run = space.go_on(), space.go_on()
 
     assert (before.exit, run.exit) == (0, 0)
-    assert run.bookmark
-    assert run.bookmark < start["start_date"]
+    assert (run.bookmark or start) < start
     assert run.warnings == []
 
 
 @pytest.mark.parametrize(
-    "mark",
-    [
-        {"orders_bookmark": "2024-05-16"},
-        {"last_record": AT_MIDDLE, "offset": {"page": 3}},
-        {"replication_key": "created_at", "note": 1},
-    ],
+    "mark", [{"orders_bookmark": "2024-05-16"}, {"replication_key": "created_at", "note": 1}]
 )
 def test_a_bookmark_of_foreign_keys_alone_is_told_to_be_of_no_use(
-    cometly: StartCometly, mark: dict[str, Any]
+    start_space: StartSpace, mark: dict[str, Any]
 ) -> None:
-    sandbox, clock = cometly(dated())
-    ids = sandbox.space.fill(5, FIRST, NOW - DAY)
+    space = start_space(5)
 
-    run = sync(sandbox, state={"bookmarks": {"contacts": mark}}, clock=clock)
+    run = space.sync({"bookmarks": {"contacts": mark}})
 
-    assert run.ids == set(ids)
     [warning] = run.warnings
     assert "all is read again" in warning
-    check(run, sandbox)
+    space.is_complete(run)
+
+
+# Columns.
 
 
 def test_columns_that_an_old_catalog_lacks_are_named_and_not_claimed(
-    cometly: StartCometly,
+    start_space: StartSpace,
 ) -> None:
     # Given a catalog that was cached before a setting was switched on
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, NOW - DAY)
-    config = {"include_all_emails": True, "include_comet_tokens": True}
+    space = start_space(5)
+    space.config = {"include_all_emails": True, "include_comet_tokens": True}
 
-    stale = sync(sandbox, config, catalog=catalog(), clock=clock)
+    stale = space.sync(catalog=catalog())
 
-    assert sorted(text.split("`")[1] for text in stale.warnings) == sorted(config)
+    assert sorted(text.split("`")[1] for text in stale.warnings) == sorted(space.config)
     assert all("--refresh-catalog" in text for text in stale.warnings)
-    assert not {"emails", "comet_tokens"} & {name for r in stale.records for name in r}
-    assert stale.state is not None
-    assert not {"emails", "comet_tokens"} & set(stale.state["bookmarks"]["contacts"]["columns"])
-    check(stale, sandbox)
+    assert not {"emails", "comet_tokens"} & {name for record in stale.records for name in record}
+    assert not {"emails", "comet_tokens"} & set(mark_of(stale)["columns"])
+    space.is_complete(stale)
 
     # When the catalog is made anew
-    clock.advance(DAY)
-    run = sync(sandbox, config, stale.state, clock=clock)
+    space.clock.advance(DAY)
+    run = space.go_on()
 
     # Then the columns are new
     [warning] = run.warnings
     assert "comet_tokens, emails" in warning
     assert "--full-refresh" in warning
-    assert run.state is not None
-    assert {"emails", "comet_tokens"} <= set(run.state["bookmarks"]["contacts"]["columns"])
+    assert {"emails", "comet_tokens"} <= set(mark_of(run)["columns"])
 
 
-def test_columns_that_only_an_old_catalog_has_are_not_announced(cometly: StartCometly) -> None:
+def test_columns_that_only_an_old_catalog_has_are_not_announced(start_space: StartSpace) -> None:
     # Given a catalog that was made before a setting was switched off
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, NOW - DAY)
+    space = start_space(5)
 
-    run = sync(sandbox, catalog=catalog(include_all_emails=True), clock=clock)
+    run = space.sync(catalog=catalog(include_all_emails=True))
 
     [warning] = run.warnings
     assert "no setting asks for: emails" in warning
     [schema] = [line["schema"] for line in run.lines if line["type"] == "SCHEMA"]
     assert {name for record in run.records for name in record} == set(schema["properties"])
-    check(run, sandbox)
-
-
-def test_columns_switched_on_later_are_named_with_the_way_to_fill_them(
-    cometly: StartCometly,
-) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, MIDDLE)
-    before = sync(sandbox, clock=clock)
-    clock.advance(DAY)
-
-    run = sync(sandbox, {"include_all_emails": True}, before.state, clock=clock)
-    after = sync(sandbox, {"include_all_emails": True}, run.state, clock=clock)
-
-    [warning] = [text for text in run.warnings if "--full-refresh" in text]
-    assert "emails" in warning
-    assert not [text for text in before.warnings + after.warnings if "--full-refresh" in text]
+    space.is_complete(run)
 
 
 def mapped(**streams: Any) -> dict[str, Any]:
     return {"stream_maps": streams}
 
 
+EMAILS = {"include_all_emails": True}
 NO_PHONE = mapped(contacts={"phone": None})
 HASHED = mapped(contacts={"email": "sha256(email)"})
 RENAMED = mapped(contacts={"mail": "email", "email": None})
@@ -296,6 +259,7 @@ SHORT_NAMES: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("first", "then", "new"),
     [
+        ({}, EMAILS, ["emails"]),
         (NO_PHONE, {}, ["phone"]),
         (ONLY_EMAIL, {}, ["created_at", "location", "name", "phone"]),
         (KEYED_BY_EMAIL, {}, ["id"]),
@@ -306,38 +270,30 @@ SHORT_NAMES: dict[str, Any] = {
         ({}, SHORT_NAMES, ["ca", "loc"]),
         ({}, NO_PHONE, []),
         ({}, HASHED, []),
-        *((same, same, []) for same in (NO_PHONE, RENAMED, A_COPY, ALIASED, NOTHING, SHORT_NAMES)),
+        *((same, same, []) for same in (RENAMED, A_COPY, ALIASED, NOTHING, SHORT_NAMES)),
     ],
 )
-def test_columns_that_stream_maps_add_are_named_once_and_others_never(
-    cometly: StartCometly, first: dict[str, Any], then: dict[str, Any], new: list[str]
+def test_columns_that_settings_add_later_are_named_once_and_others_never(
+    start_space: StartSpace, first: dict[str, Any], then: dict[str, Any], new: list[str]
 ) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, MIDDLE)
-    state, told = None, []
+    space = start_space(5, FIRST, MIDDLE)
+    told = []
 
     for config in (first, then, then):
-        clock.advance(DAY)
-        run = sync(sandbox, config, state, clock=clock)
-        state = run.state
-        told.append([text for text in run.warnings if "--full-refresh" in text])
+        space.clock.advance(DAY)
+        run = space.go_on(**config)
         assert run.exit == 0
+        told.append(telling(run, "--full-refresh"))
 
     assert told[::2] == [[], []]
     assert [text.split("(")[1].split(")")[0].split(", ") for text in told[1]] == [new] * bool(new)
 
 
-def test_the_bookmark_lists_the_columns_that_were_written(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, MIDDLE)
-    chosen = catalog(without=("name",))
+def test_the_bookmark_lists_the_columns_that_were_written(start_space: StartSpace) -> None:
+    space = start_space(5)
+    maps = {**RENAMED["stream_maps"], **A_COPY["stream_maps"]}
 
-    run = sync(
-        sandbox,
-        mapped(**RENAMED["stream_maps"], **A_COPY["stream_maps"]),
-        catalog=chosen,
-        clock=clock,
-    )
+    run = space.sync(catalog=catalog(without=("name",)), stream_maps=maps)
 
     written = {
         column if line["stream"] == "contacts" else f"{line['stream']}.{column}"
@@ -345,37 +301,32 @@ def test_the_bookmark_lists_the_columns_that_were_written(cometly: StartCometly)
         if line["type"] == "RECORD"
         for column in line["record"]
     }
-    assert run.state is not None
-    columns = run.state["bookmarks"]["contacts"]["columns"]
-    assert sorted(columns) == sorted(written)
+    assert sorted(mark_of(run)["columns"]) == sorted(written)
     assert {"mail", "copy.phone"} <= written
     assert not {"email", "name", "copy.email"} & written
 
 
-def test_key_and_replication_key_are_delivered_though_deselected(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    ids = sandbox.space.fill(5, FIRST, MIDDLE)
+# Catalogs.
 
-    run = sync(
-        sandbox, catalog=catalog(without=("id", "created_at", "email", "phone")), clock=clock
-    )
 
-    assert run.ids == set(ids)
+def test_key_and_replication_key_are_delivered_though_deselected(start_space: StartSpace) -> None:
+    space = start_space(5)
+
+    run = space.sync(catalog=catalog(without=("id", "created_at", "email", "phone")))
+
     assert all(record["created_at"] for record in run.records)
     assert all({"email", "phone"}.isdisjoint(record) for record in run.records)
-    check(run, sandbox)
+    space.is_complete(run)
 
 
-def test_a_deselected_stream_is_not_read(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, MIDDLE)
-    made = catalog()
+def test_a_deselected_stream_is_not_read(start_space: StartSpace) -> None:
+    space, made = start_space(5), catalog()
     made["streams"][0]["metadata"][-1]["metadata"]["selected"] = False
 
-    run = sync(sandbox, catalog=made, clock=clock)
+    run = space.sync(catalog=made)
 
-    assert (run.exit, run.records, sandbox.requests) == (0, [], [])
-    assert [text for text in run.warnings if "deselects" in text] == run.warnings
+    assert (run.exit, run.records, run.requests) == (0, [], ())
+    assert telling(run, "deselects") == run.warnings
 
 
 def _without(made: dict[str, Any]) -> None:
@@ -400,6 +351,10 @@ def _half_in_the_old_style(made: dict[str, Any]) -> None:
         item["metadata"].pop("selected-by-default", None)
 
 
+def _with(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda made: made["streams"][0].update(changes)
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
@@ -407,185 +362,147 @@ def _half_in_the_old_style(made: dict[str, Any]) -> None:
         (_misspelt, "has no stream 'contacts'"),
         (_in_the_old_style, '"metadata": {"selected": true}'),
         (_half_in_the_old_style, '"metadata": {"selected": true}'),
+        (_with(replication_key="email"), "replication key email"),
+        (_with(key_properties=["email"]), "key ['email']"),
+        (_with(replication_method="LOG_BASED"), "replication method LOG_BASED"),
     ],
 )
-def test_a_catalog_that_selects_nothing_by_mistake_is_loud(
-    cometly: StartCometly, spoil: Callable[[dict[str, Any]], None], why: str
+def test_a_catalog_that_selects_nothing_or_asks_for_another_key_is_refused(
+    start_space: StartSpace, spoil: Callable[[dict[str, Any]], None], why: str
 ) -> None:
-    sandbox, clock = cometly(dated())
-    made = catalog()
+    space, made = start_space(), catalog()
     spoil(made)
 
-    run = sync(sandbox, catalog=made, clock=clock)
+    run = space.sync(catalog=made)
 
-    assert (run.exit, run.raw, sandbox.requests) == (1, b"", [])
-    [error] = run.errors
-    assert why in error
-    check(run, sandbox, cuts=0)
+    assert (run.raw, run.requests) == (b"", ())
+    space.is_loud(run, why, cuts=0)
 
 
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"replication_key": "email"}, "replication key email"),
-        ({"key_properties": ["email"]}, "key ['email']"),
-        ({"replication_method": "LOG_BASED"}, "replication method LOG_BASED"),
-    ],
-)
-def test_a_catalog_of_another_key_is_refused(
-    cometly: StartCometly, changes: dict[str, Any], why: str
-) -> None:
-    sandbox, clock = cometly(dated())
-    made = catalog()
-    made["streams"][0].update(changes)
-
-    run = sync(sandbox, catalog=made, clock=clock)
-
-    assert (run.exit, run.raw) == (1, b"")
-    assert why in run.errors[0]
-    check(run, sandbox, cuts=0)
-
-
-def test_a_catalog_without_a_replication_key_is_still_incremental(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    old = sandbox.space.fill(5, FIRST, MIDDLE - DAY)
-    new = sandbox.space.fill(5, MIDDLE, NOW - DAY)
-    made = catalog()
+def test_a_catalog_without_a_replication_key_is_still_incremental(start_space: StartSpace) -> None:
+    space, made = start_space(5, FIRST, MIDDLE - DAY), catalog()
+    old = space.space.ids()
+    new = space.space.fill(5, MIDDLE, NOW - DAY)
     del made["streams"][0]["replication_key"]
 
-    run = sync(sandbox, catalog=made, state=state_at(), clock=clock)
+    run = space.sync(state_at(), made)
 
     assert (run.ids, run.bookmark) == (set(new), SETTLED)
-    check(run, sandbox, excused=old)
+    space.is_complete(run, excused=old)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"streams": [3]}', "garbage"])
-def test_a_catalog_that_is_none_is_loud(cometly: StartCometly, text: str) -> None:
-    sandbox, clock = cometly(dated())
-
-    run = sync(sandbox, catalog=text, clock=clock)
+def test_a_catalog_that_is_none_is_loud(start_space: StartSpace, text: str) -> None:
+    run = start_space().sync(catalog=text)
 
     assert (run.exit, run.raw) == (1, b"")
     assert "holds no Singer catalog" in run.errors[0]
 
 
+# Versions of the table.
+
 FULL = {"emit_activate_version_messages": True}
+FULL_TABLE = catalog(method="FULL_TABLE")
 
 
-def versions(lines: list[dict[str, Any]]) -> list[int]:
+def versions(run: Run) -> list[int]:
     """Places of ACTIVATE_VERSION among the messages."""
-    return [n for n, line in enumerate(lines) if line["type"] == "ACTIVATE_VERSION"]
+    return [n for n, line in enumerate(run.lines) if line["type"] == "ACTIVATE_VERSION"]
 
 
 def test_a_full_table_run_activates_its_version_last_and_leaves_the_bookmark_alone(
-    cometly: StartCometly,
+    start_space: StartSpace,
 ) -> None:
-    sandbox, clock = cometly(dated())
-    ids = sandbox.space.fill(25, FIRST, NOW)
-    config = {**FULL, "page_size": 10}
+    space = start_space(25, FIRST, NOW)
 
-    run = sync(sandbox, config, state_at(), catalog(method="FULL_TABLE"), clock)
+    run = space.sync(state_at(), FULL_TABLE, **FULL, page_size=10)
 
-    assert run.exit == 0
-    assert run.ids == set(ids)
+    assert run.ids == space.space.ids()
     assert run.bookmark == AT_MIDDLE
-    [place] = versions(run.lines)
-    last = max(n for n, line in enumerate(run.lines) if line["type"] == "RECORD")
-    assert place > last
+    [place] = versions(run)
+    assert place > max(n for n, line in enumerate(run.lines) if line["type"] == "RECORD")
     told = {line["version"] for line in run.lines if line["type"] == "RECORD"}
     assert told == {run.lines[place]["version"]}
-    check(run, sandbox)
+    space.is_complete(run)
 
 
-def test_a_full_table_run_without_the_setting_sends_no_version(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, NOW)
+def test_a_full_table_run_without_the_setting_sends_no_version(start_space: StartSpace) -> None:
+    space = start_space(5)
 
-    run = sync(sandbox, catalog=catalog(method="FULL_TABLE"), clock=clock)
+    run = space.sync(catalog=FULL_TABLE)
 
-    assert run.exit == 0
-    assert versions(run.lines) == []
-    check(run, sandbox)
+    assert versions(run) == []
+    space.is_complete(run)
 
 
-def test_a_full_table_run_that_fails_half_way_sends_no_version(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(25, FIRST, NOW)
-    sandbox.fault(Fault("list", call=3, times=None, status=403))
-    config = {**FULL, "page_size": 10}
+def test_a_full_table_run_that_fails_half_way_sends_no_version(start_space: StartSpace) -> None:
+    space = start_space(25, FIRST, NOW)
+    space.fault("list", call=3, times=None, status=403)
 
-    run = sync(sandbox, config, catalog=catalog(method="FULL_TABLE"), clock=clock)
+    run = space.sync(catalog=FULL_TABLE, **FULL, page_size=10)
 
-    assert run.exit == 1
-    assert versions(run.lines) == []
-    check(run, sandbox, cuts=0)
+    assert versions(run) == []
+    space.is_loud(run, cuts=0)
 
 
 @pytest.mark.parametrize(
     ("contacts", "config", "why"),
-    [(0, {}, "no record was written"), (5, {"end_date": "2024-05-20"}, "`end_date` is set")],
+    [
+        (0, {}, "no record was written"),
+        (5, {"end_date": "2024-05-20"}, "`end_date` is set"),
+        (5, mapped(contacts={"__filter__": "False"}), "no record was written"),
+    ],
+    ids=["no contacts", "an end", "a filter that lets nothing through"],
 )
-def test_a_full_table_run_without_contacts_or_with_an_end_sends_no_version_and_says_so(
-    cometly: StartCometly, contacts: int, config: dict[str, Any], why: str
-) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(contacts, FIRST, MIDDLE)
-
-    run = sync(sandbox, {**FULL, **config}, catalog=catalog(method="FULL_TABLE"), clock=clock)
-
-    assert run.exit == 0
-    assert versions(run.lines) == []
-    assert [text for text in run.warnings if why in text]
-
-
 @pytest.mark.parametrize("batch", [False, True], ids=["records", "batch"])
-def test_a_full_table_run_whose_filter_lets_nothing_through_sends_no_version(
-    cometly: StartCometly, tmp_path: Path, *, batch: bool
+def test_a_full_table_run_that_may_not_hold_all_sends_no_version_and_says_so(
+    start_space: StartSpace,
+    tmp_path: Path,
+    contacts: int,
+    config: dict[str, Any],
+    why: str,
+    *,
+    batch: bool,
 ) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(25, FIRST, NOW)
-    maps = {"contacts": {"__filter__": "record['id'] > 10**9"}}
+    space = start_space(contacts, FIRST, MIDDLE)
     storage = {"root": tmp_path.as_uri(), "prefix": "x-"}
     batches = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": storage}
-    config = {**FULL, "stream_maps": maps, "batch_config": batches if batch else None}
 
-    run = sync(sandbox, config, catalog=catalog(method="FULL_TABLE"), clock=clock)
+    run = space.sync(catalog=FULL_TABLE, **FULL, **config, batch_config=batches if batch else None)
 
-    assert (run.exit, run.records) == (0, [])
-    assert versions(run.lines) == []
-    assert [text for text in run.warnings if "no record was written" in text]
+    assert (run.exit, versions(run)) == (0, [])
+    assert telling(run, why)
 
 
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "UTC", "Asia/Tokyo"])
 @pytest.mark.parametrize("contacts", [4, 3_000])
 @pytest.mark.parametrize("refuses", [False, True], ids=["future served", "future refused"])
 def test_a_version_is_sent_only_with_every_contact_whatever_the_zone(
-    cometly: StartCometly, zone: str, contacts: int, *, refuses: bool
+    start_space: StartSpace, zone: str, contacts: int, *, refuses: bool
 ) -> None:
     future = frozenset({"list", "create"} if refuses else set[str]())
-    sandbox, clock = cometly(Options(timezone=zone, refuses_future=future))
-    ids = sandbox.space.fill(contacts, NOW - timedelta(days=2), NOW)
-    config = {**FULL, "start_date": "2024-05-20T00:00:00Z"}
+    space = start_space(
+        contacts, NOW - 2 * DAY, NOW, kind=Options, timezone=zone, refuses_future=future
+    )
 
-    run = sync(sandbox, config, catalog=catalog(method="FULL_TABLE"), clock=clock)
+    run = space.sync(catalog=FULL_TABLE, **FULL, start_date="2024-05-20T00:00:00Z")
 
-    if run.exit == 0 and versions(run.lines):
-        assert run.ids == set(ids)
+    if run.exit == 0 and versions(run):
+        assert run.ids == space.space.ids()
     elif run.exit == 0:
         assert refuses
-        assert [text for text in run.warnings if "the newest contacts may be missing" in text]
+        assert telling(run, "the newest contacts may be missing")
     else:
         assert zone != "UTC"
 
 
-def test_an_incremental_run_sends_no_version_and_says_so(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(5, FIRST, NOW)
+def test_an_incremental_run_sends_no_version_and_says_so(start_space: StartSpace) -> None:
+    space = start_space(5)
 
-    run = sync(sandbox, FULL, clock=clock)
+    run = space.sync(**FULL)
 
-    assert versions(run.lines) == []
+    assert versions(run) == []
     [warning] = run.warnings
     assert "`emit_activate_version_messages`" in warning
     assert "FULL_TABLE" in warning
-    check(run, sandbox)
+    space.is_complete(run)
