@@ -54,11 +54,13 @@ class Cometly:
         *,
         clock: Any = None,
         more: Any = (),
+        env: Any = None,
         **config: Any,
     ) -> Run:
         config = {**self.config, **config}
-        self.runs.append(sync(self.sandbox, config, state, catalog, clock or self.clock, more))
-        return self.runs[-1]
+        run = sync(self.sandbox, config, state, catalog, clock or self.clock, more, env)
+        self.runs.append(run)
+        return run
 
     def go_on(self, **config: Any) -> Run:
         """Run from the state of the last run."""

@@ -7,32 +7,28 @@ import json
 import subprocess
 import tempfile
 import threading
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 from tests import snapshots
-from tests.sandbox import dated
+from tests.integration.conftest import HOUR, NOW, Cometly
 from tests.snapshots import CATALOGS
-from tests.support.properties import PLENTY, check
+from tests.support.properties import PLENTY
 from tests.support.running import SCRIPT, launch, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.sandbox import Sandbox
+    from tests.integration.conftest import StartSpace
     from tests.sandbox.fixture import StartSandbox
+    from tests.support.running import Run
 
 CANARY = "ck_canary_7f3a9"
-QUICK = dated(api_key=CANARY, limits=PLENTY)
 NOTHING = {"api_key": None, "start_date": None, "api_url": None}
-NOW = datetime.now(timezone.utc).replace(microsecond=0)
-AN_HOUR = timedelta(hours=1)
 MODES = ["auto", "pagination", "export"]
-
+ALL_MODES = pytest.mark.parametrize("mode", MODES)
 FAKED = {"contacts": {"name": "fake.pystr()"}}
 
 
@@ -53,33 +49,21 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"api_key": f"\u201c{CANARY}\u201d"}, "`api_key` holds a quotation mark", "the key alone"),
     ({"api_key": f"Bearer {CANARY}"}, "`api_key` begins with `Bearer`", "the key alone"),
     ({"api_key": f"{CANARY}é"}, "`api_key` holds a character that no key has", "the key alone"),
-    ({"start_date": CANARY}, "`start_date` is no date.", "2024-01-31"),
-    ({"end_date": CANARY}, "`end_date` is no date.", "2024-01-31"),
-    ({"end_date": "31/01/2024"}, "`end_date` is no date: '31/01/2024'.", "2024-01-31"),
-    ({"timezone": CANARY}, "`timezone` names no known zone.", "America/Los_Angeles"),
-    ({"timezone": "Europe/Pariss"}, "no known zone: 'Europe/Pariss'.", "e.g. Europe/Paris."),
     ({"start_date": None}, "`start_date` is missing", "TAP_COMETLY_START_DATE"),
-    ({"start_date": "soon"}, "`start_date` is no date", "2024-01-31"),
+    ({"start_date": CANARY}, "`start_date` is no date.", "2024-01-31"),
     ({"start_date": 20240101}, "`start_date` must be of type string", "--about"),
+    ({"end_date": "31/01/2024"}, "`end_date` is no date: '31/01/2024'.", "2024-01-31"),
     ({"end_date": "2024-02-30"}, "`end_date` is no date", "2024-01-31"),
     ({"end_date": "2023-01-01"}, "`start_date` is not before `end_date`", "earlier `start_date`"),
-    ({"timezone": "Mars/Olympus"}, "`timezone` names no known zone", "America/Los_Angeles"),
+    ({"timezone": CANARY}, "`timezone` names no known zone.", "America/Los_Angeles"),
+    ({"timezone": "Europe/Pariss"}, "no known zone: 'Europe/Pariss'.", "e.g. Europe/Paris."),
     *(
         ({"timezone": name}, "`timezone` names no known zone", "IANA")
         for name in ("", "utc+1", "../UTC", "America")
     ),
-    ({"page_size": 0}, "`page_size` must be at least 1", "--about"),
     ({"page_size": 5001}, "`page_size` must be at most 5000", "--about"),
     ({"page_size": "many"}, "`page_size` must be of type integer", "--about"),
-    ({"export_threshold": 50_001}, "`export_threshold` must be at most 50000", "--about"),
-    ({"export_target_size": 0}, "`export_target_size` must be at least 1", "--about"),
-    ({"max_parallel_exports": 21}, "`max_parallel_exports` must be at most 20", "--about"),
-    ({"export_timeout": 0}, "`export_timeout` must be above 0", "--about"),
-    ({"lookback_days": -1}, "`lookback_days` must be at least 0", "--about"),
-    ({"settle_seconds": -1}, "`settle_seconds` must be at least 0", "--about"),
     ({"rate_limit_share": 0}, "`rate_limit_share` must be above 0", "--about"),
-    ({"rate_limit_share": 1.5}, "`rate_limit_share` must be at most 1", "--about"),
-    ({"request_timeout": 0}, "`request_timeout` must be above 0", "--about"),
     ({"extraction_mode": "fast"}, "`extraction_mode` must be one of auto, pagination", "--about"),
     ({"api_url": "http://app.cometly.com"}, "`api_url` is neither https nor http on", "Leave it"),
     ({"api_url": "https://u:p@app.cometly.com"}, "`api_url` holds more than", "`api_key`"),
@@ -112,46 +96,42 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.fixture
-def cometly(sandbox: StartSandbox) -> Sandbox:
-    return sandbox(QUICK)
-
-
-@pytest.fixture
-def three(cometly: Sandbox) -> Sandbox:
+def cometly(start_space: StartSpace) -> Cometly:
     """A Space with three contacts."""
-    cometly.space.fill(3, NOW - 2 * AN_HOUR, NOW - AN_HOUR)
-    return cometly
+    return start_space(3, NOW - 2 * HOUR, api_key=CANARY, limits=PLENTY)
+
+
+def error_of(run: Run) -> str:
+    """The one line of a run that did not begin."""
+    assert (run.exit, run.raw, run.requests) == (1, b"", ())
+    assert CANARY not in run.log
+    assert "12345" not in run.log
+    assert "Traceback" not in run.log
+    [error] = run.errors
+    return error
 
 
 @pytest.mark.parametrize(("wrong", "what", "advice"), WRONG, ids=lambda value: str(value)[:60])
 def test_a_bad_setting_is_one_line_that_names_it_and_what_to_do(
-    cometly: Sandbox, wrong: dict[str, Any], what: str, advice: str
+    cometly: Cometly, wrong: dict[str, Any], what: str, advice: str
 ) -> None:
-    run = sync(cometly, wrong)
+    error = error_of(cometly.sync(**wrong))
 
-    assert (run.exit, run.raw) == (1, b"")
-    [error] = run.errors
     assert what in error
     assert advice in error
-    assert CANARY not in run.log
-    assert "12345" not in run.log
-    assert "Traceback" not in run.log
-    assert cometly.requests == []
 
 
-def test_a_misspelt_setting_is_named(cometly: Sandbox) -> None:
-    run = sync(cometly, {"start_date": None, "start_dat": CANARY, "flattening_enabled": False})
+def test_a_misspelt_setting_is_named(cometly: Cometly) -> None:
+    run = cometly.sync(start_date=None, start_dat=CANARY, flattening_enabled=False)
 
     assert run.warnings == [
         "No setting of this tap, so without effect: `start_dat`; is it `start_date`?"
     ]
-    [error] = run.errors
-    assert "`start_date` is missing" in error
-    assert CANARY not in run.log
+    assert "`start_date` is missing" in error_of(run)
 
 
-def test_an_unknown_setting_that_may_be_a_secret_is_not_quoted(cometly: Sandbox) -> None:
-    run = sync(cometly, {CANARY: True})
+def test_an_unknown_setting_that_may_be_a_secret_is_not_quoted(cometly: Cometly) -> None:
+    run = cometly.sync(**{CANARY: True})
 
     assert run.exit == 0
     assert [line for line in run.warnings if "does not have" in line] == [
@@ -160,13 +140,10 @@ def test_an_unknown_setting_that_may_be_a_secret_is_not_quoted(cometly: Sandbox)
     assert CANARY not in run.log
 
 
-def test_a_bad_setting_is_one_line_of_the_program_too(cometly: Sandbox) -> None:
-    run = launch(cometly, {"api_key": 12345, "start_date": "soon"})
+def test_a_bad_setting_is_one_line_of_the_program_too(cometly: Cometly) -> None:
+    run = launch(cometly.sandbox, {"api_key": 12345, "start_date": "soon"})
 
-    assert (run.exit, run.raw) == (1, b"")
-    assert len(run.errors) == 1
-    assert run.log.splitlines()[-1].endswith(run.errors[0])
-    assert "12345" not in run.log
+    assert run.log.splitlines()[-1].endswith(error_of(run))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +155,7 @@ def test_a_bad_setting_is_one_line_of_the_program_too(cometly: Sandbox) -> None:
 )
 @pytest.mark.parametrize("more", [[], ["--test"]], ids=["sync", "--test"])
 def test_what_needs_an_extra_names_it_at_the_start(
-    cometly: Sandbox, setting: dict[str, Any], package: str, extra: str, more: list[str]
+    cometly: Cometly, setting: dict[str, Any], package: str, extra: str, more: list[str]
 ) -> None:
     find = importlib.util.find_spec
 
@@ -186,12 +163,9 @@ def test_what_needs_an_extra_names_it_at_the_start(
         return None if name == package else find(name)
 
     with mock.patch.object(importlib.util, "find_spec", without):
-        run = sync(cometly, setting, more=more)
+        run = cometly.sync(**setting, more=more)
 
-    assert run.exit == 1
-    [error] = run.errors
-    assert extra in error
-    assert cometly.requests == []
+    assert extra in error_of(run)
 
 
 # The log.
@@ -201,8 +175,8 @@ def test_what_needs_an_extra_names_it_at_the_start(
     ("name", "value"),
     [("LOGLEVEL", "verbose"), ("LOGLEVEL", "10"), ("LOGLEVEL", ""), ("TAP_COMETLY_LOGLEVEL", "x")],
 )
-def test_an_unknown_log_level_is_a_warning(cometly: Sandbox, name: str, value: str) -> None:
-    run = sync(cometly, env={"TAP_COMETLY_LOGLEVEL": "", name: value})
+def test_an_unknown_log_level_is_a_warning(cometly: Cometly, name: str, value: str) -> None:
+    run = cometly.sync(env={"TAP_COMETLY_LOGLEVEL": "", name: value})
 
     assert run.exit == 0
     [warning] = run.warnings
@@ -211,29 +185,27 @@ def test_an_unknown_log_level_is_a_warning(cometly: Sandbox, name: str, value: s
     assert "| DEBUG" not in run.log
 
 
-def test_an_empty_log_level_of_its_own_leaves_the_common_one(cometly: Sandbox) -> None:
-    run = sync(cometly, env={"TAP_COMETLY_LOGLEVEL": "", "LOGLEVEL": "warning"})
+def test_an_empty_log_level_of_its_own_leaves_the_common_one(cometly: Cometly) -> None:
+    run = cometly.sync(env={"TAP_COMETLY_LOGLEVEL": "", "LOGLEVEL": "warning"})
 
     assert (run.exit, run.log) == (0, "")
 
 
 @pytest.mark.parametrize("content", ["{", "handlers: 3", "- x"])
 def test_a_log_configuration_that_cannot_be_used_is_one_line(
-    cometly: Sandbox, content: str, tmp_path: Path
+    cometly: Cometly, content: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "log.yml"
     path.write_text(content, "utf-8")
 
-    run = sync(cometly, env={"SINGER_SDK_LOG_CONFIG": str(path)})
+    run = cometly.sync(env={"SINGER_SDK_LOG_CONFIG": str(path)})
 
-    assert run.exit == 1
-    [line] = run.errors
-    assert "SINGER_SDK_LOG_CONFIG" in line
+    assert "SINGER_SDK_LOG_CONFIG" in error_of(run)
 
 
 @pytest.mark.parametrize("others", ["", "disable_existing_loggers: false\n"])
 def test_the_loggers_of_modules_are_configured_with_the_taps(
-    cometly: Sandbox, tmp_path: Path, others: str
+    sandbox: StartSandbox, tmp_path: Path, others: str
 ) -> None:
     path = tmp_path / "log.yml"
     path.write_text(
@@ -244,9 +216,8 @@ def test_the_loggers_of_modules_are_configured_with_the_taps(
         "utf-8",
     )
 
-    run = launch(cometly, env={"SINGER_SDK_LOG_CONFIG": str(path)})
+    run = launch(sandbox(), env={"SINGER_SDK_LOG_CONFIG": str(path)})
 
-    assert run.exit == 0
     [done] = [line for line in run.log.splitlines() if "Done: 0 contacts" in line]
     assert done.startswith("PLAIN tap_cometly.runtime.progress Done: ")
 
@@ -260,86 +231,70 @@ def test_the_loggers_of_modules_are_configured_with_the_taps(
     [("utf-16", "is in UTF-16"), ("utf-16-le", "is in UTF-16"), ("latin-1", "is not in UTF-8")],
 )
 def test_a_file_in_another_encoding_is_named(
-    cometly: Sandbox, tmp_path: Path, option: str, encoding: str, what: str
+    cometly: Cometly, tmp_path: Path, option: str, encoding: str, what: str
 ) -> None:
     path = tmp_path / "file.json"
     path.write_bytes('{"é": 1}'.encode(encoding))
 
-    run = sync(cometly, more=[f"--{option}", str(path)])
+    error = error_of(cometly.sync(more=[f"--{option}", str(path)]))
 
-    assert (run.exit, run.raw) == (1, b"")
-    [error] = run.errors
     assert what in error
     assert "UTF-8" in error
     assert option.replace("config", "configuration") in error
 
 
-def test_a_byte_order_mark_is_accepted(cometly: Sandbox, tmp_path: Path) -> None:
-    contents: dict[str, Any] = {
-        "config": {"page_size": 7},
-        "state": {},
-        "catalog": json.loads((snapshots.FOLDER / "catalog.json").read_text("utf-8")),
-    }
+def test_a_byte_order_mark_is_accepted(cometly: Cometly, tmp_path: Path) -> None:
+    catalog = json.loads((snapshots.FOLDER / "catalog.json").read_text("utf-8"))
+    contents: dict[str, Any] = {"config": {"page_size": 7}, "state": {}, "catalog": catalog}
     given = []
     for name, content in contents.items():
         path = tmp_path / f"{name}.json"
         path.write_bytes(b"\xef\xbb\xbf" + json.dumps(content).encode())
         given += [f"--{name}", str(path)]
 
-    assert sync(cometly, more=given).exit == 0
-    assert cometly.requests[0].query["per_page"] == "7"
+    run = cometly.sync(more=given)
 
-
-def test_the_line_of_a_configuration_file_that_is_no_json_is_told(
-    cometly: Sandbox, tmp_path: Path
-) -> None:
-    path = tmp_path / "config.json"
-    path.write_text(f'{{\n  "api_key": "{CANARY}",\n  "start_date" "2024-01-01"\n}}', "utf-8")
-
-    run = sync(cometly, more=["--config", str(path)])
-
-    [line] = run.errors
-    assert f"{path} is no JSON, see its line 3" in line
-    assert CANARY not in run.log
-
-
-def test_a_key_in_the_place_of_a_file_is_not_quoted(cometly: Sandbox) -> None:
-    run = sync(cometly, more=["--config", CANARY])
-
-    assert run.exit == 1
-    [line] = run.errors
-    assert "A configuration file cannot be read" in line
-    assert CANARY not in run.log
+    assert (run.exit, run.requests[0].query["per_page"]) == (0, "7")
 
 
 @pytest.mark.parametrize(
-    "content",
-    ["", "{", "null", f'"{CANARY}"', f'{{"api_key": "{CANARY}",}}', "\xff"],
-    ids=["empty", "cut", "null", "text", "comma", "no UTF-8"],
+    ("content", "what"),
+    [
+        ("", "one JSON object"),
+        ("{", "one JSON object"),
+        ("null", "one JSON object"),
+        (f'"{CANARY}"', "one JSON object"),
+        (f'{{"api_key": "{CANARY}",}}', "one JSON object"),
+        (f'{{\n  "api_key": "{CANARY}",\n  "start_date" "2024"\n}}', "is no JSON, see its line 3"),
+    ],
+    ids=["empty", "cut", "null", "text", "comma", "no colon"],
 )
 def test_a_configuration_that_is_no_json_object_is_one_line(
-    cometly: Sandbox, content: str, tmp_path: Path
+    cometly: Cometly, content: str, what: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.json"
-    config.write_bytes(content.encode("latin-1"))
+    config.write_text(content, "utf-8")
 
-    run = sync(cometly, more=["--config", str(config)])
+    error = error_of(cometly.sync(more=["--config", str(config)]))
 
-    assert run.exit == 1
-    [line] = run.errors
-    assert "UTF-8" in line if content == "\xff" else "one JSON object" in line
-    assert str(config) in line
-    assert CANARY not in run.log
+    assert what in error
+    assert str(config) in error
 
 
-def test_null_stands_for_the_default(cometly: Sandbox, tmp_path: Path) -> None:
+def test_a_key_in_the_place_of_a_file_is_not_quoted(cometly: Cometly) -> None:
+    run = cometly.sync(more=["--config", CANARY])
+
+    assert "A configuration file cannot be read" in error_of(run)
+
+
+def test_null_stands_for_the_default(cometly: Cometly, tmp_path: Path) -> None:
     nulls = {"timezone": None, "page_size": None, "end_date": None, "stream_maps": None}
     (tmp_path / "config.json").write_text(json.dumps(nulls), "utf-8")
 
-    run = sync(cometly, more=["--config", str(tmp_path / "config.json")])
+    run = cometly.sync(more=["--config", str(tmp_path / "config.json")])
 
     assert run.exit == 0, run.log
-    assert cometly.requests[0].query["per_page"] == "5000"
+    assert run.requests[0].query["per_page"] == "5000"
 
 
 # What the machine lacks.
@@ -347,20 +302,19 @@ def test_null_stands_for_the_default(cometly: Sandbox, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["pagination", "export"])
 def test_no_directory_for_temporary_files_is_told_where_one_is_needed(
-    three: Sandbox, mode: str
+    cometly: Cometly, mode: str
 ) -> None:
-    three.options = replace(QUICK, queued_seconds=0.0)
     nowhere = FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
     with mock.patch.object(tempfile, "TemporaryFile", side_effect=nowhere):
-        run = sync(three, {"extraction_mode": mode})
+        run = cometly.sync(extraction_mode=mode)
 
     assert run.exit == (mode == "export")
     assert [error for error in run.errors if "Set TMPDIR" in error] == run.errors
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_no_more_threads_are_told(cometly: Sandbox, mode: str) -> None:
+@ALL_MODES
+def test_no_more_threads_are_told(cometly: Cometly, mode: str) -> None:
     refused = RuntimeError("can't start new thread")
     start = threading.Thread.start
 
@@ -370,7 +324,7 @@ def test_no_more_threads_are_told(cometly: Sandbox, mode: str) -> None:
         start(thread)
 
     with mock.patch.object(threading.Thread, "start", started):
-        run = sync(cometly, {"extraction_mode": mode})
+        run = sync(cometly.sandbox, {"extraction_mode": mode})
 
     assert run.exit == 1
     [error] = run.errors
@@ -382,22 +336,21 @@ def test_no_more_threads_are_told(cometly: Sandbox, mode: str) -> None:
 FROM_ENV = ["--config=ENV"]
 
 
-def test_settings_come_from_the_environment_too(three: Sandbox) -> None:
+def test_settings_come_from_the_environment_too(cometly: Cometly) -> None:
     env = {
         "TAP_COMETLY_API_KEY": CANARY,
         "TAP_COMETLY_START_DATE": "2024-01-01",
-        "TAP_COMETLY_API_URL": three.api_url,
+        "TAP_COMETLY_API_URL": cometly.sandbox.api_url,
         "TAP_COMETLY_PAGE_SIZE": "2",
         "TAP_COMETLY_LOOKBACK_DAYS": "0.5",
         "TAP_COMETLY_INCLUDE_ALL_EMAILS": "false",
         "TAP_COMETLY_STREAM_MAPS": "{}",
     }
 
-    run = sync(three, NOTHING, env=env, more=FROM_ENV)
+    run = cometly.sync(**NOTHING, env=env, more=FROM_ENV)
 
-    assert run.exit == 0, run.log
-    assert run.ids == three.space.ids()
-    assert three.requests[0].query["per_page"] == "2"
+    assert run.ids == cometly.space.ids(), run.log
+    assert run.requests[0].query["per_page"] == "2"
     assert CANARY not in run.log
 
 
@@ -413,42 +366,39 @@ def test_settings_come_from_the_environment_too(three: Sandbox) -> None:
     ],
 )
 def test_a_bad_setting_of_the_environment_is_one_line_too(
-    cometly: Sandbox, name: str, value: str, what: str
+    cometly: Cometly, name: str, value: str, what: str
 ) -> None:
     given = {"start_date": None} if name == "START_DATE" else {}
 
-    run = sync(cometly, given, env={f"TAP_COMETLY_{name}": value}, more=FROM_ENV)
+    run = cometly.sync(**given, env={f"TAP_COMETLY_{name}": value}, more=FROM_ENV)
 
-    assert run.exit == 1
-    [error] = run.errors
-    assert what in error
-    assert CANARY not in run.log
+    assert what in error_of(run)
 
 
-def test_an_empty_variable_counts_as_unset(cometly: Sandbox) -> None:
+def test_an_empty_variable_counts_as_unset(cometly: Cometly) -> None:
     names = ("END_DATE", "TIMEZONE", "PAGE_SIZE", "LOOKBACK_DAYS", "STREAM_MAPS", "BATCH_CONFIG")
 
-    run = sync(cometly, env={f"TAP_COMETLY_{name}": "" for name in names}, more=FROM_ENV)
+    run = cometly.sync(env={f"TAP_COMETLY_{name}": "" for name in names}, more=FROM_ENV)
 
     assert run.exit == 0, run.log
-    assert cometly.requests[0].query["per_page"] == "5000"
+    assert run.requests[0].query["per_page"] == "5000"
 
 
 # Settings at their limits.
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
-@pytest.mark.parametrize("start", ["0001-01-02", "0001-01-02T00:00:00Z", "1900-01-01"])
-def test_a_start_of_long_ago_means_everything(three: Sandbox, start: str, zone: str) -> None:
-    three.options = replace(QUICK, timezone=zone)
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("start", ["0001-01-02", "0001-01-02T00:00:00Z"])
+def test_a_start_of_long_ago_means_everything(cometly: Cometly, start: str, zone: str) -> None:
+    cometly.change(timezone=zone)
 
-    run = sync(three, {"start_date": start, "timezone": zone})
-
-    assert (run.exit, run.ids) == (0, three.space.ids()), run.log
-    check(run, three)
+    cometly.is_complete(cometly.sync(start_date=start, timezone=zone))
 
 
-def test_every_number_may_be_a_fraction_where_seconds_and_days_are(three: Sandbox) -> None:
+@ALL_MODES
+def test_every_number_may_be_a_fraction_where_seconds_and_days_are(
+    cometly: Cometly, mode: str
+) -> None:
     fractions = {
         "export_timeout": 1800.5,
         "lookback_days": 0.5,
@@ -458,31 +408,31 @@ def test_every_number_may_be_a_fraction_where_seconds_and_days_are(three: Sandbo
     }
     state = {"bookmarks": {"contacts": {"replication_key_value": NOW.isoformat()}}}
 
-    for mode in MODES:
-        run = sync(three, {**fractions, "extraction_mode": mode}, state)
+    run = cometly.sync(state, **fractions, extraction_mode=mode)
 
-        assert (run.exit, run.ids) == (0, three.space.ids())
+    assert (run.exit, run.ids) == (0, cometly.space.ids())
 
 
-@pytest.mark.parametrize("mode", MODES)
+@ALL_MODES
 def test_a_space_without_contacts_ends_with_a_schema_and_a_state(
-    cometly: Sandbox, mode: str
+    start_space: StartSpace, mode: str
 ) -> None:
-    run = sync(cometly, {"extraction_mode": mode})
+    space = start_space()
 
-    assert (run.exit, [line["type"] for line in run.lines]) == (0, ["SCHEMA", "STATE"])
-    check(run, cometly)
+    run = space.sync(extraction_mode=mode)
+
+    assert [line["type"] for line in run.lines] == ["SCHEMA", "STATE"]
+    space.is_complete(run)
 
 
 @pytest.mark.parametrize("state", [None, "2030-01-01T00:00:00Z"])
-def test_a_start_in_the_future_reads_nothing(cometly: Sandbox, state: str | None) -> None:
-    before = state and {"bookmarks": {"contacts": {"replication_key_value": state}}}
+def test_a_start_in_the_future_reads_nothing(cometly: Cometly, state: str | None) -> None:
+    before = {"bookmarks": {"contacts": {"replication_key_value": state}}} if state else None
 
-    run = sync(cometly, {"start_date": "2099-01-01"}, before or None)
+    run = cometly.sync(before, start_date="2099-01-01")
 
-    assert (run.exit, run.records) == (0, [])
-    assert run.bookmark == state
-    assert len(cometly.requests) == bool(state)  # what time it is there
+    assert (run.exit, run.records, run.bookmark) == (0, [], state)
+    assert len(run.requests) == bool(state)  # what time it is there
 
 
 # Without any.
@@ -490,9 +440,9 @@ def test_a_start_in_the_future_reads_nothing(cometly: Sandbox, state: str | None
 
 @pytest.mark.parametrize(("name", "options"), CATALOGS.items())
 def test_the_catalog_is_the_one_of_the_snapshot_without_key_and_network(
-    cometly: Sandbox, name: str, options: tuple[str, ...]
+    cometly: Cometly, name: str, options: tuple[str, ...]
 ) -> None:
-    run = sync(cometly, {**NOTHING, **dict.fromkeys(options, True)}, more=["--discover"])
+    run = cometly.sync(**NOTHING, **dict.fromkeys(options, True), more=["--discover"])
 
     assert run.exit == 0, run.log
     snapshot = (snapshots.FOLDER / f"{name}.json").read_text("utf-8")
