@@ -31,6 +31,16 @@ Kind = Callable[..., Options]
 KINDS = pytest.mark.parametrize("kind", [dated, Options], ids=["dated", "undated"])
 """An API that tells `created_at`, and one that does not."""
 
+MAPPED: dict[str, Any] = {"stream_maps": {"contacts": {"email": "email"}}}
+"""Has the SDK look at each record, in the mapped encoder."""
+Way = dict[str, Any]
+WAYS: dict[str, Way] = {
+    f"{mode}, {encoder} encoder": {"extraction_mode": mode, **config}
+    for mode in ("pagination", "export")
+    for encoder, config in (("block", {}), ("mapped", MAPPED))
+}
+"""How contacts are read, and which encoder writes them."""
+
 
 @dataclass
 class Cometly:

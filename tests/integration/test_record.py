@@ -1,50 +1,51 @@
-"""What a contact may look like, and what becomes of it: section The record of the catalogue."""
+"""What a contact may look like, and what becomes of it: section The record of the catalogue.
+
+Contacts are written as somebody else's API might write them, byte for byte. What becomes of further
+values is shown by tests/unit/contacts/test_decoder.py.
+"""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_cometly.contacts.schema import FIELDS
-from tests.integration.conftest import NOW
-from tests.sandbox import Fault, dated
-from tests.support.foreign import FILES, PAGES, WAYS, Way
-from tests.support.properties import check
+from tests.integration.conftest import HOUR, NOW, UTC, WAYS, Cometly, Way
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import StartCometly
-    from tests.sandbox import Sandbox
-    from tests.support.clock import FakeClock
+    from tests.integration.conftest import StartSpace
     from tests.support.running import Run
 
-HOUR = timedelta(hours=1)
 CREATED = "2024-06-01T10:00:00Z"
 COLUMNS = {field.name for field in FIELDS if not field.option}
+PAGES = {name: way for name, way in WAYS.items() if name.startswith("pagination")}
+FILES = {name: way for name, way in WAYS.items() if name.startswith("export")}
 
 any_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 through_pages = pytest.mark.parametrize("way", PAGES.values(), ids=PAGES)
 through_files = pytest.mark.parametrize("way", FILES.values(), ids=FILES)
 
 
-class Cometly:
-    """A Space with one contact, which it writes as a test likes."""
-
-    def __init__(self, sandbox: Sandbox, clock: FakeClock) -> None:
-        self.sandbox = sandbox
-        self.clock = clock
-        self.contact = sandbox.space.add(created_at=datetime.fromisoformat(CREATED[:-1] + "+00:00"))
-
-    def read(self, way: Way, *lines: bytes, **config: Any) -> Run:
-        return way.read(self.sandbox, self.clock, *lines, **config)
-
-
 @pytest.fixture
-def one(cometly: StartCometly) -> Cometly:
-    return Cometly(*cometly(dated()))
+def one(start_space: StartSpace) -> Cometly:
+    """A Space with one contact, which it writes as a test likes."""
+    space = start_space()
+    space.space.add(created_at=datetime(2024, 6, 1, 10, tzinfo=UTC))
+    return space
+
+
+def run_of(space: Cometly, way: Way, *lines: bytes, **config: Any) -> Run:
+    """Run the tap while these lines are all that the API serves, page or file."""
+    if way["extraction_mode"] == "export":
+        space.fault("file", "lines", times=None, edit=lambda _: list(lines))
+    else:
+        page = b'{"data":[%s],"next_cursor":null}' % b",".join(lines)
+        space.fault("list", "replace", times=None, body=page)
+    return space.sync(**way, **config)
 
 
 def line(*, raw: bytes = b"", without: str = "", **fields: Any) -> bytes:
@@ -61,23 +62,15 @@ def line(*, raw: bytes = b"", without: str = "", **fields: Any) -> bytes:
 TEXTS: dict[str, tuple[bytes, str, str | None]] = {  # as it is written, what comes out, a warning
     "escaped NUL": (rb'"a\u0000b"', "ab", "NUL"),
     "raw NUL": (b'"a\0b"', "ab", "NUL"),
-    "NUL alone": (rb'"\u0000"', "", "NUL"),
     "not a NUL": (rb'"a\\u0000b"', r"a\u0000b", None),
     "escaped lone surrogate": (rb'"a\ud83db"', "a\ufffdb", "surrogate"),
     "raw lone surrogate": (b'"a\xed\xa0\xbdb"', "a\ufffd\ufffd\ufffdb", "UTF-8"),
-    "surrogates the wrong way round": (rb'"\ude00\ud83d"', "\ufffd\ufffd", "surrogate"),
     "a pair of surrogates": (rb'"\ud83d\ude00"', "😀", None),
     "line separator": ('"a\u2028b\u2029c\x85d"'.encode(), "a\u2028b\u2029c\x85d", None),
-    "escaped line separator": (rb'"a\u2028b"', "a\u2028b", None),
     "raw control character": (b'"a\tb"', "a\tb", None),
     "invalid UTF-8": (b'"a\xffb"', "a\ufffdb", "UTF-8"),
-    "UTF-8 cut off": (b'"a\xc3"', "a\ufffd", "UTF-8"),
-    "Latin-1": (b'"Ren\xe9"', "Ren\ufffd", "UTF-8"),
     "quotes and slashes": (rb'"\"\\\/\n"', '"\\/\n', None),
-    "very long": (b'"%s"' % (b"x" * 100_000), "x" * 100_000, None),
     "a number": (b"12", "12", None),
-    "a number with a fraction": (b"1.50", "1.50", None),
-    "true": (b"true", "true", None),
 }
 
 
@@ -88,13 +81,12 @@ def test_text_is_kept_as_far_as_a_warehouse_can_hold_it(
 ) -> None:
     odd = line(without="name", raw=b'"name":' + written)
 
-    run = one.read(way, line(id=2), odd, line(id=3))
+    run = run_of(one, way, line(id=2), odd, line(id=3))
 
     assert [record["name"] for record in run.records] == [None, read, None]
-    assert ["Repaired values" in told and str(warning) in told for told in run.warnings] == (
-        [True] if warning else []
-    )
-    check(run, one.sandbox, canaries=["René"])
+    assert len(run.warnings) == bool(warning)
+    assert all("Repaired values" in told and str(warning) in told for told in run.warnings)
+    one.is_complete(run)
 
 
 @any_way
@@ -104,34 +96,28 @@ def test_text_that_is_none_becomes_null_and_its_column_is_named_once(
 ) -> None:
     odd = [line(id=n, without="phone", raw=b'"phone":' + written) for n in (1, 2)]
 
-    run = one.read(way, *odd)
+    run = run_of(one, way, *odd)
 
     assert [record["phone"] for record in run.records] == [None, None]
     assert len(run.warnings) == 1
     assert "`phone`" in run.warnings[0]
-    check(run, one.sandbox)
+    one.is_complete(run)
 
 
 @through_files
 def test_a_byte_order_mark_is_skipped(one: Cometly, way: Way) -> None:
-    run = one.read(way, b"\xef\xbb\xbf" + line(), b"\xef\xbb\xbf" + line(id=2), b"\xef\xbb\xbf")
+    run = run_of(one, way, b"\xef\xbb\xbf" + line(), b"\xef\xbb\xbf" + line(id=2), b"\xef\xbb\xbf")
 
     assert [record["id"] for record in run.records] == [1, 2]
-    check(run, one.sandbox)
+    one.is_complete(run)
 
 
 # Numbers.
 
 NUMBERS: dict[str, tuple[bytes, str | None, str | None]] = {
     "NaN": (b"NaN", None, "beyond any range"),
-    "Infinity": (b"Infinity", None, "beyond any range"),
-    "-Infinity": (b"-Infinity", None, "beyond any range"),
     "1e400": (b"1e400", None, "beyond any range"),
-    "1e400 as text": (b'"1e400"', None, "beyond any range"),
-    "1e-400": (b"1e-400", None, "beyond any range"),
-    "1e-400 as text": (b'"1e-400"', None, "beyond any range"),
     "NaN as text": (b'"NaN"', None, "beyond any range"),
-    "1e308": (b"1e308", "1E+308", None),
     "an integer": (b"12", "12", None),
     "exact": (b"0.1", "0.1", None),
     "more digits than a double holds": (
@@ -141,9 +127,7 @@ NUMBERS: dict[str, tuple[bytes, str | None, str | None]] = {
     ),
     "more digits, as text": (b'"12345678901234567890.12"', "12345678901234567890.12", None),
     "text": (b'"12.50"', "12.50", None),
-    "text with blanks": (b'" 12.5 "', "12.5", None),
     "words": (b'"a dozen"', None, "`profile_field_16`"),
-    "true": (b"true", None, "`profile_field_16`"),
     "a list": (b"[1]", None, "`profile_field_16`"),
 }
 
@@ -153,7 +137,7 @@ NUMBERS: dict[str, tuple[bytes, str | None, str | None]] = {
 def test_numbers_are_exact_or_null(
     one: Cometly, way: Way, written: bytes, read: str | None, warning: str | None
 ) -> None:
-    run = one.read(way, line(raw=b'"profile_field_16":' + written), include_custom_fields=True)
+    run = run_of(one, way, line(raw=b'"profile_field_16":' + written), include_custom_fields=True)
 
     [exact] = [
         json.loads(told, parse_float=Decimal, parse_int=Decimal)["record"]["profile_field_16"]
@@ -161,8 +145,9 @@ def test_numbers_are_exact_or_null(
         if b'"RECORD"' in told
     ]
     assert exact == (None if read is None else Decimal(read))
-    assert [str(warning) in told for told in run.warnings] == ([True] if warning else [])
-    check(run, one.sandbox)
+    assert len(run.warnings) == bool(warning)
+    assert all(str(warning) in told for told in run.warnings)
+    one.is_complete(run)
 
 
 # Keys.
@@ -171,41 +156,36 @@ NO_KEYS = {
     "null": line(id=None),
     "missing": line(without="id"),
     "text": line(id="12"),
-    "too large": line(id=2**64),
     "too large by one": line(id=2**63),
     "a fraction": line(id=1.5),
     "true": line(id=True),
     "a list": line(id=[1]),
-    "null, the second time": line(raw=b'"id":null'),
 }
 
 
 @any_way
 @pytest.mark.parametrize("odd", NO_KEYS.values(), ids=NO_KEYS)
 def test_a_contact_without_a_usable_key_is_loud(one: Cometly, way: Way, odd: bytes) -> None:
-    run = one.read(way, line(id=2), odd)
+    run = run_of(one, way, line(id=2), odd)
 
-    assert run.exit == 1
-    assert "is no contact" in run.errors[0]
-    assert run.states == []
-    check(run, one.sandbox)
+    one.is_loud(run, "is no contact")
 
 
 @any_way
 @pytest.mark.parametrize("key", [2**63 - 1, 0, -5])
 def test_any_integer_of_64_bits_is_a_key(one: Cometly, way: Way, key: int) -> None:
-    run = one.read(way, line(id=key), line())
+    run = run_of(one, way, line(id=key), line())
 
     assert run.ids == {key, 1}
-    check(run, one.sandbox)
+    one.is_complete(run)
 
 
 @any_way
 def test_of_the_same_field_twice_the_last_one_counts(one: Cometly, way: Way) -> None:
-    run = one.read(way, line(id=7, name="Ada", raw=b'"id":1,"name":"Grace"'))
+    run = run_of(one, way, line(id=7, name="Ada", raw=b'"id":1,"name":"Grace"'))
 
     assert [(record["id"], record["name"]) for record in run.records] == [(1, "Grace")]
-    check(run, one.sandbox)
+    one.is_complete(run)
 
 
 # Lines that are no contact.
@@ -217,33 +197,24 @@ NO_CONTACTS = {
     "a number": b"12",
     "an empty object": b"{}",
     "an unclosed object": b'{"id": 5',
+    "two": line(id=4) + line(id=5),
+    "two apart": line(id=4) + b" " + line(id=5),
+    "two in a list": line(id=4) + b"," + line(id=5),
+    "a brace more": line(id=4) + b"}",
+    "in a list": b"[" + line(id=4) + b"]",
+    "HTML": b"<html>",
 }
 
 
 @through_files
-@pytest.mark.parametrize(
-    "odd",
-    [
-        *NO_CONTACTS.values(),
-        line(id=4) + line(id=5),
-        line(id=4) + b" " + line(id=5),
-        line(id=4) + b"," + line(id=5),
-        line(id=4) + b"}",
-        b"[" + line(id=4) + b"]",
-        b"<html>",
-    ],
-    ids=[*NO_CONTACTS, "two", "two apart", "two in a list", "a brace more", "in a list", "HTML"],
-)
+@pytest.mark.parametrize("odd", NO_CONTACTS.values(), ids=NO_CONTACTS)
 def test_a_line_that_is_no_contact_is_loud_after_one_fresh_download(
     one: Cometly, way: Way, odd: bytes
 ) -> None:
-    run = one.read(way, line(), line(id=2), odd, line(id=3))
+    run = run_of(one, way, line(), line(id=2), odd, line(id=3))
 
-    assert run.exit == 1
-    assert "Line 3 of an export file is no contact" in run.errors[0]
-    assert run.states == []
-    assert one.sandbox.log_calls()["file"] == 2
-    check(run, one.sandbox)
+    assert one.calls["file"] == 2
+    one.is_loud(run, "Line 3 of an export file is no contact")
 
 
 @through_files
@@ -252,19 +223,18 @@ def test_a_line_that_is_no_contact_is_loud_after_one_fresh_download(
 def test_a_window_whose_file_was_bad_and_then_cannot_be_had_again_is_not_lost(
     one: Cometly, way: Way, threshold: int, status: str
 ) -> None:
-    one.sandbox.space.fill(30, NOW - 99 * HOUR, NOW - HOUR)
-    one.sandbox.fault(Fault("file", "lines", edit=lambda lines: [*lines[:3], b"null", *lines]))
+    one.space.fill(30, NOW - 99 * HOUR, NOW - HOUR)
+    one.fault("file", "lines", edit=lambda lines: [*lines[:3], b"null", *lines])
     if status == "gone":
-        one.sandbox.fault(Fault("poll", call=2, times=2, status=404))
+        one.fault("poll", call=2, times=2, status=404)
     else:
         failed = {"export_id": 1001, "status": "failed"}
-        one.sandbox.fault(Fault("poll", "edit", call=2, times=2, edit=lambda _: failed))
+        one.fault("poll", "edit", call=2, times=2, edit=lambda _: failed)
 
-    run = way.run(one.sandbox, one.clock, export_threshold=threshold)
+    run = one.sync(**way, export_threshold=threshold)
 
-    assert run.exit == 0
     assert len(run.ids) == 31
-    check(run, one.sandbox)
+    one.is_complete(run)
 
 
 @through_files
@@ -272,37 +242,17 @@ def test_a_window_whose_file_was_bad_and_then_cannot_be_had_again_is_not_lost(
 def test_a_file_of_blank_lines_is_not_taken_for_an_empty_window(
     one: Cometly, way: Way, lines: list[bytes]
 ) -> None:
-    run = one.read(way, *lines)
+    run = run_of(one, way, *lines)
 
-    assert run.exit == 1
-    assert "lacks contacts that the list shows" in run.errors[0]
-    assert run.states == []
-    check(run, one.sandbox)
-
-
-@through_files
-def test_a_contact_on_two_lines_is_loud(one: Cometly, way: Way) -> None:
-    first, second = line(name="Ada").split(b',"name"')
-
-    run = one.read(way, first, b',"name"' + second, line(id=4) + line(id=5))
-
-    assert run.exit == 1
-    assert run.states == []
-    check(run, one.sandbox)
+    one.is_loud(run, "lacks contacts that the list shows")
 
 
 @through_pages
-@pytest.mark.parametrize(
-    "odd",
-    [odd for name, odd in NO_CONTACTS.items() if name != "an unclosed object"],
-)
+@pytest.mark.parametrize("odd", [b"null", b"[1]", b'"x"', b"12", b"{}"], ids=bytes.decode)
 def test_something_on_a_page_that_is_no_contact_is_loud(one: Cometly, way: Way, odd: bytes) -> None:
-    run = one.read(way, line(), odd, line(id=2))
+    run = run_of(one, way, line(), odd, line(id=2))
 
-    assert run.exit == 1
-    assert "page of the list is no contact" in run.errors[0]
-    assert run.states == []
-    check(run, one.sandbox)
+    one.is_loud(run, "page of the list is no contact")
 
 
 # The time of creation.
@@ -311,23 +261,13 @@ TIMES: dict[str, tuple[bytes, str | None]] = {
     "null": (b"null", None),
     "UTC": (b'"2024-06-01T10:00:00Z"', "2024-06-01T10:00:00Z"),
     "naive": (b'"2024-06-01T10:00:00"', "2024-06-01T10:00:00Z"),
-    "naive, with a blank": (b'"2024-06-01 10:00:00"', "2024-06-01T10:00:00Z"),
-    "a date": (b'"2024-06-01"', "2024-06-01T00:00:00Z"),
     "an offset": (b'"2024-06-01T03:00:00-07:00"', "2024-06-01T10:00:00Z"),
-    "an offset without a colon": (b'"2024-06-01T15:45:00+0545"', "2024-06-01T10:00:00Z"),
     "microseconds": (b'"2024-06-01T10:00:00.123456Z"', "2024-06-01T10:00:00.123456Z"),
-    "zero microseconds": (b'"2024-06-01T10:00:00.000000Z"', "2024-06-01T10:00:00Z"),
-    "milliseconds": (b'"2024-06-01T10:00:00.5Z"', "2024-06-01T10:00:00.500000Z"),
-    "basic format": (b'"20240601T100000Z"', "2024-06-01T10:00:00Z"),
 }
 NO_TIMES = {
     "seconds since 1970": b"1717236000",
-    "seconds as text": b'"1717236000"',
     "words": b'"yesterday"',
-    "empty": b'""',
-    "zeros": b'"0000-00-00 00:00:00"',
     "a thirteenth month": b'"2024-13-01T10:00:00Z"',
-    "an object": b'{"date":"2024-06-01 10:00:00"}',
     "true": b"true",
 }
 
@@ -339,11 +279,11 @@ def test_any_time_of_creation_comes_out_as_utc(
 ) -> None:
     odd = line(without="created_at", raw=b'"created_at":' + written)
 
-    run = one.read(way, odd, line(id=2))
+    run = run_of(one, way, odd, line(id=2))
 
     assert [record["created_at"] for record in run.records] == [read, CREATED]
     assert run.warnings == []
-    check(run, one.sandbox)
+    one.is_complete(run)
 
 
 @any_way
@@ -353,12 +293,12 @@ def test_a_time_of_creation_that_cannot_be_read_becomes_null_and_is_counted(
 ) -> None:
     odd = line(without="created_at", raw=b'"created_at":' + written)
 
-    run = one.read(way, odd, line(id=2))
+    run = run_of(one, way, odd, line(id=2))
 
     assert [record["created_at"] for record in run.records] == [None, CREATED]
     assert len(run.warnings) == 1
     assert "created_at" in run.warnings[0]
-    check(run, one.sandbox)
+    one.is_complete(run)
 
 
 # Fields.
@@ -368,17 +308,17 @@ def test_a_time_of_creation_that_cannot_be_read_becomes_null_and_is_counted(
 def test_unknown_fields_are_left_out_and_named_once(one: Cometly, way: Way) -> None:
     new = b'"score":{"x":[1]},"owner":"Zelda Quux"'
 
-    run = one.read(way, line(raw=new), line(id=2, raw=new), line(id=3))
+    run = run_of(one, way, line(raw=new), line(id=2, raw=new), line(id=3))
 
     assert [set(record) for record in run.records] == [COLUMNS] * 3
     assert sorted(told.split("`")[1] for told in run.warnings) == ["owner", "score"]
-    check(run, one.sandbox, canaries=["Quux"])
+    one.is_complete(run, canaries=["Quux"])
 
 
 @any_way
 def test_missing_fields_come_out_as_null(one: Cometly, way: Way) -> None:
-    run = one.read(way, b'{"id":1}')
+    run = run_of(one, way, b'{"id":1}')
 
     assert run.records
     assert all(record == {**dict.fromkeys(COLUMNS), "id": 1} for record in run.records)
-    check(run, one.sandbox)
+    one.is_complete(run)
