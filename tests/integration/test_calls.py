@@ -3,120 +3,79 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.conftest import NOW
-from tests.sandbox import Options, dated
-from tests.support.properties import check
-from tests.support.running import sync
+from tests.integration.conftest import DAY, HOUR, KINDS, MINUTE, NOW, UTC
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import StartCometly
-    from tests.sandbox import Sandbox
-    from tests.support.clock import FakeClock
+    from tests.integration.conftest import Cometly, Kind, StartSpace
     from tests.support.running import Run
 
-FIRST = datetime(2024, 1, 1, tzinfo=timezone.utc)
-LAST = NOW - timedelta(minutes=3)
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+LAST = NOW - 3 * MINUTE
 CONTENT_CHECK = 2  # calls that checking an export's content may add
 
-spaces = pytest.mark.parametrize("options", [Options(), dated()], ids=["undated", "dated"])
 
-
-def calls(run: Run) -> Counter[str]:
-    return Counter(request.endpoint for request in run.requests)
+def costs(space: Cometly, run: Run, *, pages: int, exports: int = 0) -> None:
+    """The run read all with so many calls of the list at most, and so many exports."""
+    calls = Counter(request.endpoint for request in run.requests)
+    assert calls["list"] <= pages
+    assert calls["create"] == exports
+    space.is_complete(run, cuts=0)
 
 
 @pytest.mark.parametrize(
-    ("contacts", "at_most"),
-    [(0, 3), (1, 3), (500, 3), (4_999, 3), (7_300, 4), (9_999, 4)],
+    ("contacts", "pages"), [(0, 3), (1, 3), (500, 3), (4_999, 3), (7_300, 4), (9_999, 4)]
 )
-@spaces
+@KINDS
 def test_a_small_space_costs_a_page_or_two_and_the_zone_check(
-    cometly: StartCometly, options: Options, contacts: int, at_most: int
+    start_space: StartSpace, kind: Kind, contacts: int, pages: int
 ) -> None:
-    # given
-    sandbox, clock = cometly(options)
-    sandbox.space.fill(contacts, FIRST, LAST)
+    space = start_space(contacts, FIRST, LAST, kind=kind)
 
-    # when
-    run = sync(sandbox, clock=clock)
-
-    # then
-    assert len(run.ids) == contacts
-    assert calls(run).keys() == {"list"}
-    assert calls(run)["list"] <= at_most
-    check(run, sandbox, cuts=0)
+    costs(space, space.sync(), pages=pages)
 
 
-@pytest.mark.parametrize("contacts", [10_001, 60_000])
-@spaces
+@pytest.mark.parametrize("contacts", [10_001, 40_000])
+@KINDS
 def test_a_space_above_the_threshold_costs_one_export(
-    cometly: StartCometly, options: Options, contacts: int
+    start_space: StartSpace, kind: Kind, contacts: int
 ) -> None:
-    # given
-    sandbox, clock = cometly(options)
-    sandbox.space.fill(contacts, FIRST, LAST)
+    space = start_space(contacts, FIRST, LAST, kind=kind)
 
-    # when
-    run = sync(sandbox, clock=clock)
-
-    # then
-    assert len(run.ids) == contacts
-    assert calls(run)["create"] == 1
-    assert calls(run)["list"] <= 6 + CONTENT_CHECK
-    check(run, sandbox, cuts=0)
+    costs(space, space.sync(), pages=6 + CONTENT_CHECK, exports=1)
 
 
 @pytest.mark.parametrize(
-    ("new", "at_most", "mode"), [(20, 3, "auto"), (0, 2, "auto"), (0, 2, "export")]
+    ("new", "pages", "mode"), [(20, 3, "auto"), (0, 2, "auto"), (0, 2, "export")]
 )
-@spaces
+@KINDS
 def test_an_hourly_run_costs_a_page_and_the_zone_check(
-    cometly: StartCometly, options: Options, new: int, at_most: int, mode: str
+    start_space: StartSpace, kind: Kind, new: int, pages: int, mode: str
 ) -> None:
     # given: a Space that has been read up to now, and an hour that has gone by since
-    sandbox, clock = cometly(options)
-    sandbox.space.fill(500, NOW - timedelta(days=1), LAST)
-    state = an_hour_later(sandbox, clock)
-    sandbox.space.fill(new, NOW, clock.now() - timedelta(minutes=2))
+    space = start_space(500, NOW - DAY, LAST, kind=kind)
+    space.go_on()
+    space.clock.advance(HOUR)
+    space.space.fill(new, NOW, space.clock.now() - 2 * MINUTE)
 
-    # when
-    run = sync(sandbox, {"extraction_mode": mode}, state, clock=clock)
+    run = space.go_on(extraction_mode=mode)
 
-    # then
     assert len(run.ids - set(range(501))) == new
-    assert calls(run).keys() == {"list"}
-    assert calls(run)["list"] <= at_most
-    check(run, sandbox, cuts=0)
-
-
-def an_hour_later(sandbox: Sandbox, clock: FakeClock) -> object:
-    """The state that a run leaves, and the next hour."""
-    run = sync(sandbox, clock=clock)
-    clock.set(NOW + timedelta(hours=1))
-    return run.state
+    costs(space, run, pages=pages)
 
 
 @pytest.mark.parametrize(("contacts", "page_size"), [(20_000, 5_000), (3_000, 250)])
-@spaces
+@KINDS
 def test_reading_by_pages_costs_hardly_more_than_the_pages(
-    cometly: StartCometly, options: Options, contacts: int, page_size: int
+    start_space: StartSpace, kind: Kind, contacts: int, page_size: int
 ) -> None:
-    # given
-    sandbox, clock = cometly(options)
-    sandbox.space.fill(contacts, FIRST, LAST)
+    space = start_space(contacts, FIRST, LAST, kind=kind)
 
-    # when
-    config = {"extraction_mode": "pagination", "page_size": page_size}
-    run = sync(sandbox, config, clock=clock)
+    run = space.sync(extraction_mode="pagination", page_size=page_size)
 
-    # then
-    assert len(run.ids) == contacts
-    assert calls(run).keys() == {"list"}
-    assert calls(run)["list"] <= ceil(contacts / page_size) + 4
-    check(run, sandbox, cuts=0)
+    costs(space, run, pages=ceil(contacts / page_size) + 4)
