@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_cometly.tap import TapCometly
-from tests.integration.conftest import NOW
+from tests.integration.conftest import DAY, HOUR, MINUTE, NOW, UTC
 from tests.sandbox import Options, dated
-from tests.support.clock import FakeClock
 from tests.support.properties import PLENTY
-from tests.support.running import SCRIPT, config_for, sync
+from tests.support.running import SCRIPT, config_for, tap_with
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.sandbox import Sandbox
+    from tests.integration.conftest import Kind, StartSpace
     from tests.sandbox.fixture import StartSandbox
 
 MANY = 300  # contacts, whose page is decoded in more than one block
-ALL_COLUMNS = {"include_comet_tokens": True, "include_custom_fields": True}
 TEST = ["--test"]
 
 
-@pytest.fixture
-def cometly(sandbox: StartSandbox) -> Sandbox:
-    return sandbox(dated(limits=PLENTY))
-
-
-def fill(sandbox: Sandbox, contacts: int) -> None:
-    now = datetime.now(timezone.utc)
-    sandbox.space.fill(contacts, now - timedelta(days=9), now - timedelta(hours=1))
-
-
-def test_it_tells_what_works_and_what_can_be_had(cometly: Sandbox, tmp_path: Path) -> None:
-    fill(cometly, 3)
+def test_it_tells_what_works_and_what_can_be_had(sandbox: StartSandbox, tmp_path: Path) -> None:
+    cometly = sandbox(dated(limits=PLENTY))
+    now = datetime.now(UTC)
+    cometly.space.fill(3, now - DAY, now - HOUR)
     config = tmp_path / "config.json"
     config.write_text(json.dumps(config_for(cometly)), "utf-8")
 
@@ -57,93 +48,109 @@ def test_it_tells_what_works_and_what_can_be_had(cometly: Sandbox, tmp_path: Pat
     assert '"status":"failed"' not in run.stderr
 
 
-def test_a_space_without_contacts_is_no_error(cometly: Sandbox) -> None:
-    run = sync(cometly, more=TEST)
+@pytest.mark.parametrize(
+    ("kind", "zone", "told"),
+    [
+        (dated, "UTC", ["tells when contacts were created", "agrees with the setting"]),
+        (Options, "UTC", ["does not tell when", "that the Space's clock is at UTC+00:00"]),
+        (
+            Options,
+            "America/Los_Angeles",
+            ["does not tell when", "that the Space's clock is at UTC-07:00", "could not"],
+        ),
+        (Options, "Asia/Kathmandu", ["its clock showed at least UTC+05:45"]),
+    ],
+    ids=["dated", "undated", "undated, behind", "undated, ahead"],
+)
+def test_it_says_whether_the_api_is_dated_and_what_the_newest_contact_suggests(
+    start_space: StartSpace, kind: Kind, zone: str, told: list[str]
+) -> None:
+    space = start_space(3_000, NOW - 2 * DAY, NOW, kind=kind, timezone=zone)
+
+    run = space.sync(more=TEST)
+
+    for text in told:
+        assert text in run.log
+    assert len(run.requests) <= 15
+
+
+def test_a_space_without_contacts_is_no_error(start_space: StartSpace) -> None:
+    run = start_space().sync(more=TEST)
 
     assert run.exit == 0, run.log
     assert "The key works" in run.log
     assert "No contact was created in " in run.log
 
 
-def test_a_wrong_zone_is_told_where_the_range_ends_in_the_past_too(sandbox: StartSandbox) -> None:
-    cometly = sandbox(dated(limits=PLENTY, timezone="America/Los_Angeles"))
-    fill(cometly, MANY)
-    end = datetime.now(timezone.utc) - timedelta(days=3)
+def test_a_list_that_refuses_long_ranges_can_be_tested(start_space: StartSpace) -> None:
+    run = start_space(MANY, max_list_days=30).sync(more=TEST)
 
-    run = sync(cometly, {"end_date": end.isoformat()}, more=TEST)
-
-    assert run.exit == 1
-    [error] = run.errors
-    assert "The Space's time zone is not UTC" in error
+    assert run.exit == 0, run.log
+    assert "The newest contact was created: 2" in run.log
 
 
 def test_a_machine_whose_clock_is_ahead_is_told_so_where_the_api_refuses_the_future(
-    sandbox: StartSandbox,
+    start_space: StartSpace,
 ) -> None:
-    clock = FakeClock(NOW)
-    options = dated(limits=PLENTY, refuses_future=frozenset({"list"}))
-    cometly = sandbox(options, now=clock.epoch, monotonic=clock.monotonic)
-    cometly.space.fill(MANY, NOW - timedelta(days=9), NOW - timedelta(minutes=3))
+    space = start_space(MANY, last=NOW - 3 * MINUTE, refuses_future=frozenset({"list"}))
 
-    run = sync(cometly, clock=clock.ahead(timedelta(minutes=10)), more=TEST)
+    run = space.sync(clock=space.clock.ahead(10 * MINUTE), more=TEST)
 
     assert run.exit == 0, run.errors
     assert "The machine's clock is 600 s ahead of the API's" in run.log
     assert "agrees with the setting `timezone`" in run.log
 
 
-def test_a_wrong_key_is_one_line(cometly: Sandbox) -> None:
-    run = sync(cometly, {"api_key": "another"}, more=TEST)
-
-    assert run.exit == 1
-    [error] = run.errors
-    assert "does not accept the key" in error
-
-
-def test_a_port_that_is_closed_is_told_after_half_a_minute(cometly: Sandbox) -> None:
-    clock = FakeClock(NOW)
-
-    run = sync(cometly, {"api_url": "http://127.0.0.1:9"}, clock=clock, more=TEST)
-
-    assert run.exit == 1
-    [error] = run.errors
-    assert "cannot be reached: no connection for 30 s" in error
-    assert clock.monotonic() <= 45
-
-
-def test_a_sample_that_is_all_there_is_is_whole_before_it_is_committed(
-    cometly: Sandbox, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("zone", "config", "says"),
+    [
+        (
+            "America/Los_Angeles",
+            {"end_date": (NOW - 3 * DAY).isoformat()},
+            "The Space's time zone is not UTC",
+        ),
+        ("UTC", {"api_key": "ck_mistyped"}, "does not accept the key"),
+        ("UTC", {"api_url": "http://127.0.0.1:9"}, "cannot be reached: no connection for 30 s"),
+    ],
+    ids=["wrong zone, though the range ends in the past", "wrong key", "closed port"],
+)
+def test_what_does_not_work_is_one_line(
+    start_space: StartSpace, zone: str, config: dict[str, Any], says: str
 ) -> None:
-    # given
-    fill(cometly, MANY)
-    tap = TapCometly(config=config_for(cometly, ALL_COLUMNS))
-    tap.streams["contacts"].ABORT_AT_RECORD_COUNT = MANY
-    # when
-    tap.sync_all()
-    # then
-    kinds = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
-    assert kinds.count("RECORD") == MANY
-    assert kinds[-1] == "STATE"
+    space = start_space(MANY, timezone=zone)
 
+    run = space.sync(**config, more=TEST)
 
-def test_a_list_that_refuses_long_ranges_can_be_tested(sandbox: StartSandbox) -> None:
-    cometly = sandbox(dated(limits=PLENTY, max_list_days=30))
-    fill(cometly, MANY)
-
-    run = sync(cometly, more=TEST)
-
-    assert run.exit == 0, run.log
-    assert "The newest contact was created: 2" in run.log
+    assert run.exit == 1
+    [error] = run.errors
+    assert says in error
+    assert "mistyped" not in run.log
+    assert space.seconds <= 45
 
 
 @pytest.mark.parametrize(("mode", "code"), [("auto", 0), ("export", 0), ("pagination", 1)])
 def test_a_column_that_only_exports_may_deliver_is_an_error_only_without_exports(
-    sandbox: StartSandbox, mode: str, code: int
+    start_space: StartSpace, mode: str, code: int
 ) -> None:
-    cometly = sandbox(Options(limits=PLENTY, list_emails=False))
-    fill(cometly, 3)
+    space = start_space(3, kind=Options, list_emails=False)
 
-    run = sync(cometly, {"include_all_emails": True, "extraction_mode": mode}, more=TEST)
+    run = space.sync(include_all_emails=True, extraction_mode=mode, more=TEST)
 
     assert run.exit == code
     assert "does not deliver what `include_all_emails` asks for" in run.log
+
+
+def test_a_sample_that_is_all_there_is_is_whole_before_it_is_committed(
+    start_space: StartSpace,
+) -> None:
+    space = start_space(MANY)
+    columns = {"include_comet_tokens": True, "include_custom_fields": True}
+    tap = tap_with(space.clock)(config=config_for(space.sandbox, columns))
+    tap.streams["contacts"].ABORT_AT_RECORD_COUNT = MANY
+
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        tap.sync_all()
+
+    kinds = [json.loads(line)["type"] for line in out.getvalue().splitlines()]
+    assert kinds.count("RECORD") == MANY
+    assert kinds[-1] == "STATE"

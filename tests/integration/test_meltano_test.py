@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_cometly import streams
-from tests.integration.conftest import NOW
-from tests.sandbox import Fault, Options, dated
-from tests.support.properties import PLENTY, check
-from tests.support.running import SCRIPT, arguments, config_for, environment, sync
+from tests.integration.conftest import HOUR, KINDS, NOW
+from tests.sandbox import Options, dated
+from tests.support.properties import PLENTY
+from tests.support.running import SCRIPT, arguments, config_for, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.integration.conftest import StartCometly
+    from tests.integration.conftest import Kind, StartSpace
     from tests.sandbox.fixture import StartSandbox
 
 MONTHS = timedelta(days=100)
 SMALL_EXPORTS = {"export_threshold": 1_000, "export_target_size": 1_000, "page_size": 600}
-JOB_SECONDS = 60.0
 BATCH = {"encoding": {"format": "jsonl"}, "batch_size": 1_000_000}
-META = {"SCHEMA", "STATE"}
 
 
 @pytest.fixture
@@ -34,61 +32,54 @@ def _tested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "is_tested_by_meltano", lambda: True)
 
 
-@pytest.mark.usefixtures("_tested")
+under_meltanos_test = pytest.mark.usefixtures("_tested")
+
+
+@under_meltanos_test
 @pytest.mark.parametrize("mode", ["auto", "export", "pagination"])
-@pytest.mark.parametrize("options", [dated, Options], ids=["dated", "undated"])
+@KINDS
 def test_a_contact_comes_before_any_export_and_the_sync_is_whole(
-    cometly: StartCometly, options: type[Options], mode: str
+    start_space: StartSpace, kind: Kind, mode: str
 ) -> None:
-    sandbox, clock = cometly(options(job_seconds=JOB_SECONDS))
-    ids = sandbox.space.fill(3_000, NOW - MONTHS, NOW)
+    space = start_space(3_000, NOW - MONTHS, NOW, kind=kind, config=SMALL_EXPORTS, job_seconds=60.0)
+    newest = sorted(space.space.ids(), reverse=True)[:100]
 
     # When nobody stops it
-    run = sync(sandbox, {**SMALL_EXPORTS, "extraction_mode": mode}, clock=clock)
+    run = space.sync(extraction_mode=mode)
 
     # Then all contacts come once more, in their windows
-    assert run.exit == 0
-    assert run.ids == set(ids)
-    early = [record["id"] for record in run.records[:100]]
-    assert early == sorted(ids, reverse=True)[:100]
-    assert len(run.records) == 3_000 + len(early)
-    check(run, sandbox)
+    assert [record["id"] for record in run.records[:100]] == newest
+    assert len(run.records) == 3_000 + 100
+    space.is_complete(run)
 
 
-@pytest.mark.usefixtures("_tested")
-def test_no_bookmark_claims_what_came_early(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(3_000, NOW - MONTHS, NOW)
-    sandbox.fault(Fault("create", times=None, status=403))
+@under_meltanos_test
+def test_no_bookmark_claims_what_came_early(start_space: StartSpace) -> None:
+    space = start_space(3_000, NOW - MONTHS, NOW, config=SMALL_EXPORTS)
+    space.fault("create", times=None, status=403)
 
-    run = sync(sandbox, {**SMALL_EXPORTS, "extraction_mode": "export"}, clock=clock)
+    run = space.sync(extraction_mode="export")
 
-    assert run.exit == 1
     assert len(run.records) == 100
-    assert run.states == []
-    check(run, sandbox, cuts=0)
+    space.is_loud(run, cuts=0)
 
 
-@pytest.mark.usefixtures("_tested")
-def test_a_run_that_goes_on_from_a_bookmark_is_no_test(cometly: StartCometly) -> None:
-    sandbox, clock = cometly(dated())
-    ids = sandbox.space.fill(30, NOW - MONTHS, NOW - timedelta(hours=1))
-    first = sync(sandbox, clock=clock)
-    clock.advance(timedelta(hours=1))
+@under_meltanos_test
+def test_a_run_that_goes_on_from_a_bookmark_is_no_test(start_space: StartSpace) -> None:
+    space = start_space(30)
+    space.go_on()
+    space.clock.advance(HOUR)
 
-    run = sync(sandbox, state=first.state, clock=clock)
+    run = space.go_on()
 
-    assert first.ids == set(ids)
     assert (run.exit, run.records) == (0, [])
 
 
-@pytest.mark.usefixtures("_tested")
-def test_a_file_of_a_batch_comes_early_too(cometly: StartCometly, tmp_path: Path) -> None:
-    sandbox, clock = cometly(dated(job_seconds=JOB_SECONDS))
-    sandbox.space.fill(3_000, NOW - MONTHS, NOW)
-    batch = {**BATCH, "storage": {"root": tmp_path.as_uri()}}
+@under_meltanos_test
+def test_a_file_of_a_batch_comes_early_too(start_space: StartSpace, tmp_path: Path) -> None:
+    space = start_space(3_000, NOW - MONTHS, NOW, config=SMALL_EXPORTS)
 
-    run = sync(sandbox, {**SMALL_EXPORTS, "batch_config": batch}, clock=clock)
+    run = space.sync(batch_config={**BATCH, "storage": {"root": tmp_path.as_uri()}})
 
     assert run.exit == 0
     assert [line["type"] for line in run.lines][:2] == ["SCHEMA", "BATCH"]
@@ -96,37 +87,33 @@ def test_a_file_of_a_batch_comes_early_too(cometly: StartCometly, tmp_path: Path
     assert len((tmp_path / early.rsplit("/", 1)[-1]).read_text("utf-8").splitlines()) == 100
 
 
-@pytest.mark.usefixtures("_tested")
+@under_meltanos_test
 def test_a_column_that_only_exports_deliver_comes_with_the_first_export(
-    cometly: StartCometly,
+    start_space: StartSpace,
 ) -> None:
-    sandbox, clock = cometly(Options(list_emails=False))
-    ids = sandbox.space.fill(3_000, NOW - MONTHS, NOW)
+    space = start_space(3_000, NOW - MONTHS, NOW, kind=Options, config=SMALL_EXPORTS)
 
-    run = sync(sandbox, {**SMALL_EXPORTS, "include_all_emails": True}, clock=clock)
+    run = space.sync(include_all_emails=True)
 
-    assert (run.exit, run.ids) == (0, set(ids))
     assert len(run.records) == 3_000
     assert all("emails" in record for record in run.records)
+    space.is_complete(run, cuts=0)
 
 
-@pytest.mark.usefixtures("_tested")
+@under_meltanos_test
 @pytest.mark.parametrize(
-    "config",
+    ("contacts", "config"),
     [
-        {},
-        {"start_date": "2042-01-01"},
-        {"stream_maps": {"contacts": {"__filter__": "False"}}},
+        (0, {}),
+        (0, {"start_date": "2042-01-01"}),
+        (3, {"stream_maps": {"contacts": {"__filter__": "False"}}}),
     ],
     ids=["no contacts", "not begun", "none let through"],
 )
 def test_without_a_contact_the_error_says_so_rather_than_meltano(
-    cometly: StartCometly, config: dict[str, Any]
+    start_space: StartSpace, contacts: int, config: dict[str, Any]
 ) -> None:
-    sandbox, clock = cometly(dated())
-    sandbox.space.fill(3 if "stream_maps" in config else 0, NOW - MONTHS, NOW)
-
-    run = sync(sandbox, config, clock=clock)
+    run = start_space(contacts).sync(**config)
 
     assert (run.exit, run.records) == (1, [])
     [error] = run.errors
@@ -134,42 +121,32 @@ def test_without_a_contact_the_error_says_so_rather_than_meltano(
     assert "--test" in error
 
 
-@pytest.mark.usefixtures("_tested")
+@under_meltanos_test
 @pytest.mark.parametrize(
-    ("options", "fault", "config", "why"),
+    ("zone", "fault", "config", "why"),
     [
-        ({}, Fault("list", times=None, status=503), {}, "status 503"),
-        (
-            {},
-            Fault("list", times=None, status=429, headers={"Retry-After": "60"}),
-            {},
-            "over its limit",
-        ),
-        ({}, Fault("list", "hangup", times=None), {}, "the connection broke"),
-        ({}, None, {"api_url": "http://127.0.0.1:9"}, "cannot be reached"),
-        ({}, None, {"api_key": "another"}, "does not accept the key"),
-        ({"timezone": "America/Los_Angeles"}, None, {"timezone": "Asia/Tokyo"}, "time zone"),
+        ("UTC", {"status": 503}, {}, "status 503"),
+        ("UTC", {"status": 429, "headers": {"Retry-After": "60"}}, {}, "over its limit"),
+        ("UTC", {"kind": "hangup"}, {}, "the connection broke"),
+        ("UTC", {}, {"api_url": "http://127.0.0.1:9"}, "cannot be reached"),
+        ("UTC", {}, {"api_key": "another"}, "does not accept the key"),
+        ("America/Los_Angeles", {}, {"timezone": "Asia/Tokyo"}, "time zone"),
     ],
     ids=["503", "429", "hang-up", "closed port", "key", "zone"],
 )
 def test_an_error_comes_within_half_a_minute(
-    cometly: StartCometly,
-    options: dict[str, Any],
-    fault: Fault | None,
-    config: dict[str, Any],
-    why: str,
+    start_space: StartSpace, zone: str, fault: dict[str, Any], config: dict[str, Any], why: str
 ) -> None:
-    sandbox, clock = cometly(dated(**options))
-    sandbox.space.fill(300, NOW - MONTHS, NOW)
+    space = start_space(300, NOW - MONTHS, NOW, timezone=zone)
     if fault:
-        sandbox.fault(fault)
+        space.fault("list", times=None, **fault)
 
-    run = sync(sandbox, config, clock=clock)
+    run = space.sync(**config)
 
     assert (run.exit, run.records) == (1, [])
     [error] = run.errors
     assert why in error
-    assert clock.monotonic() <= 30
+    assert space.seconds <= 30
 
 
 @pytest.mark.parametrize(
@@ -203,4 +180,4 @@ def test_only_meltano_reading_messages_and_log_through_one_pipe_is_a_test(
     # Then a Space without contacts tells
     assert run.returncode == int(is_test)
     kinds = {json.loads(line)["type"] for line in run.stdout.splitlines() if line[0] == "{"}
-    assert kinds == META
+    assert kinds == {"SCHEMA", "STATE"}
