@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -154,20 +154,3 @@ class StartSpace:
 @pytest.fixture
 def start_space(sandbox: StartSandbox) -> StartSpace:
     return StartSpace(sandbox)
-
-
-class StartCometly(Protocol):
-    """Starts a sandbox, and gives the clock that it shares with the tap."""
-
-    def __call__(
-        self, options: Options | None = None, *, now: datetime = NOW
-    ) -> tuple[Sandbox, FakeClock]: ...
-
-
-@pytest.fixture
-def cometly(sandbox: StartSandbox) -> StartCometly:
-    def start(options: Options | None = None, *, now: datetime = NOW) -> tuple[Sandbox, FakeClock]:
-        clock = FakeClock(now)
-        return sandbox(options, now=clock.epoch, monotonic=clock.monotonic), clock
-
-    return start

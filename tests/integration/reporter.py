@@ -23,7 +23,7 @@ START = {"start_date": (NOW - 21 * DAY).isoformat()}
 SMALL = {**START, "export_threshold": 200}
 PAGES: dict[str, Any] = {**SMALL, "extraction_mode": "pagination", "page_size": 100}
 EXPORTS: dict[str, Any] = {**SMALL, "extraction_mode": "export", "export_target_size": 500}
-WAYS = pytest.mark.parametrize("config", [PAGES, EXPORTS], ids=["pages", "exports"])
+BOTH_WAYS = pytest.mark.parametrize("config", [PAGES, EXPORTS], ids=["pages", "exports"])
 
 _INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 WINDOW = re.compile(

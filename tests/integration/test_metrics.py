@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from singer_sdk.metrics import Metric, Point
 
-from tests.integration.reporter import EXPORTS, PAGES, START, WAYS, WINDOW, slowly, told
+from tests.integration.reporter import BOTH_WAYS, EXPORTS, PAGES, START, WINDOW, slowly, told
 from tests.sandbox import dated
 from tests.support.properties import PLENTY
 from tests.support.running import launch
@@ -67,7 +67,7 @@ def test_requests_and_jobs_are_metrics_in_the_sdks_form(start_space: StartSpace)
     space.is_complete(run, cuts=0)
 
 
-@WAYS
+@BOTH_WAYS
 def test_requests_are_summed_up_once_a_window(
     start_space: StartSpace, config: dict[str, Any]
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tap_cometly.messages.writer import StdoutWriter
 from tests.fuzz.hurry import HurriedClock
 from tests.integration.conftest import DAY, HOUR, NOW
-from tests.integration.reporter import EXPORTS, PAGES, WAYS, WINDOW, slowly, told
+from tests.integration.reporter import BOTH_WAYS, EXPORTS, PAGES, WINDOW, slowly, told
 from tests.sandbox import Fault, Limits, dated
 from tests.support.properties import PLENTY
 from tests.support.running import sync
@@ -39,7 +39,7 @@ def elapsed(space: Cometly) -> float:
 # One line per window.
 
 
-@WAYS
+@BOTH_WAYS
 def test_each_window_is_one_line(start_space: StartSpace, config: dict[str, Any]) -> None:
     space = start_space(2_000, limits=PLENTY)
 
@@ -97,7 +97,7 @@ def test_no_call_however_slow_makes_the_log_fall_silent(
     space.is_complete(run, cuts=0)
 
 
-@WAYS
+@BOTH_WAYS
 @pytest.mark.parametrize("kind", ["RECORD", "STATE"])
 def test_a_target_that_reads_nothing_for_20_minutes_is_told(
     start_space: StartSpace, config: dict[str, Any], kind: str

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.reporter import EXPORTS, PAGES, WAYS, WINDOW
+from tests.integration.conftest import DAY, HOUR, UTC
+from tests.integration.reporter import BOTH_WAYS, EXPORTS, PAGES, WINDOW
 from tests.sandbox import Fault, dated
 from tests.support.properties import PLENTY
 from tests.support.running import SCRIPT, config_for
@@ -36,29 +37,30 @@ BAR = re.compile(r"\r *(\d+)%\|.{24}\| ([\d,]+) contacts, [\d,]+/s(, \d:\d\d:\d\
 @pytest.fixture
 def cometly(sandbox: StartSandbox) -> Sandbox:
     started = sandbox(dated(limits=PLENTY, queued_seconds=0.5, job_seconds=0.5))
-    now = datetime.now(timezone.utc)
-    started.space.fill(CONTACTS, now - timedelta(days=20), now - timedelta(hours=1))
+    now = datetime.now(UTC)
+    started.space.fill(CONTACTS, now - 20 * DAY, now - HOUR)
     return started
 
 
 def recent(config: dict[str, Any]) -> dict[str, Any]:
     """The same, but beginning with this Space's contacts."""
-    start = datetime.now(timezone.utc) - timedelta(days=21)
-    return {**config, "start_date": start.isoformat()}
+    return {**config, "start_date": (datetime.now(UTC) - 21 * DAY).isoformat()}
 
 
-def is_clean(run: Session) -> None:
+def is_clean(run: Session, code: int = 0) -> None:
     """Nothing but whole lines of the log are left, and no control characters but the bar's."""
+    assert run.process.returncode == code
     assert run.left
     for row in run.left:
         assert LOG.fullmatch(row), row
+    assert [row for row in run.left if "| ERROR" in row] == run.left[-1:] * bool(code)
     assert all(json.loads(line) for line in run.out.splitlines())
     assert "\r" not in run.out.decode()
     for frame in re.findall(r"\r([^\r\n\x1b]*)", run.sent):
         assert len(frame) < COLUMNS or LOG.fullmatch(frame), frame
 
 
-@WAYS
+@BOTH_WAYS
 def test_a_bar_shows_how_far_it_is_and_leaves_nothing(
     cometly: Sandbox, config: dict[str, Any]
 ) -> None:
@@ -68,7 +70,6 @@ def test_a_bar_shows_how_far_it_is_and_leaves_nothing(
     with session(cometly, recent(config)) as run:
         pass
 
-    assert run.process.returncode == 0
     assert len(run.out.splitlines()) > CONTACTS
     shares = [int(share) for share, *_ in BAR.findall(run.sent)]
     assert all(earlier <= later for earlier, later in pairwise(shares))
@@ -80,8 +81,8 @@ def test_a_bar_shows_how_far_it_is_and_leaves_nothing(
 
 
 def test_each_export_is_shown_with_what_it_is_doing(cometly: Sandbox) -> None:
-    cometly.options = replace(cometly.options, queued_seconds=1, job_seconds=3)
-    config = {"extraction_mode": "export", "export_target_size": 500, "export_threshold": 200}
+    cometly.options = replace(cometly.options, queued_seconds=1, job_seconds=2)
+    config = {"extraction_mode": "export", "export_target_size": 800, "export_threshold": 200}
 
     with session(cometly, recent(config)) as run:
         pass
@@ -91,10 +92,10 @@ def test_each_export_is_shown_with_what_it_is_doing(cometly: Sandbox) -> None:
         re.sub(r"\d+ s", "n s", word) for row in told for word in row.split(": ")[1].split(", ")
     }
     assert {"queued n s", "processing n s"} <= {word.strip() for word in words}
-    assert max(int(row[0]) for row in told) == 4
+    assert max(int(row[0]) for row in told) > 1
 
 
-@WAYS
+@BOTH_WAYS
 def test_an_error_leaves_one_line(cometly: Sandbox, config: dict[str, Any]) -> None:
     cometly.fault(Fault("poll", call=6, status=401, times=None))
     cometly.fault(Fault("list", call=20, status=401, times=None))
@@ -102,9 +103,7 @@ def test_an_error_leaves_one_line(cometly: Sandbox, config: dict[str, Any]) -> N
     with session(cometly, recent(config)) as run:
         pass
 
-    assert run.process.returncode == 1
-    is_clean(run)
-    assert [row for row in run.left if "| ERROR" in row] == [run.left[-1]]
+    is_clean(run, 1)
     assert " | Not finished: " in run.left[-2]
 
 
@@ -126,9 +125,7 @@ def test_a_signal_leaves_one_line(
         time.sleep(1.0)
         run.process.send_signal(number)
 
-    assert run.process.returncode == code
-    is_clean(run)
-    assert [row for row in run.left if "| ERROR" in row] == [run.left[-1]]
+    is_clean(run, code)
     assert "Stopped by" in run.left[-1]
 
 
