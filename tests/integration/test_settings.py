@@ -414,7 +414,7 @@ def test_every_number_may_be_a_fraction_where_seconds_and_days_are(
 
 
 @ALL_MODES
-def test_a_space_without_contacts_ends_with_a_schema_and_a_state(
+def test_a_space_without_contacts_takes_no_export_and_ends_with_a_schema_and_a_state(
     start_space: StartSpace, mode: str
 ) -> None:
     space = start_space()
@@ -422,6 +422,7 @@ def test_a_space_without_contacts_ends_with_a_schema_and_a_state(
     run = space.sync(extraction_mode=mode)
 
     assert [line["type"] for line in run.lines] == ["SCHEMA", "STATE"]
+    assert space.calls.keys() == {"list"}
     space.is_complete(run)
 
 
