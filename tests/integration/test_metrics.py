@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from singer_sdk.metrics import Metric, Point
 
-from tests.integration.reporter import BOTH_WAYS, EXPORTS, PAGES, START, WINDOW, slowly, told
+from tests.integration.reporter import EXPORTS, PAGES, START, WINDOW, slowly, told
 from tests.sandbox import dated
 from tests.support.properties import PLENTY
 from tests.support.running import launch
@@ -65,29 +65,6 @@ def test_requests_and_jobs_are_metrics_in_the_sdks_form(start_space: StartSpace)
     assert sum(point["value"] for point in points(run, Metric.RECORD_COUNT)) == len(run.records)
     assert [each["tags"]["status"] for each in points(run, Metric.SYNC_DURATION)] == ["succeeded"]
     space.is_complete(run, cuts=0)
-
-
-@BOTH_WAYS
-def test_requests_are_summed_up_once_a_window(
-    start_space: StartSpace, config: dict[str, Any]
-) -> None:
-    space = start_space(2_000, limits=PLENTY)
-
-    with mock.patch("tap_cometly.extract.extractor.PAGE_WINDOW", 500):
-        run = space.sync(**config)
-
-    since_a_window = Counter[str]()
-    windows = 0
-    for line in run.log.splitlines():
-        _, level, _, message = line.split(" | ", 3)
-        if WINDOW.fullmatch(message):
-            windows += 1
-            since_a_window.clear()
-        elif level.strip() == "INFO" and '"http_request_count"' in message:
-            point = json.loads(message.removeprefix("METRIC: "))
-            since_a_window[point["tags"]["endpoint"]] += 1
-            assert max(since_a_window.values()) == 1
-    assert windows > 2
 
 
 def test_each_export_and_each_download_is_timed(start_space: StartSpace) -> None:

@@ -57,6 +57,12 @@ def test_each_window_is_one_line(start_space: StartSpace, config: dict[str, Any]
     others = [line for line in told(run) if not WINDOW.fullmatch(line)]
     assert len(others) < len(windows), others
     assert not [line for line in others if "%" in line]  # it goes quickly
+    counted = [
+        re.findall(r'"http_request_count".+"endpoint":"([^"]+)"', part)
+        for part in WINDOW.split(run.log)
+    ]
+    assert sum(map(len, counted)) >= len(windows)  # as metrics, each endpoint once a window
+    assert all(len(part) == len(set(part)) for part in counted[:-1])
     space.is_complete(run, cuts=0)
 
 
