@@ -52,87 +52,57 @@ def by_pages(run: Run) -> list[str]:
     return [line for line in run.warnings if line.endswith("by pages")]
 
 
-def made_again(space: Cometly) -> int:
-    """How many exports were asked for once more."""
-    return len(space.windows) - len(set(space.windows))
-
-
 def is_exported(space: Cometly, run: Run, **how: Any) -> None:
     """All contacts came, and all of them by exports."""
     assert by_pages(run) == []
     space.is_complete(run, **how)
 
 
-# One job that comes to nothing.
+# Jobs that come to nothing: the fault, and how many exports are made once more.
+
+NOTHING: dict[str, tuple[dict[str, Any], int]] = {
+    "failed once": ({"endpoint": "poll", "kind": "edit", "edit": saying("failed")}, 1),
+    "202 without id": ({"endpoint": "create", "kind": "edit", "edit": without("export_id")}, 1),
+    "completed without URL for long": (
+        {"endpoint": "poll", "kind": "edit", "edit": saying("completed"), "times": 8, "export": 1},
+        1,
+    ),
+    "404 at the store": ({"endpoint": "file", "status": 404}, 1),
+    "a web page for an answer to the POST": ({"endpoint": "create", "kind": "garbage"}, 1),
+    "answer to the POST lost": ({"endpoint": "create", "kind": "lost"}, 1),
+    "connection closed on the POST": ({"endpoint": "create", "kind": "hangup"}, 1),
+    "four answers lost": ({"endpoint": "create", "kind": "lost", "times": 4}, 4),
+    "four connections closed": ({"endpoint": "create", "kind": "hangup", "times": 4}, 4),
+    **{
+        f"{status} once the job exists": (
+            {"endpoint": "create", "status": status, "after_work": True},
+            1,
+        )
+        for status in (500, 504)
+    },
+    **{
+        f"{status} on its polls": (
+            {"endpoint": "poll", "export": 2, "status": status, "times": None},
+            1,
+        )
+        for status in (400, 404, 410, 500, 503)
+    },
+}
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [
-        {"endpoint": "poll", "kind": "edit", "edit": saying("failed")},
-        {"endpoint": "poll", "status": 404},
-        {"endpoint": "create", "kind": "edit", "edit": without("export_id")},
-        {"endpoint": "poll", "kind": "edit", "edit": saying("completed"), "times": 8, "export": 1},
-        {"endpoint": "create", "kind": "lost"},
-        {"endpoint": "create", "kind": "hangup"},
-        {"endpoint": "create", "kind": "garbage"},
-        {"endpoint": "create", "status": 500, "after_work": True},
-        {"endpoint": "create", "status": 504, "after_work": True},
-        {"endpoint": "file", "status": 404},
-    ],
-    ids=[
-        "failed once",
-        "404 on poll",
-        "202 without id",
-        "completed without URL for long",
-        "answer to the POST lost",
-        "connection closed on the POST",
-        "a web page for an answer to the POST",
-        "500 once the job exists",
-        "504 once the job exists",
-        "404 at the store",
-    ],
+    ("name", "mode"), list(zip(NOTHING, itertools.cycle(["auto", "export"]), strict=False))
 )
-@pytest.mark.parametrize("mode", ["auto", "export"])
 def test_a_job_that_comes_to_nothing_is_created_again(
-    six_windows: Cometly, mode: str, fault: dict[str, Any]
+    six_windows: Cometly, name: str, mode: str
 ) -> None:
+    fault, again = NOTHING[name]
     six_windows.fault(**fault)
 
     run = six_windows.sync(extraction_mode=mode)
 
-    assert made_again(six_windows) == 1
-    is_exported(six_windows, run)
-
-
-@pytest.mark.parametrize(
-    ("status", "mode"),
-    [(400, "auto"), (404, "export"), (410, "auto"), (500, "export"), (503, "auto")],
-)
-def test_polls_that_fail_for_good_are_the_failure_of_that_job_alone(
-    six_windows: Cometly, status: int, mode: str
-) -> None:
-    six_windows.fault("poll", export=2, times=None, status=status)
-
-    run = six_windows.sync(extraction_mode=mode)
-
-    assert made_again(six_windows) == 1
-    assert len(run.warnings) - run.log.count("trying again in") == 1
+    assert len(six_windows.windows) - len(set(six_windows.windows)) == again
     assert six_windows.seconds <= 8 * 60
-    is_exported(six_windows, run)
-
-
-@pytest.mark.parametrize("kind", ["hangup", "lost"])
-@pytest.mark.parametrize("mode", ["auto", "export"])
-def test_four_creations_that_lose_their_answers_at_once_are_one_failure(
-    six_windows: Cometly, mode: str, kind: str
-) -> None:
-    six_windows.change(limits=PLENTY)
-    six_windows.fault("create", kind=kind, times=4)
-
-    run = six_windows.sync(extraction_mode=mode)
-
-    assert made_again(six_windows) == 4
     is_exported(six_windows, run)
 
 
