@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from typing_extensions import override
 
 from tap_cometly.client.client import CometlyClient
 from tap_cometly.exports.download import Downloader
@@ -16,6 +19,7 @@ from tests.integration.conftest import DAY, NOW
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tap_cometly.runtime.clock import Clock
     from tests.support.clock import FakeClock
     from tests.support.running import Run
 
@@ -58,3 +62,33 @@ def slowly(clock: FakeClock, seconds: float) -> Iterator[None]:
         for kind, name in ((CometlyClient, "_send"), (Downloader, "_get")):
             patched.enter_context(mock.patch.object(kind, name, late(getattr(kind, name))))
         yield
+
+
+class Listener(logging.Handler):
+    """Notes when something is told to somebody who does not ask for DEBUG."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(logging.INFO)
+        self._clock = clock
+        self._heard = [clock.monotonic()]
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._heard.append(self._clock.monotonic())
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds from one line to the next, and from the last one until now."""
+        times = [*self._heard, self._clock.monotonic()]
+        return max(later - earlier for earlier, later in itertools.pairwise(times))
+
+
+@contextlib.contextmanager
+def heard(clock: Clock) -> Iterator[Listener]:
+    """Listen to what a run in this process tells."""
+    logger, listener = logging.getLogger("tap-cometly"), Listener(clock)
+    logger.addHandler(listener)
+    try:
+        yield listener
+    finally:
+        logger.removeHandler(listener)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.conftest import HOUR, NOW, UTC, Cometly
+from tests.integration.reporter import heard
 from tests.sandbox import dated
 from tests.support.properties import PLENTY, check, instant
 from tests.support.running import sync
-from tests.support.silence import listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,7 @@ def test_polling_for_three_hours_is_never_silent_for_long(one_window: Cometly) -
     three_hours = 3 * 3_600.0
     one_window.change(job_seconds=three_hours)
 
-    with listening(one_window.clock) as listener:
+    with heard(one_window.clock) as listener:
         run = one_window.sync(export_timeout=86_400, rate_limit_share=0.2)  # polls it less often
 
     assert one_window.seconds > three_hours

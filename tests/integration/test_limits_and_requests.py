@@ -15,10 +15,10 @@ from unittest import mock
 import pytest
 
 from tests.integration.conftest import DAY, HOUR, NOW, UTC, Cometly
+from tests.integration.reporter import heard
 from tests.sandbox import Fault, Limits, dated
 from tests.support.properties import check
 from tests.support.running import launch, sync
-from tests.support.silence import listening as heard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

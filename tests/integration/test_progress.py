@@ -13,11 +13,10 @@ import pytest
 from tap_cometly.messages.writer import StdoutWriter
 from tests.fuzz.hurry import HurriedClock
 from tests.integration.conftest import DAY, HOUR, NOW
-from tests.integration.reporter import BOTH_WAYS, EXPORTS, PAGES, WINDOW, slowly, told
+from tests.integration.reporter import BOTH_WAYS, EXPORTS, PAGES, WINDOW, heard, slowly, told
 from tests.sandbox import Fault, Limits, dated
 from tests.support.properties import PLENTY
 from tests.support.running import sync
-from tests.support.silence import listening
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Cometly, StartSpace
@@ -95,7 +94,7 @@ def test_no_call_however_slow_makes_the_log_fall_silent(
     # Given an API and a store that take as long as is borne for each answer
     space = start_space(900, limits=PLENTY)
 
-    with listening(space.clock) as listener, slowly(space.clock, SLOWEST):
+    with heard(space.clock) as listener, slowly(space.clock, SLOWEST):
         run = space.sync(**config, export_timeout=86_400)
 
     assert listener.longest_silence <= 30
@@ -119,7 +118,7 @@ def test_a_target_that_reads_nothing_for_20_minutes_is_told(
         write(writer, text)
 
     with (
-        listening(space.clock) as listener,
+        heard(space.clock) as listener,
         mock.patch.object(StdoutWriter, "write_lines", held_up),
     ):
         run = space.sync(**config)
@@ -137,7 +136,7 @@ def test_a_thread_breaks_the_silence_of_a_call(sandbox: StartSandbox) -> None:
     cometly.space.fill(300, clock.now() - 20 * DAY, clock.now() - HOUR)
     cometly.fault(Fault("list", "slow", call=3, seconds=2.5))
 
-    with listening(clock) as listener:
+    with heard(clock) as listener:
         run = sync(cometly, PAGES, clock=clock)
 
     assert run.exit == 0
