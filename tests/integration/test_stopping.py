@@ -163,23 +163,14 @@ def queued(sandbox: Sandbox) -> None:
     sandbox.options = replace(sandbox.options, queued_seconds=600)
 
 
-READING = Doing(faulty("list", "trickle", call=3), SMALL_PAGES, "list", 3)
-WAITING = Doing(lambda sandbox: sandbox.take("list", 13), SMALL_PAGES, "list", 2)
-RETRYING = Doing(faulty("list", call=2, status=503), SMALL_PAGES, "list", 5)
-HANGING = Doing(faulty("list", "slow", seconds=30), CONFIG, "list", 1)
-QUEUED = Doing(queued, EXPORT, "poll", 1)
-POLLING = Doing(faulty("poll", "slow", seconds=30), EXPORT, "poll", 1)
-DOWNLOADING = Doing(faulty("file", "trickle"), EXPORT, "file", 1)
-
-
 DOINGS = {
-    "reading": READING,
-    "waiting for the limit": WAITING,
-    "retrying": RETRYING,
-    "asking the list": HANGING,
-    "queued": QUEUED,
-    "polling": POLLING,
-    "downloading": DOWNLOADING,
+    "reading": Doing(faulty("list", "trickle", call=3), SMALL_PAGES, "list", 3),
+    "waiting for the limit": Doing(lambda space: space.take("list", 13), SMALL_PAGES, "list", 2),
+    "retrying": Doing(faulty("list", call=2, status=503), SMALL_PAGES, "list", 5),
+    "asking the list": Doing(faulty("list", "slow", seconds=30), CONFIG, "list", 1),
+    "queued": Doing(queued, EXPORT, "poll", 1),
+    "polling": Doing(faulty("poll", "slow", seconds=30), EXPORT, "poll", 1),
+    "downloading": Doing(faulty("file", "trickle"), EXPORT, "file", 1),
 }
 
 
