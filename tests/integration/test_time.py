@@ -224,6 +224,22 @@ def test_the_earlier_clock_counts_and_no_right_zone_is_accused(
     space.is_complete(run, now=min(NOW, NOW + ahead))
 
 
+def test_a_contact_that_came_between_the_two_clocks_is_left_for_the_next_run(
+    start_space: StartSpace,
+) -> None:
+    space = start_space(300)
+    late = space.space.add(created_at=NOW - SETTLE + 10 * SECOND)
+
+    run = space.sync(clock=space.clock.ahead(30 * SECOND))
+    space.live(MINUTE)
+    later = space.go_on()
+
+    assert run.warnings == []
+    assert late not in run.ids
+    assert late in later.ids
+    space.is_complete(later)
+
+
 @pytest.mark.parametrize(("days", "kind"), [(-700, dated), (-1.1, Options), (1.1, dated)])
 @pytest.mark.parametrize("bookmark", [None, START_OF_MAY])
 def test_clocks_more_than_a_day_apart_are_loud(
