@@ -9,7 +9,6 @@ import requests
 import urllib3
 
 from tap_cometly.client.responses import (
-    answer_lost,
     busy_error,
     describe_failure,
     error_for_status,
@@ -29,55 +28,22 @@ from tap_cometly.exceptions import (
 KEY = "ck_secret"
 
 
-CHECK_URL = "Check the setting `api_url`; if it is right, ask Cometly."
-PROXY = (
-    "The proxy wants a user and a password (407). "
-    "Put them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT."
-)
-
-
 @pytest.mark.parametrize(
-    ("status", "path", "error", "line"),
+    ("status", "path", "error"),
     [
-        (
-            401,
-            "/contacts",
-            AccessError,
-            (
-                "Cometly's API does not accept the key (status 401: too long)."
-                " Check the setting `api_key`."
-            ),
-        ),
-        (
-            403,
-            "/contacts/exports",
-            ForbiddenError,
-            (
-                "The key may not do this: GET /contacts/exports (status 403: too long)."
-                " Check the key's rights and the Space's subscription with Cometly."
-            ),
-        ),
-        (404, "/contacts/exports/7", NotFoundError, "{} The export is gone; run again."),
-        (404, "/contacts", ApiError, f"{{}} {CHECK_URL}"),
-        (422, "/contacts", RejectedError, "{} Check the settings it speaks of."),
-        (418, "/contacts", ApiError, f"{{}} {CHECK_URL}"),
+        (401, "/contacts", AccessError),
+        (403, "/contacts/exports", ForbiddenError),
+        (404, "/contacts/exports/7", NotFoundError),
+        (404, "/contacts", ApiError),
+        (422, "/contacts", RejectedError),
+        (418, "/contacts", ApiError),
     ],
 )
-def test_a_status_says_what_happened_and_what_to_do(
-    status: int, path: str, error: type[TapError], line: str
-) -> None:
-    told = error_for_status("GET", path, status, b'{"message": "too long"}', KEY)
+def test_a_status_is_an_error_of_its_kind(status: int, path: str, error: type[TapError]) -> None:
+    told = error_for_status("GET", path, status, b'{"message": "too long, ck_secret"}', KEY)
 
     assert type(told) is error
-    answered = f"Cometly's API answered GET {path} with status {status}: too long."
-    assert str(told) == line.format(answered)
-
-
-@pytest.mark.parametrize("status", [300, 301, 399])
-def test_a_redirect_is_named_as_one(status: int) -> None:
-    told = error_for_status("GET", "/contacts", status, b"", KEY).what
-
-    assert told == f"Cometly's API answered GET /contacts with a redirect (status {status})"
+    assert f"status {status}: too long, ***" in told.what
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b"7", b"\xff", b"[" * 100_000])
@@ -85,42 +51,12 @@ def test_an_answer_without_a_message_says_so(body: bytes) -> None:
     assert "422: no message" in str(error_for_status("GET", "/contacts", 422, body, KEY))
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 422, 418])
-def test_a_message_is_quoted_without_the_key_and_trimmed(status: int) -> None:
-    body = b'{"message": "bad ck_secret, ' + 99 * b"so " + b'"}'
-
-    told = error_for_status("GET", "/contacts/exports/7", status, body, KEY).what
-
-    assert "bad ***, so so" in told
-    assert len(told) < 280
-
-
 @pytest.mark.parametrize(
-    ("status", "message", "in_progress"),
-    [
-        (409, "", True),
-        (423, "", True),
-        (425, "", True),
-        (400, "An export is already in progress", True),
-        (422, "An export is already running for this Space", True),
-        (422, "The last one is being processed", True),
-        (422, "The range is too large", False),
-        (400, "no", False),
-        (404, "in progress", False),
-        (403, "in progress", False),
-    ],
+    ("status", "message"),
+    [(422, "The range is too large"), (400, "no"), (404, "in progress"), (403, "in progress")],
 )
-def test_an_export_in_progress_is_recognized_among_other_refusals(
-    status: int, message: str, *, in_progress: bool
-) -> None:
-    body = f'{{"message": "{message} ck_secret"}}'.encode()
-
-    busy = busy_error(status, body, KEY, seconds=30.0)
-
-    said = (
-        f"Cometly's API is busy with another export (status {status}: {f'{message} ***'.strip()})"
-    )
-    assert (busy and (busy.what, busy.seconds)) == ((said, 30.0) if in_progress else None)
+def test_other_refusals_are_not_taken_for_an_export_in_progress(status: int, message: str) -> None:
+    assert busy_error(status, b'{"message": "%s"}' % message.encode(), KEY, seconds=30.0) is None
 
 
 @pytest.mark.parametrize(
@@ -192,7 +128,7 @@ def test_a_broken_exchange_is_named_and_known_as_sent_or_not(
                 "Tunnel connection failed: 407 Proxy Authentication Required secret"
             ),
             ApiError,
-            PROXY,
+            "Put them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT.",
         ),
         (
             requests.exceptions.InvalidURL("https://secret@"),
@@ -211,10 +147,3 @@ def test_a_failure_that_another_try_would_not_cure_is_an_error_at_once(
 
     assert says in str(told.value)
     assert "secret" not in str(told.value)
-
-
-def test_a_lost_answer_says_why_and_that_the_bookmark_is_kept() -> None:
-    assert str(answer_lost("no answer in time")) == (
-        "The answer to creating an export was lost (no answer in time). "
-        "Run again; the bookmark is kept."
-    )
