@@ -65,22 +65,6 @@ def test_a_number_that_is_none_is_refused_wherever_it_comes_from(text: str) -> N
     assert "`lookback_days` must be " in complaint(**given_)
 
 
-@pytest.mark.parametrize("value", [None, "null"])
-def test_null_counts_as_unset_wherever_it_comes_from(value: str | None) -> None:
-    given_ = {"export_threshold": value}
-
-    config.tidy(given_, SETTINGS_SCHEMA)
-
-    assert given_ == {}
-
-
-@given(st.dictionaries(st.sampled_from(sorted(PROPERTIES)), st.integers(123_456_789, 10**12)))
-def test_an_error_of_the_schema_never_quotes_a_value(given_: dict[str, int]) -> None:
-    text = complaint(**given_)
-
-    assert not [value for value in given_.values() if str(value) in text]
-
-
 def test_the_key_is_not_part_of_what_settings_show() -> None:
     assert "canary" not in repr(settings(api_key="canary"))
 
@@ -110,23 +94,9 @@ def test_a_start_without_a_zone_is_the_spaces_wall_time_and_sent_as_written(
 
 
 @pytest.mark.parametrize(
-    ("start", "instant"),
-    [
-        ("2024-01-01T09:30:00Z", "2024-01-01T09:30:00Z"),
-        ("2024-01-01T09:30:00+02:00", "2024-01-01T07:30:00Z"),
-    ],
-)
-def test_a_start_with_a_zone_is_that_instant(start: str, instant: str) -> None:
-    given_ = settings(start_date=start, timezone="Asia/Kathmandu")
-
-    assert utc_text(given_.start.instant) == instant
-
-
-@pytest.mark.parametrize(
     ("end", "zone", "instant", "told"),
     [
         ("2024-01-03", "UTC", "2024-01-03T00:00:00Z", None),
-        ("2024-01-03T00:00:00Z", "Asia/Tokyo", "2024-01-03T00:00:00Z", None),
         ("2024-01-03T00:00:00+02:00", "Asia/Tokyo", "2024-01-02T22:00:00Z", None),
         ("2024-01-03T00:00:00", "UTC", "2024-01-03T00:00:00Z", "2024-01-03T00:00:00 in UTC"),
         (
@@ -149,21 +119,15 @@ def test_a_date_time_without_a_zone_is_reported_with_the_instant_understood(
     assert list(config.naive_times(naive, given_.zone)) == expected
 
 
-NO_DATES = ["", "soon", "2024", "1704067200", "P1D", "2024-13-01", "2024-01-01T25:00", "T"]
-NO_ZONES = ["", "Mars/Olympus", "utc+1", "../etc/passwd", "/etc/localtime", "America", "a\0b"]
-
-
 @pytest.mark.parametrize(
     ("given_", "why"),
     [
-        *(({"start_date": text}, "`start_date` is no date") for text in NO_DATES),
-        *(({"end_date": text}, "`end_date` is no date") for text in NO_DATES),
+        *(({"end_date": text}, "`end_date` is no date") for text in ("", "2024-01-01T25:00", "T")),
+        ({"end_date": "2024-01-01"}, "`start_date` is not before `end_date`"),
         *(
-            ({"end_date": end}, "`start_date` is not before `end_date`")
-            for end in ("2024-01-01", "2023-12-31T23:59:59Z", "1999-01-01")
+            ({"timezone": zone}, "`timezone` names no known zone")
+            for zone in ("../etc/passwd", "/etc/localtime", "a\0b")
         ),
-        *(({"timezone": zone}, "`timezone` names no known zone") for zone in NO_ZONES),
-        ({"timezone": "America/Los_Angelos"}, "e.g. America/Los_Angeles."),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused(given_: dict[str, Any], why: str) -> None:
@@ -238,9 +202,7 @@ def test_any_other_url_is_refused_without_being_quoted(url: str) -> None:
     assert "canary" not in str(refusal.value)
 
 
-@pytest.mark.parametrize(
-    "key", ["ck_live_7f3a9", "12|AbC+/=_-.~", "a.b.c", "x"], ids=["plain", "signs", "dots", "short"]
-)
+@pytest.mark.parametrize("key", ["12|AbC+/=_-.~", "x"])
 def test_a_key_may_hold_any_ascii_character(key: str) -> None:
     assert settings(api_key=key).api_key == key
 

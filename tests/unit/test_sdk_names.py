@@ -19,14 +19,9 @@ if TYPE_CHECKING:
 
 TABLE = Path(__file__).parents[2] / "docs" / "sdk.md"
 
-# name, use, replacement
-LISTED: dict[str, tuple[str, str]] = {
-    name: (use, replacement)
-    for name, use, replacement in re.findall(
-        r"^\| `(singer_sdk\S+)` \| (.+?) \| (.+?) \|$", TABLE.read_text("utf-8"), re.MULTILINE
-    )
-}
-
+LISTED: list[str] = re.findall(
+    r"^\| `(singer_sdk\S+)` \| .+? \| .+? \|$", TABLE.read_text("utf-8"), re.MULTILINE
+)
 BASES: dict[str, type] = {"Stream": Stream, "Tap": Tap}
 
 
@@ -74,17 +69,9 @@ def test_a_private_name_that_is_listed_is_there(name: str) -> None:
     assert attribute in (members_of(base) if base else dir(import_module(place)))
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_a_listed_name_has_its_use_and_its_replacement(name: str) -> None:
-    use, replacement = LISTED[name]
-
-    assert use.strip()
-    assert replacement.strip()
-
-
 def test_every_private_name_that_is_used_is_listed() -> None:
     trees = [ast.parse(file.read_text("utf-8")) for file in package().rglob("*.py")]
 
     used = {name for tree in trees for name in (*private_imports(tree), *private_members(tree))}
 
-    assert used == set(LISTED), f"bring {TABLE.name} up to date"
+    assert sorted(used) == sorted(LISTED), f"bring {TABLE.name} up to date"

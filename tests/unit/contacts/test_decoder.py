@@ -1,10 +1,13 @@
-"""Pages and lines become contacts, and a value is repaired, made null or refused alike in both."""
+"""Pages and lines become contacts, and a value is repaired, made null or refused alike in both.
+
+What most values become is shown over HTTP, in `tests/integration/test_record.py`.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SECRET = b"canary@example.com"
-ADVICE = "Run again; if it stays, ask Cometly's support about it. The bookmark is kept."
 NEEDS_REPAIR = b'{"id":9,"phone":5}'  # which has the contacts beside it read value by value, too
 NOON = datetime(2024, 1, 15, 12, tzinfo=timezone.utc)
-NOT_READABLE = "Repaired values: 1 unreadable values of created_at"
 
 
 def body(contacts: bytes, cursor: object = None) -> bytes:
@@ -90,28 +91,14 @@ def ids(contacts: Sequence[Any]) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("written", "text", "counted"),
-    [
-        (rb'"a\u0000b\u0000"', "ab", "1 values with NUL"),
-        (rb'"a\ud800b"', "a\ufffdb", "1 values with a lone surrogate"),
-        (rb'"\udfff\udc00\udbff"', "\ufffd" * 3, "1 values with a lone surrogate"),
-        (b'"a\xff\xef\xbf\xbd"', "a\ufffd\ufffd", "1 places with invalid UTF-8"),
-        (rb'"\ud7ff\ue000"', "\ud7ff\ue000", None),
-        ('"a\u2028b"'.encode(), "a\u2028b", None),
-        ('"\u00e9\U0001f600"'.encode(), "\u00e9\U0001f600", None),
-        (b'"a\tb\x1f"', "a\tb\x1f", None),
-        (b"5", "5", None),
-        (b"1.50", "1.50", None),
-        (b"true", "true", None),
-        (b"NaN", "nan", None),
-        (b"null", None, None),
-    ],
+    ("written", "text"),
+    [(rb'"\ud7ff\ue000"', "\ud7ff\ue000"), (b'"\x1f"', "\x1f"), (b"NaN", "nan"), (b"null", None)],
 )
-def test_text_becomes_what_databases_take(
-    decoding: Decoding, written: bytes, text: str | None, counted: str | None
+def test_text_that_needs_no_repair_is_kept(
+    decoding: Decoding, written: bytes, text: str | None
 ) -> None:
     assert decoding.value("name", written) == text
-    assert decoding.warnings == ([f"Repaired values: {counted}"] if counted else [])
+    assert decoding.warnings == []
 
 
 def test_lists_keep_what_is_text(decoding: Decoding) -> None:
@@ -121,10 +108,7 @@ def test_lists_keep_what_is_text(decoding: Decoding) -> None:
 @pytest.mark.parametrize(
     ("column", "written"),
     [
-        ("name", b'{"first":"%s"}' % SECRET),
         ("emails", b'"%s"' % SECRET),
-        ("profile_field_16", b'"%s"' % SECRET),
-        ("profile_field_16", b"[1]"),
         ("profile_field_16", b"true"),
         ("profile_field_26", b'"%s"' % SECRET),
         ("profile_field_26", b"3"),
@@ -142,11 +126,9 @@ def test_a_misfit_becomes_null_and_its_column_is_named_once(
 @pytest.mark.parametrize(
     ("written", "number"),
     [
-        *((text, text) for text in ("3", "0.1", "-1.7e308", "4.9e-324", "-0.0", "0e-400")),
-        ("12345678901234567890.123456789", "12345678901234567890.123456789"),
-        ('"3.10"', "3.10"),
-        ('" 7 "', "7"),
+        *((text, text) for text in ("-1.7e308", "4.9e-324", "-0.0", "0e-400")),
         (str(int(sys.float_info.max)), str(int(sys.float_info.max))),
+        ('"3.10"', "3.10"),
     ],
 )
 def test_numbers_are_exact(decoding: Decoding, written: str, number: str) -> None:
@@ -157,8 +139,7 @@ def test_numbers_are_exact(decoding: Decoding, written: str, number: str) -> Non
 @pytest.mark.parametrize(
     "written",
     [
-        *("NaN", "Infinity", "-Infinity", '"NaN"', "1e400", "-1e400", "1e309", "1.8e308"),
-        *("-1.8e308", "1e-400", "-1e-400", "2.4e-324", '"1e400"', "1e999999"),
+        *("NaN", '"NaN"', "1e309", "1.8e308", "-1.8e308", "1e-400", "2.4e-324", "1e999999"),
         *("1e99999999999999999999", "-1e99999999999999999999", "9" * 5000),
     ],
 )
@@ -167,26 +148,6 @@ def test_numbers_beyond_any_double_become_null_and_are_counted(
 ) -> None:
     assert decoding.value("profile_field_20", written.encode()) is None
     assert decoding.warnings == ["Repaired values: 1 numbers beyond any range"]
-
-
-@pytest.mark.parametrize(
-    ("written", "instant"),
-    [
-        ('"2024-01-15T12:00:00Z"', NOON),
-        ('"2024-01-15T12:00:00"', NOON),
-        ('"2024-01-15 12:00:00"', NOON),
-        ('"2024-01-15T12:00:00.123456Z"', NOON + timedelta(microseconds=123456)),
-        ('"2024-01-15T17:45:00+05:45"', NOON),
-        ('"2024-01-15"', NOON - timedelta(hours=12)),
-        ("null", None),
-    ],
-)
-def test_created_at_in_any_iso_form_is_utc(
-    decoding: Decoding, written: str, instant: datetime | None
-) -> None:
-    found = decoding.value("created_at", written.encode())
-
-    assert (found, found and found.tzinfo) == (instant, instant and timezone.utc)
 
 
 def test_a_contact_without_a_time_may_stand_beside_one_of_another_zone(
@@ -202,7 +163,7 @@ def test_a_contact_without_a_time_may_stand_beside_one_of_another_zone(
 @pytest.mark.parametrize(
     "written",
     [
-        *("1705314225", '"soon"', '""', '"2024-13-45"', "{}", "true", '"P1D"'),
+        '"P1D"',
         *('"0001-01-01T00:00:00+05:00"', '"9999-12-31T23:00:00-05:00"'),  # beyond the calendar
     ],
 )
@@ -210,7 +171,7 @@ def test_created_at_that_is_no_time_becomes_null_and_is_counted(
     decoding: Decoding, written: str
 ) -> None:
     assert decoding.value("created_at", written.encode()) is None
-    assert decoding.warnings == [NOT_READABLE]
+    assert decoding.warnings == ["Repaired values: 1 unreadable values of created_at"]
 
 
 @pytest.mark.parametrize(
@@ -226,23 +187,6 @@ def test_a_date_is_a_day(decoding: Decoding, written: bytes, day: date | None) -
 
 
 # Contacts.
-
-
-def test_an_id_may_take_all_of_64_bits(decoding: Decoding) -> None:
-    keys = [2**63 - 1, -(2**63)]
-
-    assert ids(decoding.contacts(*(b'{"id":%d}' % key for key in keys))) == keys
-
-
-def test_an_absent_column_on_request_is_not_null(decoding: Decoding) -> None:
-    [contact] = decoding.contacts(b'{"id":1}')
-
-    assert contact.emails is msgspec.UNSET
-    assert decoding.value("emails", b"null") is None
-
-
-def test_of_a_key_that_occurs_twice_the_last_counts(decoding: Decoding) -> None:
-    assert ids(decoding.contacts(b'{"id":9,"id":1}', rb'{"id":9,"id":2,"name":"\u0000"}')) == [1, 2]
 
 
 def test_unknown_fields_are_left_out_and_named_once_printable_and_short(
@@ -331,26 +275,14 @@ def test_a_line_holds_a_contact_or_nothing(decoder: ContactDecoder, block: bytes
     assert ids(decoder.lines(block, 1)) == [1, 2]
 
 
-NO_OBJECT = "it is no JSON object"
-NO_CONTACTS = {
-    **dict.fromkeys([b"null", b"7", b"true", b'"x"', b"[1]", b"[]"], NO_OBJECT),
-    **dict.fromkeys([b"{}", b'{"name":"x"}'], "it has no id"),
-    **dict.fromkeys(
-        [b'{"id":null}', b'{"id":"12"}', b'{"id":true}', b'{"id":1.0}'], "its id is no integer"
-    ),
-    **dict.fromkeys(
-        [b'{"id":%d}' % key for key in (2**64, 2**63, -(2**63) - 1)],
-        "its id does not fit into 64 bits",
-    ),
-}
-
-
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        *NO_CONTACTS.items(),
-        *((line, NO_OBJECT) for line in (b'{"id":1}{"id":2}', b'{"id":1} {"id":2}\n')),
-        *((line, NO_OBJECT) for line in (b'{"id":1}{"id":2}\n', b'{"id":1', b'X{"id":1}')),
+        (b"[]", "it is no JSON object"),
+        (b'X{"id":1}', "it is no JSON object"),
+        (b'{"name":"x"}', "it has no id"),
+        (b'{"id":1.0}', "its id is no integer"),
+        (b'{"id":%d}' % (-(2**63) - 1), "its id does not fit into 64 bits"),
     ],
 )
 def test_a_line_that_is_no_contact_is_named_by_its_number_never_by_its_content(
@@ -361,7 +293,7 @@ def test_a_line_that_is_no_contact_is_named_by_its_number_never_by_its_content(
     with pytest.raises(RecordError) as failure:
         decoder.lines(block, 41)
 
-    assert str(failure.value) == f"Line 43 of an export file is no contact: {why}. {ADVICE}"
+    assert failure.value.what == f"Line 43 of an export file is no contact: {why}"
 
 
 # Pages.
@@ -371,8 +303,7 @@ def test_a_line_that_is_no_contact_is_named_by_its_number_never_by_its_content(
     ("answer", "page", "cursor"),
     [
         (body(b'{"id":2,"name":"Ada"},{"id":1}', "x"), [2, 1], "x"),
-        (body(b'{"id":2,"name":"Ada"},{"id":1}'), [2, 1], None),
-        (body(b"", "x"), [], "x"),
+        (body(b""), [], None),
         (b'{"data":[{"id":1,"name":"a\x1f\xff"}],"next_cursor":"x"}', [1], "x"),
         (b'\xef\xbb\xbf{"next_cursor":null,"data":[{"id":1}]}', [1], None),
         (b'{"data":[{"id":1}],"next_cursor":"x\xff"}', [1], "x\ufffd"),
@@ -384,36 +315,3 @@ def test_a_page_is_its_contacts_and_the_cursor_of_the_next_one(
     found = decoder.page(answer)
 
     assert (ids(found.contacts), found.next_cursor) == (page, cursor)
-
-
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        (b"<html>", "no JSON"),
-        (b"", "no JSON"),
-        (b'{"data":[{"id":1}],"next_cursor":nul', "no JSON"),
-        (b'{"data":[{"id":1},{"id":tru}],"next_cursor":null}', "no JSON"),
-        (b"[]", "no list `data`"),
-        (b'{"next_cursor":null}', "no list `data`"),
-        (b'{"data":{},"next_cursor":null}', "no list `data`"),
-        (b'{"data":null,"next_cursor":null}', "no list `data`"),
-        (b'{"data":[]}', "no `next_cursor`"),
-        (b'{"data":[],"next_cursor":7}', "no `next_cursor`"),
-        (b'{"data":[{"id":"2"}],"next_cursor":false}', "no `next_cursor`"),
-    ],
-)
-def test_an_answer_that_is_no_page_is_refused_with_the_reason(
-    decoder: ContactDecoder, answer: bytes, why: str
-) -> None:
-    with pytest.raises(GarbledError, match=why):
-        decoder.page(answer)
-
-
-@pytest.mark.parametrize(("contact", "why"), NO_CONTACTS.items())
-def test_something_on_a_page_that_is_no_contact_is_an_error(
-    decoder: ContactDecoder, contact: bytes, why: str
-) -> None:
-    with pytest.raises(RecordError) as failure:
-        decoder.page(body(b'{"id":1,"name":"%s"},%s' % (SECRET, contact)))
-
-    assert str(failure.value) == (f"Something on a page of the list is no contact: {why}. {ADVICE}")

@@ -8,7 +8,6 @@ import math
 from collections import deque
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
-from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -19,7 +18,6 @@ from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import OptionalColumns, fields_asked
 from tap_cometly.exceptions import (
     AccessError,
-    ApiError,
     RejectedError,
     TapError,
     TooLongError,
@@ -108,17 +106,6 @@ def read(paginator: CursorPaginator, window: Window, **first: Any) -> list[int]:
 # One page.
 
 
-def test_a_page_is_asked_for_with_its_options_and_a_cursor_when_there_is_one() -> None:
-    client = Client()
-    contacts = list_of(client, include_comet_tokens=1)
-
-    contacts.page(DAY, per_page=7)
-    contacts.page(DAY, per_page=7, cursor="3", advisory=True)
-
-    asked = {"per_page": 7, "include_comet_tokens": 1}
-    assert client.calls == [(DAY, asked, False), (DAY, {**asked, "cursor": "3"}, True)]
-
-
 def test_an_advisory_page_request_returns_none_on_failure_but_raises_on_a_wrong_key() -> None:
     client = Client([0.5])
     client.script.extend([REJECTED, SILENT, None, AccessError("The key is wrong", "Check it.")])
@@ -141,36 +128,6 @@ def test_a_first_page_holds_no_more_than_will_do(at_most: int | None, per_page: 
 
 
 # Along the cursor.
-
-
-def test_a_window_is_read_page_by_page_until_no_cursor_follows() -> None:
-    client, inspect = Client([0.1, 0.2, 0.3, 0.4, 0.5]), mock.Mock()
-
-    assert read(paginator_of(client, inspect), DAY) == [500, 400, 300, 200, 100]
-
-    assert [call.query.get("cursor") for call in client.calls] == [None, "3"]
-    assert [(len(call.args[0]), call.args[1]) for call in inspect.mock_calls] == [
-        (3, DAY),
-        (2, DAY),
-    ]
-
-
-def test_a_first_page_that_has_been_read_is_not_asked_for_again() -> None:
-    client = Client([0.1, 0.2, 0.3, 0.4])
-    paginator = paginator_of(client)
-    first = paginator.first_page(DAY)
-
-    assert read(paginator, DAY, first=first) == [400, 300, 200, 100]
-    assert len(client.calls) == 2
-
-
-def test_a_hundred_empty_pages_in_a_row_are_an_error() -> None:
-    client = Client()
-    client.script.extend({"data": [], "next_cursor": str(number)} for number in range(200))
-
-    with pytest.raises(ApiError, match="does not move on"):
-        read(paginator_of(client), DAY)
-    assert len(client.calls) == 101
 
 
 # Windows that are too long for the list.

@@ -12,36 +12,27 @@ from tap_cometly.timeranges import Window
 START = datetime(2024, 2, 28, 23, 59, 59, tzinfo=timezone.utc)
 
 
-def of_seconds(seconds: int) -> Window:
-    return Window(START, START + timedelta(seconds=seconds))
+def of_seconds(seconds: int, expected: int | None = None) -> Window:
+    return Window(START, START + timedelta(seconds=seconds), expected)
 
 
-def test_halves_meet_in_one_second() -> None:
-    # given
-    window = Window(START, START + timedelta(seconds=3), expected=11)
+@pytest.mark.parametrize(
+    ("seconds", "expected", "half"), [(2, None, None), (3, 11, 6), (7, 3, 2), (8, 0, 0)]
+)
+def test_halves_meet_in_one_second_and_hold_as_much(
+    seconds: int, expected: int | None, half: int | None
+) -> None:
+    window = of_seconds(seconds, expected)
 
-    # when
     older, newer = window.halves()
 
-    # then
-    assert (older.start, newer.end) == (window.start, window.end)
-    assert older.end == newer.start
-    assert (older.seconds, newer.seconds) == (1, 2)
-    assert (older.expected, newer.expected) == (6, 6)
-    assert (len(older.halves()), len(newer.halves())) == (0, 2)
-
-
-@pytest.mark.parametrize(("seconds", "expected"), [(2, None), (7, 3), (8, 0)])
-def test_halves_are_of_equal_length_and_hold_as_much(seconds: int, expected: int | None) -> None:
-    # given
-    window = Window(START, START + timedelta(seconds=seconds), expected)
-
-    # when
-    older, newer = window.halves()
-
-    # then
+    assert (older.start, older.end, newer.end) == (window.start, newer.start, window.end)
     assert newer.seconds - older.seconds in {0, 1}
-    assert older.expected == newer.expected == (None if expected is None else (expected + 1) // 2)
+    assert older.expected == newer.expected == half
+
+
+def test_a_second_has_no_halves() -> None:
+    assert len(of_seconds(1).halves()) == 0
 
 
 @pytest.mark.parametrize(
@@ -55,21 +46,15 @@ def test_halves_are_of_equal_length_and_hold_as_much(seconds: int, expected: int
 def test_a_window_is_not_halved_in_an_hour_that_occurs_twice(
     start: str, end: str, boundary: str | None
 ) -> None:
-    # given: in Berlin the hours from 00:00 and from 01:00 UTC are both called two o'clock
-    utc = [datetime.fromisoformat(text).replace(tzinfo=timezone.utc) for text in (start, end)]
-    window = Window(utc[0], utc[1])
+    """In Berlin the hours from 00:00 and from 01:00 UTC are both called two o'clock."""
+    first, last = (datetime.fromisoformat(f"{text}:00+00:00") for text in (start, end))
 
-    # when
-    halves = window.halves(ZoneInfo("Europe/Berlin"))
+    halves = Window(first, last).halves(ZoneInfo("Europe/Berlin"))
 
-    # then
     boundaries = [str(half.end.replace(tzinfo=None)) for half in halves[:1]]
-    assert boundaries == ([] if boundary is None else [boundary])
+    assert boundaries == ([boundary] if boundary else [])
 
 
-def test_a_window_is_named_by_its_ends() -> None:
+def test_a_window_is_named_by_its_ends_and_equal_whatever_its_size() -> None:
     assert str(of_seconds(2)) == "2024-02-28T23:59:59Z to 2024-02-29T00:00:01Z"
-
-
-def test_windows_of_the_same_range_are_equal_whatever_their_size() -> None:
     assert Window(START, START, 7, counted=7) == Window(START, START)

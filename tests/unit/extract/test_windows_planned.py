@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,12 +23,13 @@ from tap_cometly.exceptions import (
 from tap_cometly.extract.pagination import LARGEST_PAGE
 from tap_cometly.extract.planner import Probe, WindowPlanner
 from tap_cometly.extract.windows import PlannedWindows
-from tap_cometly.timeranges import Window
 from tests.support.clock import FakeClock
 from tests.support.exports import Answers, days
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tap_cometly.timeranges import Window
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 
@@ -103,15 +104,6 @@ class Windows:
         while (window := self.try_next()) is None:
             self.tasks.wait(1.0)
         return window
-
-
-def test_windows_come_without_a_probe_when_none_is_wanted() -> None:
-    windows = Windows(3)
-
-    assert [windows.next(), windows.next(), windows.next()] == days(3)
-    with pytest.raises(StopIteration):
-        windows.try_next()
-    assert windows.asked == []
 
 
 def test_the_next_window_is_waited_for_until_its_probes_are_answered() -> None:
@@ -198,22 +190,3 @@ def test_a_refused_probe_is_told_to_the_planner_and_the_list_is_asked_again_at_o
     assert windows.listed.refused == days(1)
     assert len(windows.asked) == 2
     assert windows.clock.monotonic() < 5.0
-
-
-def test_a_range_is_cut_to_its_end_though_the_list_never_answers() -> None:
-    # given
-    whole = Window(START, START + timedelta(days=365))
-    planner = WindowPlanner(whole, target=1_000, horizon=6_000)
-    windows = Windows(planner=planner)
-    windows.errors.extend([UnavailableError("Odd", "-")] * 1_000)
-
-    # when
-    cut = []
-    while not planner.done:
-        cut.append(windows.next())
-        planner.finished(cut[-1], 1_000)
-
-    # then
-    assert (cut[0].start, cut[-1].end) == (whole.start, whole.end)
-    assert [one.end for one in cut[:-1]] == [one.start for one in cut[1:]]
-    assert len(windows.asked) <= 15

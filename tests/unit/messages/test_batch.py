@@ -138,9 +138,7 @@ def test_a_missing_temporary_directory_is_a_machine_error(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("root", "package", "extra"),
     [
-        ("s3://bucket/x", "s3fs", "tap-cometly[s3]"),
         ("S3://bucket", "s3fs", "tap-cometly[s3]"),
-        ("gs://bucket/x", "gcsfs", "tap-cometly[gcs]"),
         ("gcs://bucket/x", "gcsfs", "tap-cometly[gcs]"),
     ],
 )

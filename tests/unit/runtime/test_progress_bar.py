@@ -75,19 +75,11 @@ def draw(stop: StopSignal, logger: logging.Logger, terminal: Terminal) -> None:
             bar.close()
 
 
-def test_log_lines_appear_above_the_bar(
-    stop: StopSignal, terminal: Terminal, logger: logging.Logger
-) -> None:
-    draw(stop, logger, terminal)
-
-    assert terminal.left == ["One line", "Another"]
-    assert "0%|" in terminal.getvalue()
-
-
 def test_a_signal_at_any_moment_leaves_whole_lines_only(
     stop: StopSignal, terminal: Terminal, logger: logging.Logger
 ) -> None:
     draw(stop, logger, terminal)
+    assert terminal.left == ["One line", "Another"]
     moments = terminal.pieces
 
     for moment in range(1, moments + 1):
