@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 DAY = Window(START, START + timedelta(days=1))
 YEAR = Window(START, START + timedelta(days=366))
-PAGE_SIZE = 3
 REJECTED = RejectedError("The range is too long", "Ask for less.")
 SILENT = UnavailableError("Status 503", "Run again.")
 SLOW = TooSlowError("Status 504", "Run again.")
@@ -52,13 +51,13 @@ class Call(NamedTuple):
 
 
 class Client:
-    """Serves contacts that are so many days old; what a test scripts comes first."""
+    """Serves contacts that are so many days old, once what a test scripts has failed."""
 
     def __init__(
         self, days: Iterable[float] = (), *, longest: float = math.inf, refuses: TapError = REJECTED
     ) -> None:
         self.calls: list[Call] = []
-        self.script: deque[Any] = deque()
+        self.script: deque[TapError | None] = deque()
         self._days = sorted(days, reverse=True)
         self._longest = longest
         self._refuses = refuses
@@ -72,12 +71,11 @@ class Client:
         advisory: bool = False,
     ) -> Any:
         self.calls.append(Call(window, query, advisory))
-        answer = self.script.popleft() if self.script else None
-        if isinstance(answer, Exception):
-            raise answer
+        if self.script and (failure := self.script.popleft()):
+            raise failure
         if window.seconds > self._longest:
             raise self._refuses
-        return decode(json.dumps(answer or self._page(window, query)).encode())
+        return decode(json.dumps(self._page(window, query)).encode())
 
     def _page(self, window: Window, query: Mapping[str, Any]) -> dict[str, Any]:
         low, high = ((at - START).total_seconds() / 86_400 for at in (window.start, window.end))
@@ -87,16 +85,14 @@ class Client:
         return {"data": [{"id": n} for n in held[skip : skip + size]], "next_cursor": more}
 
 
-def list_of(client: Any, length: ServedLength | None = None, **options: int) -> ContactList:
-    decoder = ContactDecoder(fields_asked(options), RepairLog())
-    return ContactList(client, decoder, options, length or ServedLength())
+def list_of(client: Any, length: ServedLength | None = None) -> ContactList:
+    decoder = ContactDecoder(fields_asked(()), RepairLog())
+    return ContactList(client, decoder, {}, length or ServedLength())
 
 
-def paginator_of(
-    client: Client, inspect: Any = lambda *_: None, length: ServedLength | None = None
-) -> CursorPaginator:
+def paginator_of(client: Client, length: ServedLength | None = None) -> CursorPaginator:
     contacts, columns = list_of(client, length), OptionalColumns(fields_asked(()), "The list")
-    return CursorPaginator(contacts, columns, page_size=PAGE_SIZE, inspect=inspect)
+    return CursorPaginator(contacts, columns, page_size=3, inspect=lambda *_: None)
 
 
 def read(paginator: CursorPaginator, window: Window, **first: Any) -> list[int]:
@@ -125,9 +121,6 @@ def test_a_first_page_holds_no_more_than_will_do(at_most: int | None, per_page: 
     page = paginator_of(client).first_page(DAY, at_most=at_most)
 
     assert len(page.contacts) == per_page
-
-
-# Along the cursor.
 
 
 # Windows that are too long for the list.

@@ -40,7 +40,7 @@ class ListedWindows(WindowPlanner):
     def __init__(self, windows: Iterable[Window], probes: Iterable[Window]) -> None:
         self.cut, self.probes = deque(windows), deque(probes)
         self.open = len(self.probes)
-        self.learned: list[Probe] = []
+        self.learned = 0
         self.refused: list[Window] = []
 
     @property
@@ -58,7 +58,7 @@ class ListedWindows(WindowPlanner):
 
     @override
     def learn(self, probe: Probe) -> None:
-        self.learned.append(probe)
+        self.learned += 1
         self.open -= 1
 
     @override
@@ -71,9 +71,7 @@ class ListedWindows(WindowPlanner):
 class Windows:
     """Planned windows with all that they need; the list answers as a test says."""
 
-    def __init__(
-        self, windows: int = 1, *, probes: int = 0, planner: WindowPlanner | None = None
-    ) -> None:
+    def __init__(self, windows: int = 1, *, probes: int = 0) -> None:
         self.clock = FakeClock(START)
         self.limiter = RateLimiter(15, share=1.0, clock=self.clock)
         self.tasks = Answers(self.clock)
@@ -82,7 +80,7 @@ class Windows:
         self.asked: list[float] = []
         contacts: Any = self
         self._planned = iter(
-            PlannedWindows(planner or self.listed, contacts, self.limiter, self.tasks, self.clock)
+            PlannedWindows(self.listed, contacts, self.limiter, self.tasks, self.clock)
         )
 
     def first_page(self, window: Window, *, per_page: int, advisory: bool) -> Page:
@@ -93,30 +91,13 @@ class Windows:
         self.asked.append(self.clock.monotonic())
         if self.errors:
             raise self.errors.popleft()
-        return Page([Contact(id=9), Contact(id=5), Contact(id=window.start.day)], "more")
-
-    def try_next(self) -> Window | None:
-        """Ask once; None when the window is not known yet."""
-        return next(self._planned)
+        return Page([Contact(id=window.start.day)], "more")
 
     def next(self) -> Window:
         """Ask until the next window is known."""
-        while (window := self.try_next()) is None:
+        while (window := next(self._planned)) is None:
             self.tasks.wait(1.0)
         return window
-
-
-def test_the_next_window_is_waited_for_until_its_probes_are_answered() -> None:
-    windows = Windows(probes=2)
-
-    assert windows.try_next() is None
-    assert windows.next() == days(1)[0]
-
-    first, second = days(2)
-    assert windows.listed.learned == [
-        Probe.of(first, [9, 5, 1], more=True),
-        Probe.of(second, [9, 5, 2], more=True),
-    ]
 
 
 @pytest.mark.parametrize(("more_windows", "probes"), [(1, 1), (0, 0)])
@@ -132,21 +113,6 @@ def test_probes_are_asked_for_ahead_but_not_behind_the_last_window(
 
 
 # The limit.
-
-
-@pytest.mark.parametrize(("left", "sent"), [(None, 15), (4, 4)])
-def test_no_more_probes_are_sent_than_the_limit_and_other_clients_leave(
-    left: int | None, sent: int
-) -> None:
-    windows = Windows(probes=20)
-    if left is not None:
-        windows.limiter.try_acquire()
-        windows.limiter.release({"X-RateLimit-Remaining": str(left)})
-
-    for _ in range(5):
-        windows.try_next()
-
-    assert len(windows.asked) == sent
 
 
 def test_no_window_is_guessed_while_the_limit_or_an_answer_is_waited_for() -> None:
@@ -175,7 +141,7 @@ def test_when_the_list_does_not_answer_windows_are_guessed_for_a_minute(error: T
     windows.clock.sleep(61.0)
     assert windows.next() == days(3)[2]
     assert len(windows.asked) == 2
-    assert len(windows.listed.learned) == 1
+    assert windows.listed.learned == 1
 
 
 @pytest.mark.parametrize("error", [TooLongError("Too long"), RejectedError("Too long", "-")])
