@@ -9,7 +9,6 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from tests.contract.conftest import reading
 from tests.sandbox import partial
@@ -31,41 +30,30 @@ def client(cometly: StartCometly, request: pytest.FixtureRequest) -> Client:
     return client
 
 
-def zipped(client: Client) -> bytes:
+def file(client: Client) -> bytes:
     return client.fetch(client.completed()).content
 
 
-def unzipped(client: Client) -> bytes:
-    return gzip.decompress(zipped(client))
-
-
-def members(content: bytes) -> list[bytes]:
-    """The gzip members of a file, each unzipped."""
-    parts = []
-    while content:
-        unzip = zlib.decompressobj(wbits=31)
-        parts.append(unzip.decompress(content))
-        content = unzip.unused_data
-    return parts
-
-
 def ids(content: bytes) -> list[int]:
+    """Those of an unzipped file."""
     return [json.loads(line)["id"] for line in content.splitlines() if line]
 
 
 def test_a_file_has_one_contact_a_line(client: Client) -> None:
-    content = unzipped(client)
+    content = gzip.decompress(file(client))
 
     assert content.count(b"\n") == COUNT
     assert content.endswith(b"}\n")
     assert client.exported() == client.contacts()
+    assert file(client) == file(client)
+    assert client.content(client.export("2020-01-01 00:00:00", "2020-01-02 00:00:00")) == b""
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "shuffled"])
 def test_a_file_may_be_in_any_order(client: Client, order: str) -> None:
     client.change_options(file_order=order)
 
-    given = ids(unzipped(client))
+    given = client.exported_ids()
 
     rising = list(range(1, COUNT + 1))
     assert sorted(given) == rising
@@ -84,7 +72,13 @@ def test_a_file_may_have_several_gzip_members(
 ) -> None:
     client.change_options(**options)
 
-    assert [len(part.splitlines()) for part in members(zipped(client))] == lines
+    members, rest = [], file(client)
+    while rest:
+        unzip = zlib.decompressobj(wbits=31)
+        members.append(unzip.decompress(rest))
+        rest = unzip.unused_data
+
+    assert [len(member.splitlines()) for member in members] == lines
 
 
 @pytest.mark.parametrize(
@@ -100,7 +94,7 @@ def test_lines_may_end_in_several_ways(
 ) -> None:
     client.change_options(**option)
 
-    content = unzipped(client)
+    content = gzip.decompress(file(client))
 
     assert content.count(b"\r\n" if "crlf" in option else b"\n") == breaks
     assert content.endswith(end)
@@ -126,62 +120,24 @@ def test_the_length_may_be_unannounced(client: Client) -> None:
     assert part.headers["Content-Range"] == f"bytes 0-0/{len(answer.content)}"
 
 
-def test_a_window_without_contacts_is_valid_gzip_of_nothing(client: Client) -> None:
-    assert client.content(client.export("2020-01-01 00:00:00", "2020-01-02 00:00:00")) == b""
-
-
-def test_the_same_space_gives_the_same_file(client: Client) -> None:
-    first, second = (client.fetch(client.completed()) for _ in range(2))
-
-    assert first.content == second.content
-    assert first.headers["ETag"] == second.headers["ETag"]
-
-
-@reading(gzip_members=2)
-def test_a_large_file_is_streamed(client: Client) -> None:
-    client.space.fill(40_000, MARCH, MARCH + timedelta(days=1))
-
-    url = client.completed(include_comet_tokens=1)
-    with requests.get(url, stream=True, timeout=10) as answer:
-        content = b"".join(answer.iter_content(1 << 16))
-
-    assert len(content) == int(answer.headers["Content-Length"]) > 1 << 20
-    assert len(gzip.decompress(content).splitlines()) == COUNT + 40_000
-
-
 @pytest.mark.parametrize(
     ("keeps", "kept"),
     [
         (partial.oldest(0.5), [5, 4, 3, 2, 1]),
         (partial.newest(0.4), [10, 9, 8, 7]),
+        (partial.hole(0.2, 0.9), [10, 2, 1]),
+        (partial.scattered(0.7), [10, 9, 8, 6, 5, 4, 3]),
         (partial.without(10, 3), [9, 8, 7, 6, 5, 4, 2, 1]),
         (partial.one_row, [1]),
         (partial.nothing, []),
     ],
 )
-def test_a_completed_export_may_lack_contacts(
+def test_completed_exports_may_lack_contacts_or_only_the_first_ones(
     client: Client, keeps: Keeps, kept: list[int]
 ) -> None:
-    client.change_options(export_keeps=keeps)
-    export_id = client.export()
+    client.change_options(export_keeps=keeps, partial_exports=2)
 
-    assert client.finished(export_id)["status"] == "completed"
-    assert ids(client.content(export_id)) == kept
-    assert len(client.contacts()) == COUNT
+    exported = [client.exported_ids() for _ in range(3)]
 
-
-@reading(export_keeps=partial.scattered(0.7), gzip_members=2, last_newline=False)
-def test_contacts_may_be_lacking_anywhere(client: Client) -> None:
-    client.space.fill(10_000, MARCH, MARCH + timedelta(days=1))
-
-    first, again = ids(unzipped(client)), ids(unzipped(client))
-
-    assert first == again
-    assert len(first) == pytest.approx(7000, rel=0.03)
-    assert {number // 1000 for number in first} == set(range(11))
-    assert client.sandbox.requests[-1].rows == len(first)
-
-
-@reading(export_keeps=partial.one_row, partial_exports=2)
-def test_only_the_first_exports_may_be_partial(client: Client) -> None:
-    assert [len(client.exported()) for _ in range(4)] == [1, 1, COUNT, COUNT]
+    assert exported == [kept, kept, client.ids()]
+    assert len(client.ids()) == COUNT

@@ -1,4 +1,4 @@
-"""The sandbox itself: its log, its clock, its speed, how it stops."""
+"""The sandbox itself: its log, its contacts, how it starts and stops."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ import threading
 import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from tests.contract.client import seconds
 from tests.contract.conftest import UNLIMITED
 from tests.sandbox import Options, Sandbox, dated, healthy, partial
 
@@ -32,16 +30,6 @@ if TYPE_CHECKING:
 START = datetime(2022, 1, 1, tzinfo=timezone.utc)
 END = datetime(2025, 1, 1, tzinfo=timezone.utc)
 ALL = ("2022-01-01 00:00:00", "2025-01-01 00:00:00")
-
-
-def test_the_api_does_not_report_the_zone(cometly: StartCometly) -> None:
-    client = cometly(timezone="Asia/Kathmandu")
-    client.space.fill(3, START, END)
-
-    for answer in (client.page(), client.create(), client.poll(1001), client.page(per_page=0)):
-        told = answer.text + str(answer.headers)
-        assert "Kathmandu" not in told
-        assert "05:45" not in told
 
 
 def test_the_log_tells_what_was_asked(client: Client) -> None:
@@ -69,35 +57,6 @@ def test_the_log_tells_what_was_asked(client: Client) -> None:
 
     client.sandbox.clear_requests()
     assert client.sandbox.requests == []
-
-
-# Its clock.
-
-
-@pytest.mark.parametrize("error", [0.0, 26 * 3600.0])
-def test_the_apis_clock_may_be_wrong(cometly: StartCometly, clock: Clock, error: float) -> None:
-    """Its own clock only: the store's, and when contacts and jobs are ready, are as ever."""
-    client = cometly(clock, clock_error=error, queued_seconds=5, refuses_future=frozenset({"list"}))
-    client.space.add(created_at=clock.now)
-    created, export_id = clock(), client.export()
-    clock.advance(5)
-
-    poll = client.poll(export_id)
-    file = client.fetch(poll.json()["download_url"])
-
-    for answer in (poll, client.page(per_page=0), client.get("/nothing")):
-        assert dated_at(answer) == clock() + error
-    assert dated_at(file) == clock()
-    assert seconds(poll.json()["created_at"]) == created + error
-    assert seconds(poll.json()["expires_at"]) == clock() + 900 + error
-    assert file.status_code == 200
-    now = clock.now + timedelta(seconds=error)
-    assert client.ids(end=f"{now:%Y-%m-%d %H:%M:%S}") == [1]
-    assert client.page(end=f"{now + timedelta(seconds=1):%Y-%m-%d %H:%M:%S}").status_code == 422
-
-
-def dated_at(answer: requests.Response) -> float:
-    return parsedate_to_datetime(answer.headers["Date"]).timestamp()
 
 
 def test_the_space_may_change_between_two_calls(client: Client) -> None:
@@ -132,24 +91,6 @@ def test_time_may_pass_while_a_call_is_answered(cometly: StartCometly, clock: Cl
     assert second.at - first.at == 60
 
 
-def test_a_blackout_may_begin_with_a_call(cometly: StartCometly, clock: Clock) -> None:
-    """Whatever is under way when the first export is created loses its answer."""
-    client = cometly(clock)
-
-    def begin(endpoint: Endpoint, call: int) -> None:
-        if (endpoint, call) == ("create", 1):
-            span = (clock(), clock() + 0.5)
-            client.change_options(blackouts=[span], blackout_after_work=True)
-
-    client.sandbox.before_answer = begin
-    assert client.create().status_code == 202
-    for _ in range(3):
-        with pytest.raises(requests.ConnectionError):
-            client.create()
-    clock.advance(1)
-    assert client.export() == 1005
-
-
 # How it stops.
 
 
@@ -167,31 +108,7 @@ def test_nothing_is_left_behind() -> None:
         pass
 
 
-def test_a_sandbox_stops_though_a_reader_has_stopped_reading(client: Client) -> None:
-    client.space.fill(200_000, START, END)
-    with requests.get(client.completed(*ALL), stream=True, timeout=5):
-        started = time.monotonic()
-        client.sandbox.close()
-
-    assert time.monotonic() - started < 10
-
-
 # Its contacts.
-
-
-def test_a_million_contacts_are_ready_soon_and_a_page_is_quick(client: Client) -> None:
-    started = time.process_time()
-    client.space.fill(1_000_000, START, END)
-    assert time.process_time() - started < 5
-
-    window = (ALL[0], "2024-06-30 00:00:00")
-    assert client.ids(*window, per_page=5000)[0] < 1_000_000
-    started = time.process_time()
-    for _ in range(5):
-        client.page(*window, per_page=5000)
-    assert time.process_time() - started < 0.5
-    a_day = client.space.ids(END - timedelta(days=300), END - timedelta(days=299))
-    assert len(a_day) == pytest.approx(1_000_000 / 1096, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -200,31 +117,25 @@ def test_a_million_contacts_are_ready_soon_and_a_page_is_quick(client: Client) -
         ("flat", 0.5, 0.001),
         ("growing", 0.09, 0.003),
         ("bursty", 0.45, 0.1),
-        ("seasonal", None, None),
     ],
 )
 def test_invented_contacts_have_their_shape_and_are_the_same_each_time(
-    cometly: StartCometly, shape: Shape, first_half: float | None, fullest_hour: float | None
+    cometly: StartCometly, shape: Shape, first_half: float, fullest_hour: float
 ) -> None:
     answers = []
     for seed in (7, 7, 8):
         client = cometly(created_at="seconds")
-        client.space.fill(500, START, END, seed, shape)
-        answers.append(client.contacts(*ALL, per_page=5000))
+        client.space.fill(20_000, START, END, seed, shape)
+        answers.append(client.contacts(*ALL, per_page=500))
 
     assert answers[0] == answers[1] != answers[2]
-    assert len(answers[0]) == 500
     times = [contact["created_at"] for contact in answers[0]]
     assert times == sorted(times, reverse=True)
-
-    if first_half is not None:
-        space = cometly().space
-        space.fill(20_000, START, END, shape=shape)
-        middle = START + (END - START) / 2
-        older = len(space.ids(START, middle))
-        in_the_hour = len(space.ids(middle, middle + timedelta(hours=1)))
-        assert older / 20_000 == pytest.approx(first_half, abs=0.02)
-        assert in_the_hour / 20_000 == pytest.approx(fullest_hour, abs=0.005)
+    middle = START + (END - START) / 2
+    older = len(client.space.ids(START, middle))
+    in_the_hour = len(client.space.ids(middle, middle + timedelta(hours=1)))
+    assert older / 20_000 == pytest.approx(first_half, abs=0.02)
+    assert in_the_hour / 20_000 == pytest.approx(fullest_hour, abs=0.005)
 
 
 def test_ids_are_given_out_once(client: Client) -> None:
@@ -238,12 +149,11 @@ def test_ids_are_given_out_once(client: Client) -> None:
     assert space.ids() == {5, 10, 11}
 
 
-@pytest.mark.parametrize("flags", [[], ["--dated"]], ids=["undated", "dated"])
-def test_people_start_it_from_the_command_line(flags: list[str]) -> None:
-    command = [sys.executable, "-W", "error", "-m", "tests.sandbox", "--port", "0"]
+def test_people_start_it_from_the_command_line() -> None:
+    command = [sys.executable, "-W", "error", "-m", "tests.sandbox", "--port", "0", "--dated"]
     options = ["--contacts", "50", "--timezone", "Asia/Tokyo", "--option", "page_cap=7"]
     with subprocess.Popen(  # noqa: S603 - ourselves
-        [*command, *options, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -262,7 +172,7 @@ def test_people_start_it_from_the_command_line(flags: list[str]) -> None:
 
     assert config["timezone"] == "Asia/Tokyo"
     assert len(answer.json()["data"]) == 7
-    assert ("created_at" in answer.json()["data"][0]) is bool(flags)
+    assert "created_at" in answer.json()["data"][0]
     assert "Stopped after 1 call" in rest
     assert errors == ""
     assert process.returncode == 0
@@ -273,7 +183,6 @@ def test_a_healthy_api_is_the_same_reading_of_it() -> None:
     ill = dated(
         **reading,
         blackouts=[(0.0, 1e12)],
-        clock_error=-86400,
         export_keeps=partial.one_row,
         list_lag=20,
         slow_list_days=1,

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Logged
 
 FAILED = ("failed", None)
-NO_URL = ("completed", None)
 LOST = AnswerLostError("No answer came", "Run again.")
 REJECTED = RejectedError("The range is too large", "Ask for less.")
 FIRST_HALF, SECOND_HALF = DAY.halves()
