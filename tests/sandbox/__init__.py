@@ -17,8 +17,7 @@ from tests.sandbox import partial
 from tests.sandbox.contact import Contact
 from tests.sandbox.faults import Fault
 from tests.sandbox.options import Limits, Options, dated, healthy
-from tests.sandbox.request import Request
-from tests.sandbox.sandbox import Sandbox
+from tests.sandbox.sandbox import Request, Sandbox
 
 __all__ = [
     "Contact",

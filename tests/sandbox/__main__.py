@@ -10,25 +10,24 @@ import time
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from tests.sandbox import Limits, Options, Sandbox, dated
-from tests.sandbox.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+START, END = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2024, 2025))
+
 
 def main() -> None:
     arguments = _parser().parse_args()
     options = _options(arguments)
-    ports = {"port": arguments.port, "store_port": arguments.store_port}
     signal.signal(signal.SIGTERM, _interrupt)
-    with Sandbox(options, **ports) as sandbox, suppress(KeyboardInterrupt):
-        start, end = _utc(arguments.start), _utc(arguments.end)
-        sandbox.space.fill(arguments.contacts, start, end, arguments.seed, arguments.shape)
-        _say(_welcome(sandbox, arguments))
+    with Sandbox(options, port=arguments.port) as sandbox, suppress(KeyboardInterrupt):
+        sandbox.space.fill(arguments.contacts, START, END)
+        _say(_welcome(sandbox, arguments.contacts))
         while True:
             time.sleep(3600)
     _say(f"\nStopped after {sum(sandbox.log_calls().values())} calls.")
@@ -37,18 +36,12 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.sandbox",
-        description="A Cometly to run against, with invented contacts. Ctrl-C stops it.",
+        description="A Cometly to run against, with invented contacts of 2024. Ctrl-C stops it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--contacts", type=int, default=8000, help="how many")
-    parser.add_argument("--start", default="2024-01-01", help="creation of the first, UTC")
-    parser.add_argument("--end", default="2024-12-31", help="creation of the last, UTC")
-    parser.add_argument("--shape", choices=get_args(Shape), default="flat", help="over the time")
-    parser.add_argument("--seed", type=int, default=0, help="other contacts, other times")
     parser.add_argument("--port", type=int, default=8765, help="of the API; 0: any free one")
-    parser.add_argument("--store-port", type=int, default=0, help="of the files; 0: any free one")
     parser.add_argument("--timezone", default="UTC", help="of the Space")
-    parser.add_argument("--minute", type=float, default=60.0, help="seconds of a limit's minute")
     parser.add_argument(
         "--dated", action="store_true", help="records tell created_at, and the list emails, too"
     )
@@ -57,54 +50,45 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=JSON",
-        help="any other of tests/sandbox/options.py, such as created_at='\"absent\"'",
+        help="any other of tests/sandbox/options.py, such as minute=3",
     )
     return parser
 
 
 def _options(arguments: argparse.Namespace) -> Options:
-    changes: dict[str, Any] = {"timezone": arguments.timezone, "minute": arguments.minute}
+    changes: dict[str, Any] = {"timezone": arguments.timezone}
     names = {field.name for field in fields(Options)}
     for setting in arguments.option:
         name, _, text = setting.partition("=")
         if name not in names:
             sys.exit(f"There is no option {name!r}; there are {', '.join(sorted(names))}.")
-        changes[name] = _FROM_JSON.get(name, _as_it_is)(json.loads(text))
+        value = json.loads(text)
+        changes[name] = _FROM_JSON[name](value) if name in _FROM_JSON else value
     return dated(**changes) if arguments.dated else Options(**changes)
 
 
-def _as_it_is(value: object) -> object:
-    return value
-
-
 _FROM_JSON: dict[str, Callable[[Any], object]] = {
-    "custom_field_labels": lambda labels: {int(number): label for number, label in labels.items()},
     "forbidden": frozenset,
     "refuses_future": frozenset,
     "limits": lambda limits: Limits(**limits),
 }
 
 
-def _welcome(sandbox: Sandbox, arguments: argparse.Namespace) -> str:
+def _welcome(sandbox: Sandbox, contacts: int) -> str:
     config = {
         "api_key": sandbox.options.api_key,
         "api_url": sandbox.api_url,
-        "start_date": _utc(arguments.start).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "start_date": START.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "timezone": sandbox.options.timezone,
     }
     return (
         f"API    {sandbox.api_url}\n"
         f"files  {sandbox.store_url}\n"
         f"key    {sandbox.options.api_key}\n"
-        f"holds  {arguments.contacts} contacts\n\n"
+        f"holds  {contacts} contacts\n\n"
         f"A config for the tap:\n\n{json.dumps(config, indent=2)}\n\n"
         "Ctrl-C stops it."
     )
-
-
-def _utc(text: str) -> datetime:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

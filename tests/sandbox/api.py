@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tests.sandbox.faults import Endpoint
-    from tests.sandbox.world import World
+    from tests.sandbox.sandbox import Sandbox
 
 BASE_PATH = "/public-api/v1"
 
@@ -30,44 +30,38 @@ BASE_PATH = "/public-api/v1"
 class Api:
     """Key, limit, fault, work; in this order, as Laravel's middleware has it."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
         self.app = Starlette(
             routes=[
-                Route(f"{BASE_PATH}/contacts", self._list, methods=["GET"]),
-                Route(f"{BASE_PATH}/contacts/exports", self._create, methods=["POST"]),
-                Route(f"{BASE_PATH}/contacts/exports/{{export_id}}", self._poll, methods=["GET"]),
-                Route("/{path:path}", self._other, methods=_ALL_METHODS),
+                self._route("list", "GET", f"{BASE_PATH}/contacts"),
+                self._route("create", "POST", f"{BASE_PATH}/contacts/exports"),
+                self._route("poll", "GET", f"{BASE_PATH}/contacts/exports/{{export_id}}"),
+                self._route("other", None, "/{path:path}"),
             ]
         )
 
-    async def _list(self, request: Request) -> Delivery:
-        return await self._serve(request, "list")
+    def _route(self, endpoint: Endpoint | Literal["other"], method: str | None, path: str) -> Route:
+        async def serve(request: Request) -> Delivery:
+            return await self._serve(request, endpoint)
 
-    async def _create(self, request: Request) -> Delivery:
-        return await self._serve(request, "create")
-
-    async def _poll(self, request: Request) -> Delivery:
-        return await self._serve(request, "poll")
-
-    async def _other(self, request: Request) -> Delivery:
-        return await self._serve(request, "other")
+        return Route(path, serve, methods=[method] if method else _ALL_METHODS)
 
     async def _serve(self, request: Request, endpoint: Endpoint | Literal["other"]) -> Delivery:
         body = _body(request, await request.body())
-        noted = self._world.note(endpoint, request, body)
+        noted = self._sandbox.note(endpoint, request, body)
         if endpoint == "poll":
             await self._wait_for_the_file(request.path_params["export_id"])
-        answer = self._world.send(lambda: self._answer(request, endpoint, body or {}))
-        return Delivery(answer, self._world.closing, noted)
+        answer = self._sandbox.send(lambda: self._answer(request, endpoint, body or {}))
+        return Delivery(answer, self._sandbox.closing, noted)
 
     async def _wait_for_the_file(self, export_id: str) -> None:
         """On a clock of the test's, writing takes no time: it would race ahead of the writer."""
-        world = self._world
-        job = world.jobs.get(int(export_id)) if export_id.isdecimal() else None
-        if job is None or world.now is time.time:
+        sandbox = self._sandbox
+        job = sandbox.jobs.get(int(export_id)) if export_id.isdecimal() else None
+        if job is None or sandbox.now is time.time:
             return
-        while job.is_late(world.now()) and not world.closing.is_set():  # noqa: ASYNC110
+        while job.is_late(sandbox.now()) and not sandbox.closing.is_set():  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 
     def _answer(
@@ -82,15 +76,14 @@ class Api:
         except Refusal as refusal:
             answer = _refused(request, refusal)
         else:
-            fault = self._world.strike(endpoint, request.path_params.get("export_id"))
+            fault = self._sandbox.strike(endpoint, request.path_params.get("export_id"))
             attempt = partial(self._attempt, request, endpoint, body)
             answer = fault.around(attempt) if fault else attempt()
-        answer = self._dated(answer).with_headers(self._limits(endpoint))
+        answer = self._dated(answer).with_headers(self._sandbox.limiter.headers(endpoint))
         return fault.spoil(answer) if fault else answer
 
     def _dated(self, answer: Answer) -> Answer:
-        now = self._world.api_time(self._world.now())
-        return answer.with_headers({"Date": formatdate(now, usegmt=True)})
+        return answer.with_headers({"Date": formatdate(self._sandbox.now(), usegmt=True)})
 
     def _not_found(self, request: Request) -> Answer:
         path = request.url.path.lstrip("/")
@@ -103,37 +96,28 @@ class Api:
             return _refused(request, refusal)
 
     def _work(self, request: Request, endpoint: str, body: dict[str, Any]) -> Answer:
-        world = self._world
+        sandbox = self._sandbox
         if endpoint == "list":
             url = str(request.url.replace(query=""))
-            return answer_list(world, dict(request.query_params), url)
+            return answer_list(sandbox, dict(request.query_params), url)
         if endpoint == "create":
-            answer = answer_create(world, body)
-            seconds = world.options.queued_seconds
-            asyncio.get_running_loop().call_later(seconds, world.jobs.advance)
+            answer = answer_create(sandbox, body)
+            seconds = sandbox.options.queued_seconds
+            asyncio.get_running_loop().call_later(seconds, sandbox.jobs.advance)
             return answer
-        return answer_poll(world, request.path_params["export_id"])
+        return answer_poll(sandbox, request.path_params["export_id"])
 
     def _check_key(self, request: Request, endpoint: str) -> None:
-        options = self._world.options
+        options = self._sandbox.options
         if request.headers.get("authorization") != f"Bearer {options.api_key}":
             raise Refusal(401, "Unauthenticated.")
         if endpoint in options.forbidden:
             raise Refusal(403, "This action is unauthorized.")
 
     def _take(self, endpoint: str) -> None:
-        allowance = self._world.limiter.take(endpoint)
-        if allowance.retry_after is not None:
-            headers = {"Retry-After": str(allowance.retry_after)}
-            raise Refusal(429, "Too Many Attempts.", headers=headers)
-
-    def _limits(self, endpoint: str) -> dict[str, str]:
-        """The headers of every answer."""
-        allowance = self._world.limiter.look(endpoint)
-        return {
-            "X-RateLimit-Limit": str(allowance.limit),
-            "X-RateLimit-Remaining": str(allowance.remaining),
-        }
+        wait = self._sandbox.limiter.take(endpoint)
+        if wait is not None:
+            raise Refusal(429, "Too Many Attempts.", headers={"Retry-After": str(wait)})
 
 
 def _refused(request: Request, refusal: Refusal) -> Answer:

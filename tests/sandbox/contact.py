@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.sandbox.wall_time import Microseconds, moment
@@ -54,7 +54,6 @@ class Columns:
     emails: bool = False
     custom_fields: bool = False
     numbers_as_strings: bool = False
-    labels: Mapping[int, str] = field(default_factory=dict)
 
     def row(self, contact: Contact) -> dict[str, object]:
         row: dict[str, object] = {"id": contact.id, **contact.primary}
@@ -79,8 +78,6 @@ class Columns:
         if self.numbers_as_strings:
             for name in map(_NAMES.__getitem__, NUMBER_FIELDS):
                 row[name] = None if row[name] is None else str(row[name])
-        for number, label in self.labels.items():
-            row[label] = row.pop(_NAMES[number])
         return row
 
 

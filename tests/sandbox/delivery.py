@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from tests.sandbox.answer import Answer
-    from tests.sandbox.request import Request
+    from tests.sandbox.sandbox import Request
 
 _CHUNK = 64 * 1024
 _TICK = 0.05

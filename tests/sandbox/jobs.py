@@ -121,11 +121,12 @@ class JobBoard:
                 job.file.result().close()
 
     def _begin(self, job: Job) -> None:
-        lag = job.options.export_lag
         passes = wall_filter(job.start, job.end, job.options)
-        selection = self._space.select(job.start, job.end, at=job.begins, lag=lag, passes=passes)
+        selection = self._space.select(job.start, job.end, at=job.begins, passes=passes)
         contacts = selection.count()
-        job.seconds = _seconds(job, contacts)
+        job.seconds = job.options.job_seconds
+        if job.options.job_seconds_of:
+            job.seconds = job.options.job_seconds_of(job.number)
         job.failure = _failure(job, contacts)
         if job.failure is None:
             job.file = self._write(job, selection, contacts)
@@ -143,14 +144,6 @@ class JobBoard:
 def _is_partial(job: Job) -> bool:
     most = job.options.partial_exports
     return most is None or job.number <= most
-
-
-def _seconds(job: Job, contacts: int) -> float:
-    options = job.options
-    base = options.job_seconds
-    if options.job_seconds_of:
-        base = options.job_seconds_of(job.number)
-    return base + options.job_seconds_per_contact * contacts
 
 
 def _failure(job: Job, contacts: int) -> str | None:

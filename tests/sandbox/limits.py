@@ -5,21 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.sandbox.options import Options
-
-
-class Allowance(NamedTuple):
-    """What the headers tell after a call."""
-
-    limit: int
-    remaining: int
-    retry_after: int | None = None
-    """Whole seconds; set when the call came too early."""
 
 
 class Limiter:
@@ -31,16 +22,16 @@ class Limiter:
         self._calls: dict[str, deque[float]] = defaultdict(deque)
         self._lock = Lock()
 
-    def take(self, endpoint: str) -> Allowance:
-        """Count a call, or tell when to come back."""
+    def take(self, endpoint: str) -> int | None:
+        """Count a call; one that comes too early is told to come back in so many seconds."""
         with self._lock:
-            now = self._clock()
-            limit, used = self._limit(endpoint), self._used(endpoint, now)
-            if len(used) >= limit:
-                wait = used[0] + self._options().minute - now if used else 1
-                return Allowance(limit, 0, max(1, math.ceil(wait)))
-            used.append(now)
-            return Allowance(limit, limit - len(used))
+            now, limit = self._clock(), self._limit(endpoint)
+            used = self._used(endpoint, now)
+            if len(used) < limit:
+                used.append(now)
+                return None
+            wait = used[0] + self._options().minute - now if used else 1
+            return max(1, math.ceil(wait))
 
     def use_up(self, endpoint: str, calls: int) -> None:
         """Count the calls of somebody else, as many as the limit allows."""
@@ -49,10 +40,12 @@ class Limiter:
             used = self._used(endpoint, now)
             used.extend([now] * min(calls, self._limit(endpoint) - len(used)))
 
-    def look(self, endpoint: str) -> Allowance:
+    def headers(self, endpoint: str) -> dict[str, str]:
+        """What every answer tells."""
         with self._lock:
             limit = self._limit(endpoint)
-            return Allowance(limit, max(0, limit - len(self._used(endpoint, self._clock()))))
+            left = max(0, limit - len(self._used(endpoint, self._clock())))
+        return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(left)}
 
     def _limit(self, endpoint: str) -> int:
         limit: int = getattr(self._options().limits, endpoint)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from tests.sandbox.partial import Keeps
@@ -37,8 +37,6 @@ class Options:
     """Endpoints ("list", "create", "poll") that answer 403."""
     refuses_future: frozenset[str] = frozenset()
     """Those of "list" and "create" that answer 422 to a range that ends later than now."""
-    clock_error: float = 0.0
-    """Seconds by which the API's own clock is ahead: its `Date`, the times of its jobs, its now."""
     blackouts: Sequence[tuple[float, float]] = ()
     """Spans of the sandbox's clock, in epoch seconds, in which each new request is dropped ..."""
     blackout_after_work: bool = False
@@ -56,16 +54,13 @@ class Options:
     list_custom_fields: bool = True
     export_emails: bool = True
     custom_numbers_as_strings: bool = False
-    custom_field_labels: Mapping[int, str] = field(default_factory=dict)
     unicode_escaped: bool = True
     r"""JSON as PHP writes it, `\u00e9`; False: as plain UTF-8."""
 
     visible_after: float = 0.0
     """Seconds between a contact's creation and its first appearance."""
     list_lag: float = 0.0
-    """Further seconds until the list, a replica, shows it; exports do not wait for that ..."""
-    export_lag: float = 0.0
-    """... but may read another one."""
+    """Further seconds until the list, a replica, shows it; exports do not wait for that."""
 
     page_cap: int | None = None
     max_list_days: float | None = None
@@ -82,7 +77,6 @@ class Options:
     create_status: int = 202
     queued_seconds: float = 0.2
     job_seconds: float = 0.0
-    job_seconds_per_contact: float = 0.0
     job_seconds_of: Callable[[int], float] | None = None
     """Instead of `job_seconds`: by the job's number, the first is 1."""
     job_fails: Callable[[datetime, datetime], bool] | None = None
@@ -120,17 +114,14 @@ def healthy(options: Options) -> Options:
     return replace(
         options,
         forbidden=frozenset(),
-        clock_error=0.0,
         blackouts=(),
         list_lag=0.0,
-        export_lag=0.0,
         slow_list_days=None,
         ignore_dates=False,
         max_export_contacts=None,
         max_running_exports=None,
         queued_seconds=0.0,
         job_seconds=0.0,
-        job_seconds_per_contact=0.0,
         job_seconds_of=None,
         job_fails=None,
         keep_exports=None,

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from tests.sandbox.contact import Contact
     from tests.sandbox.options import Options
+    from tests.sandbox.sandbox import Sandbox
     from tests.sandbox.selection import Selection
     from tests.sandbox.wall_time import Microseconds
-    from tests.sandbox.world import World
 
 _EVER = (-(1 << 62), 1 << 62)
 
@@ -55,19 +55,19 @@ class Page(NamedTuple):
     previous: Cursor | None
 
 
-def answer_list(world: World, query: Mapping[str, str], url: str) -> Answer:
+def answer_list(sandbox: Sandbox, query: Mapping[str, str], url: str) -> Answer:
     """Serve one page; `url` is the endpoint's own."""
-    options = world.options
+    options = sandbox.options
     window, per_page, columns = _read(query, options)
-    refuse_future(world, window, "list")
+    refuse_future(sandbox, window, "list")
     _refuse_long_range(window, options)
     if _is_longer(window, options.slow_list_days):
         return html_answer(504, "504 Gateway Time-out")
     cursor = Cursor.decode(query.get("cursor", ""))
-    with world.space.lock:
+    with sandbox.space.lock:
         start, end = _EVER if options.ignore_dates else span(window, options)
         passes = wall_filter(start, end, options)
-        selection = world.space.select(start, end, lag=options.list_lag, passes=passes)
+        selection = sandbox.space.select(start, end, lag=options.list_lag, passes=passes)
         page = _page(selection, per_page, cursor)
     payload = _payload(page, per_page, columns, url, query)
     return json_answer(200, payload, rows=len(page.contacts), escaped=options.unicode_escaped)
@@ -86,17 +86,14 @@ def _read(query: Mapping[str, str], options: Options) -> tuple[Window, int, Colu
     tokens = parameters.flag("include_comet_tokens")
     emails = options.list_emails and parameters.flag("include_all_emails")
     custom = options.list_custom_fields and parameters.flag("include_custom_fields")
-    labelled = options.list_custom_fields and parameters.flag("use_custom_field_labels")
     parameters.check()
-    labels = options.custom_field_labels if labelled else {}
-    numbers_as_strings = options.custom_numbers_as_strings
-    columns = Columns(options.created_at, tokens, emails, custom, numbers_as_strings, labels)
+    columns = Columns(options.created_at, tokens, emails, custom, options.custom_numbers_as_strings)
     return window, min(per_page, options.page_cap or per_page), columns
 
 
-def refuse_future(world: World, window: Window, endpoint: str) -> None:
+def refuse_future(sandbox: Sandbox, window: Window, endpoint: str) -> None:
     """Raise `Refusal` when the window ends later than now, where that is not allowed."""
-    options, now = world.options, world.api_time(world.now())
+    options, now = sandbox.options, sandbox.now()
     if endpoint in options.refuses_future and to_instant(window.end, options) > now * SECOND:
         message = "The end date field must be a date before or equal to now."
         raise Refusal(422, message, errors={"end_date": [message]})

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from tests.sandbox.world import World
+    from tests.sandbox.sandbox import Sandbox
 
 _HOST = "127.0.0.1"
 _KEEP_ALIVE = 60
@@ -24,8 +24,8 @@ _KEEP_ALIVE = 60
 class Servers:
     """Starts with `start`; `stop` ends every answer that is still on its way."""
 
-    def __init__(self, world: World, apps: list[Starlette], ports: list[int]) -> None:
-        self._world = world
+    def __init__(self, sandbox: Sandbox, apps: list[Starlette], ports: list[int]) -> None:
+        self._sandbox = sandbox
         self._sockets = [_listen(port) for port in ports]
         self._servers = [_Server(_config(app)) for app in apps]
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
@@ -42,7 +42,7 @@ class Servers:
     def stop(self) -> None:
         """Once or more often, whether it was started or not."""
         if self._thread.is_alive():
-            self._loop.result().call_soon_threadsafe(self._world.closing.set)
+            self._loop.result().call_soon_threadsafe(self._sandbox.closing.set)
             self._thread.join()
         for listening in self._sockets:
             listening.close()
@@ -56,7 +56,7 @@ class Servers:
             self._loop.set_exception(error)
 
     async def _serve(self) -> None:
-        closing = self._world.closing = asyncio.Event()
+        closing = self._sandbox.closing = asyncio.Event()
         for server in self._servers:
             server.closing = closing
         self._loop.set_result(asyncio.get_running_loop())

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
     from tests.sandbox.wall_time import Microseconds
 
-Shape = Literal["flat", "growing", "bursty", "seasonal"]
+Shape = Literal["flat", "growing", "bursty"]
 
 _GROWTH = 100
 _HOUR = 3600 * SECOND
-_YEAR = 365.25 * 24 * _HOUR
 
 
 def creation_times(
@@ -45,17 +44,4 @@ def _bursty(draw: Callable[[], float], length: Microseconds) -> Callable[[], flo
     return lambda: 0.5 + draw() * hour / 2 if draw() < 0.1 else draw()
 
 
-def _seasonal(draw: Callable[[], float], length: Microseconds) -> Callable[[], float]:
-    """Up and down by nine tenths once a year."""
-    turns = 2 * math.pi * length / _YEAR
-
-    def place() -> float:
-        while True:
-            where = draw()
-            if draw() * 1.9 < 1 + 0.9 * math.sin(where * turns):
-                return where
-
-    return place
-
-
-_PLACES = {"flat": _flat, "growing": _growing, "bursty": _bursty, "seasonal": _seasonal}
+_PLACES = {"flat": _flat, "growing": _growing, "bursty": _bursty}

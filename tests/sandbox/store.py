@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import replace
+from datetime import datetime, timezone
 from email.utils import formatdate
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlencode
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tests.sandbox.export_file import ExportFile
-    from tests.sandbox.presigned import Grant
-    from tests.sandbox.world import World
+    from tests.sandbox.sandbox import Sandbox
 
 _KEY = re.compile(r"/exports/(\d+)\.ndjson\.gz")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -30,26 +31,62 @@ _TWO_MECHANISMS = (
 )
 
 
+class Grant(NamedTuple):
+    """What a signature allows."""
+
+    path: str
+    expires: float
+
+
+class Signatures:
+    """Presigned URLs, each of them fresh; the older ones stay good until they expire."""
+
+    def __init__(self) -> None:
+        self._grants: dict[str, Grant] = {}
+
+    def sign(self, path: str, now: float, lifetime: float) -> str:
+        """The path with a signature."""
+        signature = secrets.token_hex(32)
+        self._grants[signature] = Grant(path, now + lifetime)
+        stamp = datetime.fromtimestamp(now, timezone.utc)
+        query = {
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Credential": f"AKIAEXAMPLE/{stamp:%Y%m%d}/us-east-1/s3/aws4_request",
+            "X-Amz-Date": f"{stamp:%Y%m%dT%H%M%SZ}",
+            "X-Amz-Expires": str(int(lifetime)),
+            "X-Amz-SignedHeaders": "host",
+            "X-Amz-Signature": signature,
+        }
+        return f"{path}?{urlencode(query)}"
+
+    def get(self, signature: str, path: str) -> Grant | None:
+        grant = self._grants.get(signature)
+        return grant if grant and grant.path == path else None
+
+    def issued(self) -> list[str]:
+        return list(self._grants)
+
+
 class Store:
     """Serves the files of completed exports on a host of its own."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
         methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
         self.app = Starlette(routes=[Route("/{path:path}", self._serve, methods=methods)])
 
     async def _serve(self, request: Request) -> Delivery:
-        world = self._world
-        noted = world.note("file", request)
-        answer = world.send(lambda: self._answer(request))
-        return Delivery(answer, world.closing, noted)
+        sandbox = self._sandbox
+        noted = sandbox.note("file", request)
+        answer = sandbox.send(lambda: self._answer(request))
+        return Delivery(answer, sandbox.closing, noted)
 
     def _answer(self, request: Request) -> Answer:
-        world = self._world
+        sandbox = self._sandbox
         key = _KEY.fullmatch(unquote(request.url.path))
-        fault = world.strike("file", key and key[1])
+        fault = sandbox.strike("file", key and key[1])
         answer = fault.around(lambda: self._work(request)) if fault else self._work(request)
-        date = formatdate(world.now(), usegmt=True)
+        date = formatdate(sandbox.now(), usegmt=True)
         answer = answer.with_headers({"Date": date, "Server": "AmazonS3"})
         return fault.spoil(answer) if fault else answer
 
@@ -62,21 +99,21 @@ class Store:
         file = self._file(request.url.path)
         if file is None:
             return xml_answer(404, "NoSuchKey", "The specified key does not exist.")
-        grant = self._world.presigned.get(signature, request.url.path)
+        grant = self._sandbox.presigned.get(signature, request.url.path)
         if grant is None or request.method != "GET":
             return xml_answer(403, "SignatureDoesNotMatch", "The request signature does not match.")
-        if self._world.now() >= grant.expires:
+        if self._sandbox.now() >= grant.expires:
             return self._expired(grant)
         answer = self._whole(file)
         return _part(answer, request.headers["range"]) if "range" in request.headers else answer
 
     def _file(self, path: str) -> ExportFile | None:
         key = _KEY.fullmatch(unquote(path))
-        job = self._world.jobs.get(int(key[1])) if key else None
+        job = self._sandbox.jobs.get(int(key[1])) if key else None
         return job.file.result() if job and job.file and job.file.done() else None
 
     def _whole(self, file: ExportFile) -> Answer:
-        options = self._world.options
+        options = self._sandbox.options
         headers = {
             "Accept-Ranges": "bytes",
             "Content-Type": "binary/octet-stream",
@@ -87,7 +124,7 @@ class Store:
         return Answer(200, headers, file.body, file.rows, options.content_length)
 
     def _expired(self, grant: Grant) -> Answer:
-        times = {"Expires": iso_utc(grant.expires), "ServerTime": iso_utc(self._world.now())}
+        times = {"Expires": iso_utc(grant.expires), "ServerTime": iso_utc(self._sandbox.now())}
         return xml_answer(403, "AccessDenied", "Request has expired", **times)
 
 
