@@ -26,6 +26,7 @@ NEW_YEAR = datetime(2024, 1, 1, tzinfo=timezone.utc)
         ('{"type": "STATE", "value": null}', "not a JSON object"),
         ('{"bookmarks": null}', "holds no bookmarks"),
         ('{"bookmarks": []}', "holds no bookmarks"),
+        ('{"contacts": {}}', "holds no bookmarks"),
     ],
     ids=lambda text: text[:40],
 )

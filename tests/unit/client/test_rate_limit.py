@@ -96,6 +96,8 @@ def test_a_share_is_taken_of_the_limit_but_at_least_one(
 ) -> None:
     limiter = limiter_of(limit, noon(), share)
 
+    ask(limiter, told(limit=0))  # nonsense
+
     assert limiter.limit == slots
 
 

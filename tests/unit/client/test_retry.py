@@ -17,7 +17,7 @@ from tap_cometly.client.retry import (
     acquire,
     wait_told,
 )
-from tap_cometly.exceptions import RateLimitError, UnavailableError
+from tap_cometly.exceptions import ApiError, RateLimitError, UnavailableError
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -60,6 +60,15 @@ def test_pauses_grow_for_five_minutes(clock: FakeClock) -> None:
     assert clock.monotonic() == pytest.approx(LONGEST_OUTAGE, abs=0.01)
     with pytest.raises(UnavailableError):
         retry.failed("status 503")
+
+
+def test_an_answer_that_cannot_be_read_is_asked_for_six_times(clock: FakeClock) -> None:
+    retry = RetryPolicy(clock)
+    for _ in range(5):
+        retry.garbled("no JSON")
+
+    with pytest.raises(ApiError, match="6 unreadable answers in a row: no JSON"):
+        retry.garbled("no JSON")
 
 
 @pytest.mark.parametrize("between", ["nothing", "an answer", "an hour"])

@@ -12,8 +12,10 @@ from tap_cometly.exceptions import (
     AccessError,
     AnswerLostError,
     ApiError,
+    BadFileError,
     ExportBusyError,
     ExportError,
+    FileError,
     ForbiddenError,
     MachineError,
     OutputError,
@@ -278,6 +280,15 @@ def test_creations_whose_answers_are_lost_twice_at_once_do_not_end_exports() -> 
 # An API that is busy with another export.
 
 
+def test_a_busy_api_is_asked_again_when_it_says_and_counts_as_no_failure(one: Exports) -> None:
+    one.repository.script("create", *[ExportBusyError("Busy", "-", seconds=60.0)] * 3)
+    one.repository.script("poll", FAILED)
+
+    assert one.read() == {DAY: "export"}
+    assert one.repository.asked("create")[:4] == [soon(at) for at in (0, 60, 120, 180)]
+    assert len(one.repository.asked("create")) == 5
+
+
 @pytest.mark.parametrize("seconds", [60.0, 400.0, 86_400.0])
 def test_an_api_that_is_busy_beyond_the_timeout_has_failed(seconds: float) -> None:
     [small] = days(1, expected=THRESHOLD)
@@ -455,3 +466,14 @@ def test_a_job_that_has_no_fresh_url_yet_is_polled_as_any_other(one: Exports) ->
     polls = one.repository.asked("poll")[5:]
     assert len(polls) == 5
     assert min(later - earlier for earlier, later in itertools.pairwise(polls)) > 2.0
+
+
+def test_a_bad_file_is_downloaded_three_times_from_each_of_two_exports(one: Exports) -> None:
+    one.repository.script("download", *[BadFileError("it ended early")] * 6)
+
+    with pytest.raises(FileError, match=f"{DAY}.*it ended early"):
+        one.read()
+
+    first, second, third, *others = one.repository.asked("download")
+    assert [second - first, third - second, len(others)] == [soon(1.1), soon(2.1), 3]
+    assert len(one.repository.asked("create")) == 2
