@@ -14,8 +14,6 @@ from tests.contract.client import rows
 from tests.sandbox import Fault, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.contract.client import Client
     from tests.contract.conftest import Clock, StartCometly
 
@@ -106,43 +104,37 @@ def test_a_fault_that_can_never_strike_is_refused(fault: dict[str, Any]) -> None
 # Statuses and headers.
 
 
-def test_a_status_has_laravels_message_or_any_body_and_headers(client: Client) -> None:
+def test_a_status_has_laravels_message_or_any_other_body_and_headers(client: Client) -> None:
     headers = {"Retry-After": "0.5", "X-RateLimit-Limit": None}
     client.fault("list", status=500)
-    client.fault("list", call=2, status=429, body=b"slow down", headers=headers)
+    client.fault("list", call=2, status=409, message="An export is in progress.")
+    client.fault("list", call=3, status=429, body=b"slow down", headers=headers)
+    client.fault("list", "replace", call=4, headers=headers)
 
-    plain, special = client.page(), client.page()
+    plain, told, special, spoiled, whole = (client.page() for _ in range(5))
 
-    assert plain.json() == {"message": "Server Error"}
-    assert "X-RateLimit-Remaining" in plain.headers
+    assert (plain.status_code, plain.json()) == (500, {"message": "Server Error"})
+    assert "X-RateLimit-Limit" in plain.headers
+    assert told.json() == {"message": "An export is in progress."}
     assert special.content == b"slow down"
-    assert special.headers["Retry-After"] == "0.5"
-    assert "X-RateLimit-Limit" not in special.headers
+    assert spoiled.json() == whole.json()
+    for answer in (special, spoiled):
+        assert answer.headers["Retry-After"] == "0.5"
+        assert "X-RateLimit-Limit" not in answer.headers
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, b"AccessDenied"), (500, b"InternalError")])
-def test_an_error_says_what_it_is_told_and_the_stores_are_xml(
-    client: Client, status: int, code: bytes
-) -> None:
-    client.fault("create", status=status, message="An export is in progress.")
+def test_the_stores_errors_are_xml(client: Client, status: int, code: bytes) -> None:
     client.fault("file", status=status, message="Request has expired")
 
-    assert client.create().json() == {"message": "An export is in progress."}
     answer = client.fetch(client.completed())
+
     assert answer.status_code == status
     assert b"<Code>%s</Code><Message>Request has expired</Message>" % code in answer.content
 
 
 @pytest.mark.parametrize("after_work", [False, True])
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"status": 504},
-        {"kind": "garbage"},
-        {"kind": "hangup"},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("fault", [{"status": 504}, {"kind": "garbage"}, {"kind": "hangup"}])
 def test_an_error_may_come_before_or_after_the_work(
     client: Client, fault: dict[str, Any], *, after_work: bool
 ) -> None:
@@ -161,34 +153,6 @@ def test_an_error_may_come_before_or_after_the_work(
     assert client.export() == (1002 if after_work else 1001)
 
 
-def test_headers_alone_can_be_changed(client: Client) -> None:
-    client.fault("list", "replace", headers={"X-RateLimit-Limit": None, "X-New": "1"})
-
-    spoiled, whole = client.page(), client.page()
-
-    assert spoiled.json() == whole.json()
-    assert "X-RateLimit-Limit" not in spoiled.headers
-    assert spoiled.headers["X-New"] == "1"
-
-
-# Slow answers.
-
-
-def test_an_answer_may_be_slow_or_trickle(client: Client) -> None:
-    url = client.completed()
-    client.fault("list", "slow", seconds=0.3)
-    client.fault("file", "trickle", bytes_per_second=3 * len(client.fetch(url).content), call=1)
-
-    started = time.monotonic()
-    assert client.page().status_code == 200
-    slow, started = time.monotonic() - started, time.monotonic()
-    assert gzip.decompress(client.fetch(url).content).count(b"\n") == 1000
-    trickled = time.monotonic() - started
-
-    assert slow >= 0.3
-    assert trickled > 0.2
-
-
 def test_a_slow_answer_does_not_outlive_the_sandbox(client: Client) -> None:
     client.fault("list", "slow", seconds=60)
     with pytest.raises(requests.ReadTimeout):
@@ -203,8 +167,7 @@ def test_a_slow_answer_does_not_outlive_the_sandbox(client: Client) -> None:
 # Bodies.
 
 
-@pytest.mark.parametrize("reset", [True, False])
-@pytest.mark.parametrize("content_length", [True, False])
+@pytest.mark.parametrize(("reset", "content_length"), [(True, False), (False, True)])
 def test_a_connection_cut_within_the_body(
     client: Client, *, reset: bool, content_length: bool
 ) -> None:
@@ -215,23 +178,22 @@ def test_a_connection_cut_within_the_body(
         client.fetch(url)
 
     assert ("reset by peer" in str(broken.value)) is reset
-    assert client.fetch(url).status_code == 200
 
 
-@pytest.mark.parametrize("content_length", [True, False])
-@pytest.mark.parametrize(("cut", "left"), [({"fraction": 0.1}, 0.1), ({"bytes": -8}, 1.0)])
-def test_a_truncated_body_looks_whole(
-    client: Client, cut: dict[str, Any], left: float, *, content_length: bool
-) -> None:
+@pytest.mark.parametrize(
+    ("cut", "left"),
+    [({"fraction": 0.1}, 0.1), ({"bytes": -8}, 1.0), ({"bytes": 99, "content_length": False}, 0.0)],
+)
+def test_a_truncated_body_looks_whole(client: Client, cut: dict[str, Any], left: float) -> None:
     url = client.completed()
     whole = client.fetch(url).content
-    client.fault("file", "truncate", content_length=content_length, **cut)
+    client.fault("file", "truncate", **cut)
 
     answer = client.fetch(url)
 
     assert answer.content == whole[: len(answer.content)]
-    assert len(answer.content) == pytest.approx(len(whole) * left, abs=8)
-    assert ("Content-Length" in answer.headers) is content_length
+    assert len(answer.content) == pytest.approx(len(whole) * left, abs=100)
+    assert ("Content-Length" in answer.headers) is cut.get("content_length", True)
 
 
 def test_a_body_may_be_spoilt(client: Client) -> None:
@@ -241,31 +203,16 @@ def test_a_body_may_be_spoilt(client: Client) -> None:
     client.fault("file", "empty", call=2)
     client.fault("file", "replace", call=3, body=b"other")
     client.fault("file", "flip", call=4)
+    client.fault("file", "garbage", call=5)
+    client.fault("file", "lines", call=6, edit=lambda lines: [*lines[:2], b"null"])
 
-    *bodies, flipped, healthy = (client.fetch(url).content for _ in range(5))
+    *bodies, flipped, page, edited, healthy = (client.fetch(url).content for _ in range(7))
 
     assert bodies == [whole + b"junk", b"", b"other"]
     assert [a ^ b for a, b in zip(whole, flipped, strict=True) if a != b] == [1]
+    assert page.startswith(b"<!DOCTYPE html>")
+    assert [row and row["id"] for row in rows(gzip.decompress(edited))] == [1000, 999, None]
     assert healthy == whole
-
-
-@pytest.mark.parametrize("endpoint", ["list", "create", "poll", "file"])
-def test_garbage_is_a_web_page_with_status_200(client: Client, endpoint: str) -> None:
-    export_id = client.export()
-    url = client.url(export_id)
-    client.fault(endpoint, "garbage")
-
-    calls: dict[str, Callable[[], requests.Response]] = {
-        "list": client.page,
-        "create": client.create,
-        "poll": lambda: client.poll(export_id),
-        "file": lambda: client.fetch(url),
-    }
-    answer = calls[endpoint]()
-
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert answer.text.startswith("<!DOCTYPE html>")
 
 
 def test_a_json_answer_can_be_edited(client: Client) -> None:
@@ -279,16 +226,6 @@ def test_a_json_answer_can_be_edited(client: Client) -> None:
     assert client.poll(1001).json()["status"] == "completed"
 
 
-def test_the_lines_of_a_file_can_be_edited(client: Client) -> None:
-    export_id = client.export()
-    client.fault("file", "lines", edit=lambda lines: [*lines[:2], b"null"])
-
-    edited, whole = (rows(client.content(export_id)) for _ in range(2))
-
-    assert [row and row["id"] for row in edited] == [1000, 999, None]
-    assert len(whole) == 1000
-
-
 # Blackouts.
 
 
@@ -296,28 +233,20 @@ def test_the_lines_of_a_file_can_be_edited(client: Client) -> None:
 def test_nothing_gets_through_in_a_blackout(
     cometly: StartCometly, clock: Clock, *, after_work: bool
 ) -> None:
-    now = clock()
-    spans = [(now + 10, now + 10.5), (now + 60, now + 61)]
+    spans = [(clock() + 10, clock() + 10.5)]
     client = cometly(
-        clock, limits=Limits(create=3), blackouts=spans, blackout_after_work=after_work
+        clock, limits=Limits(create=2), blackouts=spans, blackout_after_work=after_work
     )
     client.fault("create", call=2 if after_work else 1, status=500)
 
     clock.advance(10)
-    for _ in range(2):
+    for call in (client.create, client.page):
         with pytest.raises(requests.ConnectionError):
-            client.create()
-    with pytest.raises(requests.ConnectionError):
-        client.page()
+            call()
     with pytest.raises(requests.ConnectionError):
         client.fetch(client.sandbox.store_url)
-    assert [call.status for call in client.sandbox.requests] == [None] * 4
+    assert [call.status for call in client.sandbox.requests] == [None] * 3
 
     clock.advance(0.5)
     assert client.poll(1001).status_code == (200 if after_work else 404)
-    assert client.poll(1002).status_code == 404
-    assert client.create().status_code == (202 if after_work else 500)
-
-    clock.advance(50)
-    with pytest.raises(requests.ConnectionError):
-        client.poll(1001)
+    assert client.create().status_code == 500  # the fault has seen what was worked on

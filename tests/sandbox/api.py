@@ -13,8 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from tests.sandbox.answer import Answer, Refusal
-from tests.sandbox.delivery import Delivery
+from tests.sandbox.answer import Answer, Delivery, Refusal
 from tests.sandbox.exports import answer_create, answer_poll
 from tests.sandbox.pages import answer_list
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.sandbox.contact import Columns
     from tests.sandbox.options import Options
     from tests.sandbox.partial import Keeps
-    from tests.sandbox.selection import Selection
+    from tests.sandbox.space import Selection
 
 _SMALL = 1 << 20
 _BLOCK = 500

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.answer import Answer, Refusal, json_answer
 from tests.sandbox.contact import Columns
-from tests.sandbox.pages import refuse_future, span
-from tests.sandbox.validation import Parameters
+from tests.sandbox.pages import Parameters, refuse_future, span
 from tests.sandbox.wall_time import iso_utc
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from tests.sandbox.contact import Columns
     from tests.sandbox.export_file import ExportFile
     from tests.sandbox.options import Options
-    from tests.sandbox.selection import Selection
-    from tests.sandbox.space import Space
+    from tests.sandbox.space import Selection, Space
 
 Status = Literal["queued", "processing", "completed", "failed"]
 

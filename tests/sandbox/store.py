@@ -13,8 +13,7 @@ from urllib.parse import unquote, urlencode
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from tests.sandbox.answer import Answer, PartOf, xml_answer
-from tests.sandbox.delivery import Delivery
+from tests.sandbox.answer import Answer, Delivery, PartOf, xml_answer
 from tests.sandbox.wall_time import iso_utc
 
 if TYPE_CHECKING:
