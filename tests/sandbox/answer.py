@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import struct
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from starlette.responses import Response
@@ -27,49 +26,6 @@ if TYPE_CHECKING:
 _CHUNK = 64 * 1024
 _TICK = 0.05
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class Body(Protocol):
-    """Bytes that several readers read at once, anywhere within its size."""
-
-    @property
-    def size(self) -> int: ...
-
-    def read(self, offset: int, length: int) -> bytes: ...
-
-
-class MemoryBody:
-    """Bytes at hand."""
-
-    def __init__(self, content: bytes = b"") -> None:
-        self.size = len(content)
-        self._content = content
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self._content[offset : offset + length]
-
-
-class FileBody:
-    """A file, read without moving its position."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.size = size
-        self._file = file
-
-    def read(self, offset: int, length: int) -> bytes:
-        return os.pread(self._file.fileno(), length, offset)
-
-
-@dataclass(frozen=True)
-class PartOf:
-    """A stretch of another body."""
-
-    whole: Body
-    start: int
-    size: int
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self.whole.read(self.start + offset, length)
 
 
 @dataclass(frozen=True)
@@ -90,17 +46,10 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: Body
+    content: bytes = b""
     rows: int = 0
     content_length: bool = True
     transfer: Transfer = field(default_factory=Transfer)
-
-    @property
-    def content(self) -> bytes:
-        return self.body.read(0, self.body.size)
-
-    def with_content(self, content: bytes) -> Answer:
-        return replace(self, body=MemoryBody(content))
 
     def sent(self, **how: Any) -> Answer:
         """Sent otherwise, by the fields of `Transfer`."""
@@ -117,14 +66,13 @@ class Answer:
 def json_answer(
     status: int, payload: Mapping[str, Any], *, rows: int = 0, escaped: bool = True
 ) -> Answer:
-    body = MemoryBody(to_json(payload, escaped=escaped))
-    return Answer(status, {"Content-Type": "application/json"}, body, rows)
+    content = to_json(payload, escaped=escaped)
+    return Answer(status, {"Content-Type": "application/json"}, content, rows)
 
 
 def html_answer(status: int, text: str) -> Answer:
     page = f"<!DOCTYPE html><html><head><title>{text}</title></head><body>{text}</body></html>"
-    body = MemoryBody(page.encode())
-    return Answer(status, {"Content-Type": "text/html; charset=UTF-8"}, body)
+    return Answer(status, {"Content-Type": "text/html; charset=UTF-8"}, page.encode())
 
 
 def xml_answer(status: int, code: str, message: str, **more: str) -> Answer:
@@ -132,7 +80,7 @@ def xml_answer(status: int, code: str, message: str, **more: str) -> Answer:
     parts = {"Code": code, "Message": message, **more}
     inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
     content = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'
-    return Answer(status, {"Content-Type": "application/xml"}, MemoryBody(content.encode()))
+    return Answer(status, {"Content-Type": "application/xml"}, content.encode())
 
 
 class Refusal(Exception):  # noqa: N818 - the API refuses; nothing is broken
@@ -190,19 +138,19 @@ class Delivery(Response):
     def _head(self) -> dict[str, object]:
         headers = dict(self._answer.headers)
         if self._answer.content_length:
-            headers["Content-Length"] = str(self._answer.body.size)
+            headers["Content-Length"] = str(len(self._answer.content))
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         return {"type": "http.response.start", "status": self._answer.status, "headers": pairs}
 
     async def _send_body(self, send: Send, transport: asyncio.Transport) -> bool:
         """Answer whether all of it was sent."""
-        body, way = self._answer.body, self._answer.transfer
-        stop = body.size if way.cut_after is None else way.cut_after
+        content, way = self._answer.content, self._answer.transfer
+        stop = len(content) if way.cut_after is None else way.cut_after
         step = max(1, int(way.bytes_per_second * _TICK)) if way.bytes_per_second else _CHUNK
         for offset in range(0, stop, step):
             if self._closing.is_set() or transport.is_closing():
                 return False
-            chunk = body.read(offset, min(step, stop - offset))
+            chunk = content[offset : min(offset + step, stop)]
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             if way.bytes_per_second:
                 await self._pause(len(chunk) / way.bytes_per_second)

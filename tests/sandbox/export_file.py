@@ -1,16 +1,14 @@
-"""Writes a selection as gzipped NDJSON, in constant memory."""
+"""Writes a selection as gzipped NDJSON."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 from array import array
-from dataclasses import dataclass
+from io import BytesIO
 from random import Random
-from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tests.sandbox.answer import Body, FileBody, MemoryBody
 from tests.sandbox.contact import Contact, to_json
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from tests.sandbox.partial import Keeps
     from tests.sandbox.space import Selection
 
-_SMALL = 1 << 20
 _BLOCK = 500
 
 
@@ -29,18 +26,12 @@ class Stopped(Exception):  # noqa: N818 - nothing is broken
     """The sandbox closes; nobody will fetch this file."""
 
 
-@dataclass
-class ExportFile:
-    """The bytes in the store. Big ones lie in a temporary file without a name."""
+class ExportFile(NamedTuple):
+    """The bytes in the store."""
 
-    body: Body
+    content: bytes
     etag: str
     rows: int
-    file: IO[bytes] | None = None
-
-    def close(self) -> None:
-        if self.file:
-            self.file.close()
 
 
 def write(
@@ -52,23 +43,14 @@ def write(
 ) -> ExportFile:
     if keeps:
         selection = selection.keeping(keeps)
-    file = TemporaryFile()  # noqa: SIM115 - it outlives this call
-    try:
-        _write_members(file, selection, columns, options, stopped)
-        etag, size = _checksum(file), file.tell()
-    except BaseException:
-        file.close()
-        raise
-    rows = selection.count()
-    if size > _SMALL:
-        return ExportFile(FileBody(file, size), etag, rows, file)
-    with file:
-        file.seek(0)
-        return ExportFile(MemoryBody(file.read()), etag, rows)
+    file = BytesIO()
+    _write_members(file, selection, columns, options, stopped)
+    digest = hashlib.md5(file.getvalue(), usedforsecurity=False)
+    return ExportFile(file.getvalue(), f'"{digest.hexdigest()}"', selection.count())
 
 
 def _write_members(
-    file: IO[bytes],
+    file: BytesIO,
     selection: Selection,
     columns: Columns,
     options: Options,
@@ -113,12 +95,3 @@ def _shuffled(selection: Selection) -> Iterator[Contact]:
     ids = array("q", (contact.id for contact in selection.oldest_first()))
     Random(len(ids)).shuffle(ids)  # noqa: S311 - reproducible, not secret
     return (contact for contact in map(selection.get, ids) if contact)
-
-
-def _checksum(file: IO[bytes]) -> str:
-    """As S3 writes it; leaves the position at the end."""
-    digest = hashlib.md5(usedforsecurity=False)
-    file.seek(0)
-    while block := file.read(_SMALL):
-        digest.update(block)
-    return f'"{digest.hexdigest()}"'

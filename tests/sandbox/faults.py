@@ -132,18 +132,18 @@ def _with_body(fault: Fault, answer: Answer) -> Answer:
 
 def _another_file(answer: Answer, content: bytes) -> Answer:
     headers = {name: text for name, text in answer.headers.items() if name != "Content-Range"}
-    return replace(answer.with_content(content), headers=headers)
+    return replace(answer, content=content, headers=headers)
 
 
 def _flipped(_fault: Fault, answer: Answer) -> Answer:
     content = bytearray(answer.content)
     if content:
         content[len(content) // 2] ^= 1
-    return answer.with_content(bytes(content))
+    return replace(answer, content=bytes(content))
 
 
 def _with_edited_json(fault: Fault, answer: Answer) -> Answer:
-    return answer.with_content(to_json(_edited(fault, json.loads(answer.content))))
+    return replace(answer, content=to_json(_edited(fault, json.loads(answer.content))))
 
 
 def _with_edited_lines(fault: Fault, answer: Answer) -> Answer:
@@ -163,14 +163,16 @@ _SPOILERS: dict[Kind, Callable[[Fault, Answer], Answer]] = {
     "slow": lambda fault, answer: answer.sent(delay=fault.seconds),
     "trickle": lambda fault, answer: answer.sent(bytes_per_second=fault.bytes_per_second),
     "cut": lambda fault, answer: answer.sent(
-        cut_after=fault.stop(answer.body.size), reset=fault.reset
+        cut_after=fault.stop(len(answer.content)), reset=fault.reset
     ),
-    "truncate": lambda fault, answer: answer.with_content(
-        answer.body.read(0, fault.stop(answer.body.size))
+    "truncate": lambda fault, answer: replace(
+        answer, content=answer.content[: fault.stop(len(answer.content))]
     ),
     "flip": _flipped,
-    "append": lambda fault, answer: answer.with_content(answer.content + (fault.body or b"junk")),
-    "empty": lambda _, answer: answer.with_content(b""),
+    "append": lambda fault, answer: replace(
+        answer, content=answer.content + (fault.body or b"junk")
+    ),
+    "empty": lambda _, answer: replace(answer, content=b""),
     "edit": _with_edited_json,
     "lines": _with_edited_lines,
 }

@@ -115,9 +115,6 @@ class JobBoard:
     def close(self) -> None:
         self._stop.set()
         self._writer.shutdown()
-        for job in self._jobs.values():
-            if job.file and job.file.done() and not job.file.exception():
-                job.file.result().close()
 
     def _begin(self, job: Job) -> None:
         passes = wall_filter(job.start, job.end, job.options)

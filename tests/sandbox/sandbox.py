@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from tests.sandbox.answer import Answer, MemoryBody
+from tests.sandbox.answer import Answer
 from tests.sandbox.api import BASE_PATH, Api
 from tests.sandbox.faults import FaultBook
 from tests.sandbox.jobs import FIRST_ID, JobBoard
@@ -169,5 +169,5 @@ class Sandbox:
         options, now = self.options, self.now()
         if not any(start <= now < end for start, end in options.blackouts):
             return answer()
-        lost = answer() if options.blackout_after_work else Answer(503, {}, MemoryBody())
+        lost = answer() if options.blackout_after_work else Answer(503, {})
         return lost.sent(hang_up=True)

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlencode
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from tests.sandbox.answer import Answer, Delivery, PartOf, xml_answer
+from tests.sandbox.answer import Answer, Delivery, xml_answer
 from tests.sandbox.wall_time import iso_utc
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Store:
         }
         if options.content_encoding:
             headers["Content-Encoding"] = "gzip"
-        return Answer(200, headers, file.body, file.rows, options.content_length)
+        return Answer(200, headers, file.content, file.rows, options.content_length)
 
     def _expired(self, grant: Grant) -> Answer:
         times = {"Expires": iso_utc(grant.expires), "ServerTime": iso_utc(self._sandbox.now())}
@@ -132,12 +132,12 @@ def _part(answer: Answer, wanted: str) -> Answer:
     match = _RANGE.fullmatch(wanted.strip())
     if match is None or match.groups() == ("", ""):
         return answer
-    size = answer.body.size
+    size = len(answer.content)
     first, last = match.groups()
     start = int(first) if first else max(0, size - int(last))
     stop = min(size, int(last) + 1) if first and last else size
     if start >= stop:
         unsatisfiable = xml_answer(416, "InvalidRange", "The requested range is not satisfiable")
         return unsatisfiable.with_headers({"Content-Range": f"bytes */{size}"})
-    part = replace(answer, status=206, body=PartOf(answer.body, start, stop - start))
+    part = replace(answer, status=206, content=answer.content[start:stop])
     return part.with_headers({"Content-Range": f"bytes {start}-{stop - 1}/{size}"})
