@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from singer_sdk.plugin_base import JSONSchemaValidator
 
@@ -136,6 +137,7 @@ def test_a_setting_that_cannot_be_used_is_refused(given_: dict[str, Any], why: s
 
 
 @pytest.mark.parametrize("name", ["api_key", "start_date", "end_date", "timezone"])
+@hypothesis_settings(max_examples=30)
 @given(before=st.just("") | st.text(), key=st.from_regex(r"[A-Za-z0-9_|-]{20,60}", fullmatch=True))
 def test_no_error_quotes_what_may_be_a_key(name: str, before: str, key: str) -> None:
     try:

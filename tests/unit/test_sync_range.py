@@ -38,13 +38,6 @@ def test_a_run_starts_at_its_bookmark_less_the_lookback_but_not_before_the_start
     assert SyncRange.of(WALL_TIME, Reached(bookmark), lookback=lookback).start == start
 
 
-@pytest.mark.parametrize("lookback", [timedelta(), 30 * DAY])
-def test_a_first_run_starts_at_the_start_date(lookback: timedelta) -> None:
-    first = SyncRange.of(WALL_TIME, None, lookback=lookback)
-
-    assert first.start == first.careful_start == first.first_wanted == NEW_YEAR
-
-
 def test_a_start_date_with_a_zone_is_read_from_26_hours_before_for_what_it_may_mean() -> None:
     first = SyncRange.of(StartDate(NEW_YEAR, has_zone=True), None)
 
@@ -94,9 +87,3 @@ def test_ranges_are_in_whole_seconds() -> None:
 
     assert SyncRange.of(start, None).start == NEW_YEAR
     assert SyncRange.of(WALL_TIME, Reached(february(1) + fraction)).careful_start.microsecond == 0
-
-
-def test_contacts_older_than_26_hours_may_be_committed_whatever_the_zone() -> None:
-    sync_range = SyncRange.of(WALL_TIME, None, settle=timedelta(seconds=30))
-
-    assert sync_range.safe_commit(NOW) == NOW.replace(second=0, microsecond=0) - WIDEST_ZONE_GAP

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -97,23 +96,6 @@ def test_a_range_is_no_longer_than_the_two_meanings_ask_for(
     assert asked.latest - (start + HOUR) <= 2 * repeated(start + HOUR, zone)
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "asked"),
-    [
-        ("2024-11-03T08:30:00", "2024-11-03T09:30:00", ("00:30:00", "02:30:00")),  # both 01:30
-        ("2024-11-03T09:59:59", "2024-11-03T10:00:00", ("00:59:59", "02:00:00")),
-        ("2024-03-10T09:59:59", "2024-03-10T10:00:00", ("01:59:59", "03:00:00")),
-        ("2024-06-01T00:00:00", "2024-06-01T01:00:00", ("17:00:00", "18:00:00")),
-    ],
-)
-def test_los_angeles(start: str, end: str, asked: tuple[str, str]) -> None:
-    first, last = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (start, end))
-
-    wall = wall_range(first, last, ZoneInfo("America/Los_Angeles"))
-
-    assert (wall.start[11:], wall.end[11:]) == asked
-
-
 def test_early_years_are_written_with_four_digits() -> None:
     wall = wall_range(datetime(1, 1, 2, tzinfo=UTC), datetime(999, 1, 1, tzinfo=UTC), UTC)
 
@@ -177,18 +159,3 @@ def test_a_day_begins_where_the_one_before_ends(name: str, day: date) -> None:
     before = (begins - SECOND).astimezone(zone)
 
     assert before.date() < day <= begins.astimezone(zone).date()
-
-
-def test_the_zone_of_this_machine_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = datetime(2024, 6, 1, tzinfo=UTC)
-    monkeypatch.setenv("TZ", "America/New_York")
-    time.tzset()
-    try:
-        told = utc_text(start)
-        first = first_instant(date(2024, 6, 1), ZoneInfo("UTC"))
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-
-    assert told == "2024-06-01T00:00:00Z"
-    assert (first, first.tzinfo) == (start, UTC)

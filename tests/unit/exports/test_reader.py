@@ -99,14 +99,6 @@ def small(count: int = 1) -> list[Window]:
 # What is read.
 
 
-def test_each_window_is_read_from_its_file() -> None:
-    first, second = small(2)
-    reader = Reader(first, second, files=[[block(1, 2), block(3)], [block(4)]])
-
-    assert reader.read() == {first: [1, 2, 3], second: [4]}
-    assert all(spool.file.closed for spool in reader.repository.spools)
-
-
 def test_each_block_is_compared_with_what_was_asked_for() -> None:
     first, second = small(2)
     reader = Reader(first, second, files=[[block(1), block(2)], [block(3)]])

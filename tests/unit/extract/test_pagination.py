@@ -114,15 +114,6 @@ def test_an_advisory_page_request_returns_none_on_failure_but_raises_on_a_wrong_
     assert all(call.advisory for call in client.calls)
 
 
-@pytest.mark.parametrize(("at_most", "per_page"), [(None, 3), (2, 2), (9, 3)])
-def test_a_first_page_holds_no_more_than_will_do(at_most: int | None, per_page: int) -> None:
-    client = Client([0.1, 0.2, 0.3, 0.4])
-
-    page = paginator_of(client).first_page(DAY, at_most=at_most)
-
-    assert len(page.contacts) == per_page
-
-
 # Windows that are too long for the list.
 
 

@@ -7,6 +7,7 @@ import gc
 import gzip
 import importlib.util
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -104,7 +105,6 @@ class Refusing:
     ("number", "error", "says"),
     [
         (errno.ENOSPC, OutputError, "A BATCH file cannot be written .No space left on device"),
-        (errno.EACCES, OutputError, "A BATCH file cannot be written .Permission denied"),
         (errno.EMFILE, MachineError, "ulimit -n"),
     ],
 )
@@ -125,34 +125,15 @@ def test_a_failed_write_is_one_error_though_closing_fails_too(
     assert batches.sent == []
 
 
-def test_a_missing_temporary_directory_is_a_machine_error(tmp_path: Path) -> None:
-    nowhere = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
-
-    with (
-        mock.patch.object(tempfile, "SpooledTemporaryFile", side_effect=nowhere),
-        pytest.raises(MachineError, match="Set TMPDIR"),
-    ):
-        Batches(tmp_path, "gzip").writer.write([CONTACT])
-
-
 @pytest.mark.parametrize(
     ("root", "package", "extra"),
-    [
-        ("S3://bucket", "s3fs", "tap-cometly[s3]"),
-        ("gcs://bucket/x", "gcsfs", "tap-cometly[gcs]"),
-    ],
+    [("S3://bucket", "s3fs", "tap-cometly[s3]"), ("gcs://bucket/x", "gcsfs", "tap-cometly[gcs]")],
 )
 def test_a_bucket_needs_its_extra(root: str, package: str, extra: str) -> None:
-    asked = []
-
-    def nothing(name: str) -> None:
-        asked.append(name)
-
     with (
-        mock.patch.object(importlib.util, "find_spec", nothing),
-        pytest.raises(SettingsError) as refused,
+        mock.patch.object(importlib.util, "find_spec", return_value=None) as find,
+        pytest.raises(SettingsError, match=re.escape(extra)),
     ):
         batch_config(setting(root))
 
-    assert extra in str(refused.value)
-    assert asked == [package]
+    find.assert_called_once_with(package)

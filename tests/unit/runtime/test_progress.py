@@ -40,10 +40,6 @@ def requests(**of: tuple[int, int, float]) -> Mapping[str, RequestStats]:
 # How much is done.
 
 
-def test_nothing_is_done_before_the_range_is_known(clock: FakeClock) -> None:
-    assert Progress(clock).share == 0.0
-
-
 def test_without_counts_the_share_is_that_of_the_time(progress: Progress) -> None:
     shares = [progress.share]
     for day in range(2):
