@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import timedelta
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -341,27 +341,23 @@ def test_a_window_as_large_as_a_refused_one_is_halved_without_asking(
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"),
+    ("call", "kind"),
     [
-        ("create", AccessError("Odd", "-")),
-        ("create", ForbiddenError("Odd", "-")),
-        ("create", RateLimitError("Odd", "-")),
-        ("create", UnavailableError("Odd", "-")),
-        ("create", MachineError("Odd", "-")),
-        ("poll", AccessError("Odd", "-")),
-        ("poll", RateLimitError("Odd", "-")),
-        ("poll", MachineError("Odd", "-")),
-        ("download", ApiError("Odd", "-")),
-        ("download", OutputError("Odd", "-")),
+        *product(
+            ["create"],
+            [AccessError, ForbiddenError, RateLimitError, UnavailableError, MachineError],
+        ),
+        *product(["poll"], [AccessError, RateLimitError, MachineError]),
+        *product(["download"], [ApiError, OutputError]),
     ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_an_error_that_another_export_would_not_cure_is_raised_as_it_is(
-    one: Exports, kind: str, error: TapError
+    one: Exports, call: str, kind: type[TapError]
 ) -> None:
-    one.repository.script(kind, error)
+    error = kind("Odd", "-")
+    one.repository.script(call, error)
 
-    with pytest.raises(type(error)) as failure:
+    with pytest.raises(kind) as failure:
         one.next()
 
     assert failure.value is error
@@ -423,7 +419,7 @@ def gaps(exports: Exports, window: Window) -> list[float]:
     """Seconds between the polls of a job, the first one counted from its creation."""
     [created] = exports.repository.asked("create", window)
     times = [created, *exports.repository.asked("poll", window)]
-    return [later - earlier for earlier, later in itertools.pairwise(times)]
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 def test_a_single_job_is_polled_every_two_seconds_at_first_and_every_five_later() -> None:
@@ -465,7 +461,7 @@ def test_a_job_that_has_no_fresh_url_yet_is_polled_as_any_other(one: Exports) ->
 
     polls = one.repository.asked("poll")[5:]
     assert len(polls) == 5
-    assert min(later - earlier for earlier, later in itertools.pairwise(polls)) > 2.0
+    assert min(later - earlier for earlier, later in pairwise(polls)) > 2.0
 
 
 def test_a_bad_file_is_downloaded_three_times_from_each_of_two_exports(one: Exports) -> None:
