@@ -90,9 +90,9 @@ class Client:
         url: str = self.finished(export_id)["download_url"]
         return url
 
-    def completed(self, start: str = YEAR[0], end: str = YEAR[1], **body: object) -> str:
+    def completed(self) -> str:
         """The URL of a new export's file."""
-        return self.url(self.export(start, end, **body))
+        return self.url(self.export())
 
     def fetch(self, url: str, **headers: str) -> requests.Response:
         """From the store, without the headers of the API."""

@@ -402,9 +402,6 @@ def test_a_window_that_is_being_read_is_not_halved(one: Exports) -> None:
     assert one.repository.windows("create") == [DAY, DAY]
 
 
-# Jobs that take long, or answer oddly.
-
-
 def test_a_job_that_is_seen_completed_after_its_timeout_is_used(one: Exports) -> None:
     one.repository.seconds[DAY] = TIMEOUT + 0.5
 

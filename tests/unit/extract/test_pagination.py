@@ -99,9 +99,6 @@ def read(paginator: CursorPaginator, window: Window, **first: Any) -> list[int]:
     return [c.id for contacts in paginator.read(window, **first) for c in contacts]
 
 
-# One page.
-
-
 def test_an_advisory_page_request_returns_none_on_failure_but_raises_on_a_wrong_key() -> None:
     client = Client([0.5])
     client.script.extend([REJECTED, SILENT, None, AccessError("The key is wrong", "Check it.")])

@@ -112,9 +112,6 @@ def test_probes_are_asked_for_ahead_but_not_behind_the_last_window(
     assert len(windows.asked) == probes
 
 
-# The limit.
-
-
 def test_no_window_is_guessed_while_the_limit_or_an_answer_is_waited_for() -> None:
     windows = Windows(2, probes=1)
     windows.limiter.pause_for(30.0)
