@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from collections import deque
@@ -20,7 +19,6 @@ from tap_cometly.exceptions import (
     AccessError,
     RejectedError,
     TapError,
-    TooLongError,
     TooSlowError,
     UnavailableError,
 )
@@ -28,7 +26,6 @@ from tap_cometly.extract.pagination import (
     SURELY_SERVED,
     ContactList,
     CursorPaginator,
-    ServedLength,
 )
 from tap_cometly.timeranges import Window
 
@@ -85,14 +82,13 @@ class Client:
         return {"data": [{"id": n} for n in held[skip : skip + size]], "next_cursor": more}
 
 
-def list_of(client: Any, length: ServedLength | None = None) -> ContactList:
-    decoder = ContactDecoder(fields_asked(()), RepairLog())
-    return ContactList(client, decoder, {}, length or ServedLength())
+def list_of(client: Any) -> ContactList:
+    return ContactList(client, ContactDecoder(fields_asked(()), RepairLog()), {})
 
 
-def paginator_of(client: Client, length: ServedLength | None = None) -> CursorPaginator:
-    contacts, columns = list_of(client, length), OptionalColumns(fields_asked(()), "The list")
-    return CursorPaginator(contacts, columns, page_size=3, inspect=lambda *_: None)
+def paginator_of(client: Client) -> CursorPaginator:
+    columns = OptionalColumns(fields_asked(()), "The list")
+    return CursorPaginator(list_of(client), columns, page_size=3, inspect=lambda *_: None)
 
 
 def read(paginator: CursorPaginator, window: Window, **first: Any) -> list[int]:
@@ -127,23 +123,6 @@ def test_whatever_length_the_list_serves_no_contact_is_lost(
     found = read(paginator_of(client), Window(START, START + timedelta(days=400)))
 
     assert set(found) == {round(day * 1_000) for day in days}
-
-
-def test_the_length_that_the_list_serves_is_found_by_halving_and_remembered_by_all() -> None:
-    client, length = Client(longest=31 * 86_400), ServedLength()
-    with pytest.raises(TooLongError, match="The range is too long"):
-        list_of(client, length).first_page(YEAR, per_page=1)
-    paginator = paginator_of(client, length=length)
-
-    read(paginator, YEAR)
-    read(paginator, Window(YEAR.end, YEAR.end + timedelta(days=366)))
-
-    refused = [call for call in client.calls if call.window.seconds > 31 * 86_400]
-    served = [call.window for call in client.calls if call not in refused]
-    assert len(refused) == 4  # 366, 183, 91 and 45 days
-    assert len(served) == 2 * 16
-    assert all(one.end == following.start for one, following in itertools.pairwise(served))
-    assert (served[0].start, served[-1].end) == (YEAR.start, YEAR.end + timedelta(days=366))
 
 
 @pytest.mark.parametrize(
