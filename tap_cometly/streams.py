@@ -295,6 +295,11 @@ class ContactsStream(Stream):
 
     # Methods of the SDK, overridden because `_sync_records` does their work.
 
+    @property
+    @override
+    def partitions(self) -> None:
+        """None: the SDK would take them from the bookmark, whoever wrote it."""
+
     @override
     def _sync_batches(
         self, batch_config: BatchConfig, context: types.Context | None = None

@@ -52,8 +52,12 @@ def telling(run: Run, text: str) -> list[str]:
         {"bookmarks": {"contacts": {"replication_key_value": AT_MIDDLE}}},
         state_at(None, progress_markers={"replication_key_value": AT_MIDDLE, "Note": "x"}),
         state_at(None, starting_replication_value="2024-05-16T00:00:00+00:00"),
+        state_at(partitions=[{}, {"context": {"space": 1}}]),
     ],
-    ids=["offset", "naive", "date", "fraction", "wrapped", "no key", "markers", "starting value"],
+    ids=[
+        *("offset", "naive", "date", "fraction", "wrapped", "no key", "markers", "starting value"),
+        "partitions",
+    ],
 )
 def test_a_bookmark_is_understood_and_nothing_before_it_read_again(
     start_space: StartSpace, given: dict[str, Any]

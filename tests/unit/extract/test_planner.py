@@ -175,7 +175,7 @@ def test_misleading_ids_add_few_windows(ids: list[list[int]]) -> None:
     assert len(run.windows) <= 200
 
 
-def test_nonsense_takes_less_than_two_milliseconds_of_cpu_a_window() -> None:
+def test_ten_thousand_windows_of_nonsense_take_less_than_ten_seconds_of_cpu() -> None:
     # given: ids that change with each answer, and windows that hold what they should
     random = Random(7)  # noqa: S311, no secret
     planner = planner_of(of_seconds(10 * YEAR))
@@ -188,7 +188,7 @@ def test_nonsense_takes_less_than_two_milliseconds_of_cpu_a_window() -> None:
     # when
     before = time.process_time()
     windows = 0
-    while windows < 2_000:
+    while windows < 10_000:
         if (window := planner.next_window()) is not None:
             windows += 1
             planner.finished(window, TARGET)
@@ -196,7 +196,7 @@ def test_nonsense_takes_less_than_two_milliseconds_of_cpu_a_window() -> None:
             planner.learn(page(probe))
 
     # then
-    assert time.process_time() - before < 4
+    assert time.process_time() - before < 10
 
 
 # Few probes, even windows.
