@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from typing_extensions import override
@@ -16,7 +15,6 @@ from tap_cometly.client.rate_limit import MINUTE
 from tap_cometly.client.retry import acquire
 from tap_cometly.contacts.decoder import Page
 from tap_cometly.contacts.schema import Contact
-from tap_cometly.exceptions import RejectedError
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.extract.pagination import LARGEST_PAGE
@@ -24,7 +22,7 @@ from tap_cometly.timeranges import WallRange, wall_range
 from tests.bench.spaces import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from tap_cometly.client.client import Endpoint
     from tap_cometly.config import Settings
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from tests.bench.virtual import VirtualTime
 
 _T = TypeVar("_T")
-JobTime = Callable[[int, int], float]
-"""Seconds that a job takes, given its number, from 0, and its contacts."""
 
 TAKES: dict[Endpoint, float] = {"list": 1.5, "create": 0.5, "poll": 0.3}  # seconds
 JOB, CONTACTS_A_SECOND = 5.0, 20_000  # seconds of a job that do not depend on its size, and do
@@ -45,7 +41,8 @@ _BLOCK = 12_500  # contacts taken out of a file at once
 _ADVICE_SECONDS = 20.0  # that a call waits for the limit whose answer only advises
 
 
-def job_time(_number: int, contacts: int) -> float:
+def job_time(contacts: int) -> float:
+    """Seconds that an export job takes."""
     return JOB + contacts / CONTACTS_A_SECOND
 
 
@@ -125,26 +122,12 @@ class ModelClient(CometlyClient):
         space: What there is.
         settings: Of the tap. Its zone is the Space's, too.
         clock: Passes while a call is made.
-        job_time: Seconds that an export job takes.
-        largest_job: Contacts; larger exports are refused.
-        dated: Whether contacts tell `created_at`. To be quick, only the first one on a page does.
-        told: Whether a poll is answered the moment its job is completed, and costs nothing.
 
     Attributes:
         looked_at: Ids that files are compared with: a file must hold those of its window.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        settings: Settings,
-        clock: VirtualTime,
-        *,
-        job_time: JobTime = job_time,
-        largest_job: int | None = None,
-        dated: bool = False,
-        told: bool = False,
-    ) -> None:
+    def __init__(self, space: Space, settings: Settings, clock: VirtualTime) -> None:
         super().__init__(settings, clock)
         self.space = space
         self.clock = clock
@@ -152,10 +135,6 @@ class ModelClient(CometlyClient):
         self.jobs: list[Job] = []
         self.looked_at: set[int] = set()
         self._zone = settings.zone
-        self._job_time = job_time
-        self._largest_job = largest_job
-        self._dated = dated
-        self._told = told
 
     @override
     def list_contacts(
@@ -176,24 +155,15 @@ class ModelClient(CometlyClient):
     def create_export(self, window: Window, *, options: Mapping[str, int]) -> int:
         ids = self._ids(window)
         with self._request("create"):
-            number = len(self.jobs)
-            done_at = self.clock.monotonic() + self._job_time(number, len(ids))
-        if self._largest_job is not None and len(ids) > self._largest_job:
-            msg = "The export is too large"
-            raise RejectedError(msg, "Ask for less.")
-        self.jobs.append(Job(ids, done_at, []))
-        return number
+            self.jobs.append(Job(ids, self.clock.monotonic() + job_time(len(ids)), []))
+        return len(self.jobs) - 1
 
     @override
     def get_export(self, export_id: int) -> ExportStatus:
         job = self.jobs[export_id]
-        if self._told:
-            self.clock.sleep(max(0.0, job.done_at - self.clock.monotonic()))
-            self.limiters["poll"].release()
-        else:
-            with self._request("poll"):
-                if self.clock.monotonic() < job.done_at:
-                    return ExportStatus("processing", None)
+        with self._request("poll"):
+            if self.clock.monotonic() < job.done_at:
+                return ExportStatus("processing", None)
         job.noticed.append(self.clock.monotonic())
         return ExportStatus("completed", str(export_id))
 
@@ -225,43 +195,28 @@ class ModelClient(CometlyClient):
         """Newest id first; the cursor tells how many have been served."""
         rest = ids[::-1][int(cursor or 0) :]
         served = rest[:per_page]
-        contacts = list(map(Contact, served))
         if per_page < LARGEST_PAGE:
             self.looked_at.update(served)
-        if contacts and self._dated:
-            contacts[0].created_at = self._created(served[0] - self.space.first_id)
         more = len(rest) > len(served)
-        return Page(contacts, str(len(ids) - len(rest) + len(served)) if more else None)
-
-    def _created(self, rank: int) -> datetime:
-        low, high = 0, self.space.seconds
-        while low < high:
-            middle = (low + high) // 2
-            if self.space.before(middle + 1) > rank:
-                high = middle
-            else:
-                low = middle + 1
-        return EPOCH + timedelta(seconds=low)
+        cursor = str(len(ids) - len(rest) + len(served)) if more else None
+        return Page(list(map(Contact, served)), cursor)
 
 
 class ModelRepository(ExportRepository):
     """Export jobs whose files take time and space, but are made up when they are read.
 
+    To be quick, a file tells the ids of those contacts only that pages have shown.
+
     Args:
         client: The model.
         advise: Asks the list for one page.
-        all_ids: Whether files tell the id of each contact; else of those that pages have shown,
-            which is quicker.
     """
 
-    def __init__(
-        self, client: ModelClient, advise: Callable[..., Page | None], *, all_ids: bool = False
-    ) -> None:
+    def __init__(self, client: ModelClient, advise: Callable[..., Page | None]) -> None:
         nobody = cast("Any", None)  # downloads and decodes: neither is done
         super().__init__(client, nobody, nobody, advise, options={})
         self.disk = Disk()
         self._model = client
-        self._all_ids = all_ids
         self._repeated = [Contact(id=0)] * _BLOCK
 
     @override
@@ -285,16 +240,9 @@ class ModelRepository(ExportRepository):
     def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:
         assert isinstance(spool.file, _File)
         ids = spool.file.job.ids
-        known = ids if self._all_ids else sorted(self._model.looked_at.intersection(ids))
-        for block in self._blocks(known, len(ids)):
-            self._model.clock.sleep(len(block) / WRITTEN_A_SECOND)
-            yield block
-
-    def _blocks(self, known: Sequence[int], contacts: int) -> Iterator[list[Contact]]:
-        for begin in range(0, len(known), _BLOCK):
-            yield list(map(Contact, known[begin : begin + _BLOCK]))
-        left = contacts - len(known)
-        while left:
-            block = self._repeated if left >= _BLOCK else self._repeated[:left]
-            yield block
-            left -= len(block)
+        known = sorted(self._model.looked_at.intersection(ids))
+        for begin in range(0, len(ids), _BLOCK):
+            size = min(_BLOCK, len(ids) - begin)
+            told = list(map(Contact, known[begin : begin + size]))
+            self._model.clock.sleep(size / WRITTEN_A_SECOND)
+            yield told + self._repeated[: size - len(told)]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
-from unittest import mock
 
 from typing_extensions import override
 
@@ -17,8 +15,6 @@ from tap_cometly.config import SETTINGS_SCHEMA, Settings
 from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import OptionalColumns, fields_asked
-from tap_cometly.exports.orchestrator import ExportOrchestrator
-from tap_cometly.extract import extractor
 from tap_cometly.extract.extractor import Extractor
 from tap_cometly.extract.pagination import ContactList, CursorPaginator
 from tap_cometly.extract.services import Services
@@ -33,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_cometly.client.client import Endpoint
-    from tap_cometly.exports.job import ExportJob
-    from tests.bench.model import JobTime
     from tests.bench.spaces import Space
 
 POSTS_A_MINUTE = 5
@@ -57,7 +51,6 @@ class Outcome:
         spool: Bytes on the disk, at most.
         spool_files: Files on the disk, at most.
         noticed_after: Seconds from the completion of each job to the answer that told of it.
-        times_read: How often each contact came, where files tell all ids.
         warnings: What the tap warned of.
     """
 
@@ -73,20 +66,11 @@ class Outcome:
     spool: int
     spool_files: int
     noticed_after: list[float]
-    times_read: Counter[int] = field(repr=False)
     warnings: list[str]
 
     @property
     def ratio(self) -> float:
         return self.wall / self.bound
-
-
-class ToldOrchestrator(ExportOrchestrator):
-    """An orchestrator that is told when its jobs are completed: the best that polls can do."""
-
-    @override
-    def _poll_at(self, job: ExportJob) -> float:
-        return job.created_at
 
 
 def settings_with(**config: object) -> Settings:
@@ -103,63 +87,26 @@ def settings_with(**config: object) -> Settings:
 def least_time(contacts: int, settings: Settings) -> float:
     """What a plan that knows everything would take at least."""
     exports = ceil(contacts / settings.export_target_size)
-    job = job_time(0, min(contacts, settings.export_target_size))
+    job = job_time(min(contacts, settings.export_target_size))
     return max(
         (exports - 1) // POSTS_A_MINUTE * 60 + job,
         ceil(exports / settings.max_parallel_exports) * job,
     )
 
 
-def simulate(
-    space: Space,
-    *,
-    job_time: JobTime = job_time,
-    largest_job: int | None = None,
-    dated: bool = False,
-    told: bool = False,
-    all_ids: bool = False,
-    **config: object,
-) -> Outcome:
-    """Read a Space with the tap's settings, and see how it goes.
-
-    Args:
-        space: What there is.
-        job_time: Seconds that export jobs take.
-        largest_job: Contacts; larger exports are refused.
-        dated: Whether contacts tell `created_at`.
-        told: Whether the tap is told when jobs are completed.
-        all_ids: Whether it is counted how often each contact came.
-        config: Settings.
-    """
+def simulate(space: Space, **config: object) -> Outcome:
+    """Read a Space with the tap's settings, and see how it goes."""
     settings = settings_with(**config)
     clock = VirtualTime(EPOCH + timedelta(seconds=space.seconds + settings.settle_seconds))
-    client = ModelClient(
-        space,
-        settings,
-        clock,
-        job_time=job_time,
-        largest_job=largest_job,
-        dated=dated,
-        told=told,
-    )
-    repository, reading = _extractor(client, settings, all_ids=all_ids)
+    client = ModelClient(space, settings, clock)
+    repository, reading = _extractor(client, settings)
     sync_range = SyncRange.of(
         settings.start, None, settle=timedelta(seconds=settings.settle_seconds)
     )
     held: dict[bool, list[int]] = {True: [], False: []}
-    times_read: Counter[int] = Counter()
-    orchestrator = ToldOrchestrator if told else ExportOrchestrator
-    with (
-        mock.patch.object(extractor, "ExportOrchestrator", orchestrator),
-        _warnings() as warnings,
-    ):
+    with _warnings() as warnings:
         for extract in reading.extract(sync_range):
-            came = 0
-            for block in extract.contacts:
-                came += len(block)
-                if all_ids:
-                    times_read.update(contact.id for contact in block)
-            held["export" in extract.way].append(came)
+            held["export" in extract.way].append(sum(map(len, extract.contacts)))
     wall = clock.monotonic()
     clock.close()
     client.close()
@@ -177,14 +124,11 @@ def simulate(
         spool=repository.disk.most_used,
         spool_files=repository.disk.most_files,
         noticed_after=[min(job.noticed) - job.done_at for job in client.jobs if job.noticed],
-        times_read=times_read,
         warnings=warnings,
     )
 
 
-def _extractor(
-    client: ModelClient, settings: Settings, *, all_ids: bool
-) -> tuple[ModelRepository, Extractor]:
+def _extractor(client: ModelClient, settings: Settings) -> tuple[ModelRepository, Extractor]:
     """Put the tap's parts together as `open_services` does."""
     fields = fields_asked(())
     contacts = ContactList(client, ContactDecoder(fields, RepairLog()), {})
@@ -195,7 +139,7 @@ def _extractor(
         page_size=settings.page_size,
         inspect=timezone_check.inspect,
     )
-    repository = ModelRepository(client, contacts.advice, all_ids=all_ids)
+    repository = ModelRepository(client, contacts.advice)
     services = Services(
         client=client,
         contacts=contacts,

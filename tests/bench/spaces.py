@@ -143,4 +143,3 @@ LATE = Shape("empty years", _late, years=EMPTY_YEARS + YEARS)
 BURSTY = Shape("bursty", bursty({0.4321: 0.1}))
 STEADY = (FLAT, GROWING, SEASONAL, LATE)
 SHAPES = (*STEADY, BURSTY)
-IMPORTED = (0.1, 0.5, 0.9)  # of the contacts, in date order under new ids
