@@ -30,9 +30,7 @@ class OneProject(LoadScopeScheduling):
     So neither is installed or started twice, and the longest part does not begin last.
     """
 
-    FILES = frozenset(
-        {"test_logging.py", "test_postgres.py", "test_postgres_support.py", "test_recipes.py"}
-    )
+    FILES = frozenset({"test_postgres.py", "test_postgres_support.py", "test_recipes.py"})
 
     @override
     def _split_scope(self, nodeid: str) -> str:

@@ -1,4 +1,4 @@
-"""Contacts in PostgreSQL: what Meltano and its target-postgres make of the tap's messages.
+"""Contacts in PostgreSQL: what Meltano and its target-postgres make of the tap's messages and log.
 
 Each start of Meltano costs seconds: all tests share a project, and tests that can share runs do.
 The plugins for several Spaces, masking and BATCH are those of the documented recipes.
@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CONTACTS = 300
 SALT = "a long and secret text"
+JSON = {"MELTANO_CLI_LOG_FORMAT": "json"}
 
 
 # Four runs as schedules would start them, and what the table was like after each.
@@ -44,6 +45,7 @@ class Story:
     """A pipeline's life."""
 
     table: Table
+    log: str
     newcomer: int
     completed: int
     """Somebody of last week, whose name is known later."""
@@ -68,7 +70,7 @@ def story(meltano: MeltanoProject, postgres: Postgres) -> Iterator[Story]:
         completed = space.add(created_at=last_week, email="grace.hopper@example.com")
         settings = {**read_from(cometly), "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": table.schema}
 
-        meltano.run("tap-cometly", "target-postgres", settings=settings)
+        log = meltano.run("tap-cometly", "target-postgres", settings={**settings, **JSON})
         backfilled, backfilled_from = table.rows(), contacts_of(cometly)
 
         came = newcomer(cometly)
@@ -84,6 +86,7 @@ def story(meltano: MeltanoProject, postgres: Postgres) -> Iterator[Story]:
         meltano.run("--full-refresh", "tap-cometly", "target-postgres", settings=settings)
         yield Story(
             table,
+            log,
             came,
             completed,
             long_known,
@@ -158,75 +161,95 @@ def test_a_full_refresh_updates_everybody(story: Story) -> None:
     assert contacts_in(story.refreshed) == story.served
 
 
-# Full syncs, once as RECORDs and once as BATCHes.
+# What Meltano shows of the tap.
+
+
+def lines_of(log: str, extractor: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return [line for line in lines if line.get("name") == extractor]
+
+
+def test_log_lines_and_metrics_are_structured(story: Story) -> None:
+    lines = lines_of(story.log, "tap-cometly")
+
+    [done] = [line for line in lines if str(line["event"]).startswith("Done: ")]
+    assert done["level"] == "info"
+    assert " | " not in done["event"]
+    metrics = [line["metric_info"] for line in lines if "metric_info" in line]
+    assert sum(m["value"] for m in metrics if m["metric"] == "record_count") == CONTACTS + 1
+    assert "%|" not in story.log
+
+
+def test_a_space_whose_key_is_missing_is_one_error_and_not_read_with_that_of_the_parent(
+    sandbox: StartSandbox, meltano: MeltanoProject
+) -> None:
+    cometly = sandbox(replace(QUICK))  # its key is in TAP_COMETLY_API_KEY
+    settings = {"TAP_COMETLY__US_API_URL": cometly.api_url, "COMETLY_SU_API_KEY": "misspelt"}
+
+    with pytest.raises(MeltanoError) as failed:
+        meltano.run("tap-cometly--us", "target-postgres--us", settings={**settings, **JSON})
+
+    lines = lines_of(str(failed.value), "tap-cometly--us")
+    [error] = [line for line in lines if line["level"] == "error"]
+    assert "`api_key`" in error["event"]
+    assert cometly.requests == []
+
+
+def test_a_space_that_takes_exports_is_valid_after_one_page(
+    sandbox: StartSandbox, meltano: MeltanoProject
+) -> None:
+    cometly = sandbox(replace(QUICK, job_seconds=600.0, list_emails=True))
+    cometly.space.fill(12_000, START, END)
+
+    told = meltano.script("meltano config test tap-cometly", settings=read_from(cometly))
+
+    assert "Plugin configuration is valid" in told
+    assert not [call for call in cometly.requests if call.endpoint == "poll"]
+
+
+# The documented recipes.
 
 
 def test_a_full_sync_removes_who_was_merged_away(
-    sandbox: StartSandbox, meltano: MeltanoProject, postgres: Postgres, tmp_path: Path
+    sandbox: StartSandbox, meltano: MeltanoProject, postgres: Postgres
 ) -> None:
-    # Given two tables, one that marks rows and one that deletes them
-    cometly = sandbox(replace(QUICK))
-    cometly.space.fill(CONTACTS, START, END)
-    blocks = ["tap-cometly--full", "target-postgres--marking"]
-    blocks += ["tap-cometly--full-batch", "target-postgres--deleting"]
-    batches = {"TAP_COMETLY__FULL_BATCH_BATCH_CONFIG": _batches_in(tmp_path, 100)}
-    settings = {**read_from(cometly), **batches}
-    meltano.run(*blocks, settings=settings)
-
-    # When two contacts turn out to be one, and all is read again
-    cometly.space.merge(7, into=8)
-    meltano.run(*blocks, settings=settings)
-
-    # Then one of them is gone, nobody else is, and the other has the e-mails of both
-    marked, deleted = Table(postgres, "marking").rows(), Table(postgres, "deleting").rows()
-    assert {key for key, row in marked.items() if row["_sdc_deleted_at"]} == {7}
-    assert contacts_in(deleted) == contacts_of(cometly)
-    del marked[7]
-    assert contacts_in(marked) == contacts_of(cometly)
-
-
-# A server that is not in UTC.
-
-
-@pytest.fixture(scope="module")
-def new_yorker(postgres: Postgres) -> dict[str, str]:
-    """Somebody whose sessions the server has in another zone."""
-    postgres.query(
-        "CREATE ROLE new_yorker SUPERUSER LOGIN PASSWORD 'not a secret';"
-        "ALTER ROLE new_yorker SET timezone TO 'America/New_York'"
-    )
-    return {"TARGET_POSTGRES_USER": "new_yorker", "TARGET_POSTGRES_PASSWORD": "not a secret"}
-
-
-# By INSERT the target would shift `created_at` by the zone of its session.
-@pytest.mark.parametrize(
-    ("case", "loads"),
-    [("by_copy", {}), ("by_insert", {"TARGET_POSTGRES_USE_COPY": "false", "PGTZ": "UTC"})],
-)
-def test_times_stay_utc_whatever_the_zone_of_the_server(
-    sandbox: StartSandbox,
-    meltano: MeltanoProject,
-    postgres: Postgres,
-    new_yorker: dict[str, str],
-    case: str,
-    loads: dict[str, str],
-) -> None:
+    # Given a table of contacts, of which two turn out to be one
     cometly = sandbox(replace(QUICK))
     cometly.space.fill(CONTACTS, START, END)
     settings = {
         **read_from(cometly),
-        **new_yorker,
-        "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": case,
-        **loads,
+        "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": "full",
+        "TARGET_POSTGRES_HARD_DELETE": "true",
+    }
+    meltano.run("tap-cometly--full", "target-postgres", settings=settings)
+    cometly.space.merge(7, into=8)
+
+    # When all is read again
+    meltano.run("tap-cometly--full", "target-postgres", settings=settings)
+
+    # Then one of them is gone, nobody else is, and the other has the e-mails of both
+    rows = contacts_in(Table(postgres, "full").rows())
+    assert rows.keys() == cometly.space.ids()
+    assert rows == contacts_of(cometly)
+
+
+def test_times_stay_utc_by_insert_too_as_documented(
+    sandbox: StartSandbox, meltano: MeltanoProject, postgres: Postgres
+) -> None:
+    # By INSERT the target would shift `created_at` by the zone of its session.
+    cometly = sandbox(replace(QUICK))
+    cometly.space.fill(CONTACTS, START, END)
+    settings = {
+        **read_from(cometly),
+        "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": "by_insert",
+        "TARGET_POSTGRES_USE_COPY": "false",
+        "PGTZ": "UTC",
     }
 
-    apart = f"--state-id-suffix={case}"  # from other runs of this pipeline
+    apart = "--state-id-suffix=by-insert"  # from other runs of this pipeline
     meltano.run(apart, "tap-cometly", "target-postgres", settings=settings)
 
-    assert contacts_in(Table(postgres, case).rows()) == contacts_of(cometly)
-
-
-# The documented recipes.
+    assert contacts_in(Table(postgres, "by_insert").rows()) == contacts_of(cometly)
 
 
 def test_two_spaces_fill_two_schemas(
@@ -252,18 +275,6 @@ def test_two_spaces_fill_two_schemas(
     assert contacts_in(Table(postgres, "cometly_eu").rows()) == contacts_of(eu)
 
 
-def test_a_space_whose_key_is_missing_is_not_read_with_that_of_the_parent(
-    sandbox: StartSandbox, meltano: MeltanoProject
-) -> None:
-    cometly = sandbox(replace(QUICK))  # its key is in TAP_COMETLY_API_KEY
-    settings = {"TAP_COMETLY__US_API_URL": cometly.api_url, "COMETLY_SU_API_KEY": "misspelt"}
-
-    with pytest.raises(MeltanoError, match="api_key"):
-        meltano.run("tap-cometly--us", "target-postgres--us", settings=settings)
-
-    assert cometly.requests == []
-
-
 def test_masked_columns_are_hashed_and_deselected_ones_are_not_there(
     sandbox: StartSandbox, meltano: MeltanoProject, postgres: Postgres
 ) -> None:
@@ -287,18 +298,19 @@ def test_masked_columns_are_hashed_and_deselected_ones_are_not_there(
 def test_batches_are_copied_and_update_what_is_there(
     sandbox: StartSandbox, meltano: MeltanoProject, postgres: Postgres, tmp_path: Path
 ) -> None:
-    # Given a table of so many contacts that they came through an export, in several files
+    # Given a table of contacts that came through an export
     cometly = sandbox(replace(QUICK))
-    cometly.space.fill(12_000, START, END)
+    cometly.space.fill(CONTACTS, START, END)
     blocks = ("tap-cometly--batch", "target-postgres--fast")
     settings = {
         **read_from(cometly),
+        "TAP_COMETLY_EXPORT_THRESHOLD": "100",
         "TAP_COMETLY__BATCH_BATCH_CONFIG_STORAGE_ROOT": tmp_path.as_uri(),
         "TARGET_POSTGRES__FAST_DEFAULT_TARGET_SCHEMA": "batches",
     }
     log = meltano.run(*blocks, settings=settings)
     assert cometly.log_calls()["create"] == 1
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 1
     assert "COPY " in log
 
     # When some are completed and one comes, and all are read again
@@ -308,12 +320,6 @@ def test_batches_are_copied_and_update_what_is_there(
 
     # Then the table has each once, as it is now
     assert contacts_in(Table(postgres, "batches").rows()) == contacts_of(cometly)
-
-
-def _batches_in(folder: Path, size: int) -> str:
-    encoding = {"format": "jsonl", "compression": "gzip"}
-    storage = {"root": folder.as_uri()}
-    return json.dumps({"encoding": encoding, "storage": storage, "batch_size": size})
 
 
 def _written(rows: Rows, *, since: Rows) -> set[int]:

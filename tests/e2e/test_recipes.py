@@ -21,16 +21,15 @@ import yaml
 
 from tests.e2e.conftest import END, QUICK, START, newcomer, read_from
 from tests.e2e.table import Table, contacts_in, contacts_of
-from tests.support.meltano import CHECKOUT, MELTANO, put_on_path, uv
-from tests.support.recipes import recipe, recipes
-from tests.support.running import SCRIPT, bookmark_of, config_for
+from tests.support.meltano import CHECKOUT, put_on_path, uv
+from tests.support.recipes import recipe
+from tests.support.running import SCRIPT, config_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.sandbox import Sandbox
     from tests.sandbox.fixture import StartSandbox
-    from tests.support.fake_s3 import FakeS3
     from tests.support.meltano import MeltanoProject
     from tests.support.postgres import Postgres
 
@@ -59,12 +58,6 @@ def test_cron_runs_each_schedule_at_its_time() -> None:
     assert dict(zip(SCHEDULES, times, strict=True)) == SCHEDULES
     for schedule, line in zip(SCHEDULES, lines, strict=True):
         assert line.endswith(f" cd /srv/cometly && {command(schedule)}")
-
-
-@pytest.mark.parametrize("title", sorted(recipes()))
-def test_python_snippets_compile(title: str) -> None:
-    for code in recipe(title).blocks.get("python", []):
-        compile(code, title, "exec")
 
 
 def test_airflow_runs_each_schedule_at_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,35 +135,6 @@ def test_shards_load_every_contact_and_leave_a_bookmark_for_the_hourly_runs(
     assert loaded.keys() >= cometly.space.ids(first, others[-1])
     assert bookmark == "2025-01-01T08:00:00Z"
     assert contacts_in(Table(postgres, "shards").rows()) == contacts_of(cometly)
-    assert sum(request.rows for request in cometly.requests) < 10
-
-
-# State in a bucket.
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_state_in_a_bucket_is_where_the_next_run_goes_on(
-    sandbox: StartSandbox, meltano: MeltanoProject, postgres: Postgres, s3: FakeS3
-) -> None:
-    cometly = sandbox(replace(QUICK))
-    cometly.space.fill(100, START, END)
-    settings = {**_loading(cometly, "bucket"), **s3.environment}
-    with meltano.also(recipe("State in a bucket").yaml):
-        meltano.install(MELTANO.replace("meltano", "meltano[s3]"))
-        try:
-            meltano.run("tap-cometly", "target-postgres", settings=settings)
-            states = [json.loads(s3.read(url)) for url in s3.urls() if url.endswith("state.json")]
-            cometly.clear_requests()
-            newcomer(cometly)
-            meltano.run("tap-cometly", "target-postgres", settings=settings)
-        finally:
-            meltano.install(MELTANO)
-
-    assert [bookmark_of(state["completed"]["singer_state"]) is not None for state in states] == [
-        True
-    ]
-    assert contacts_in(Table(postgres, "bucket").rows()) == contacts_of(cometly)
     assert sum(request.rows for request in cometly.requests) < 10
 
 

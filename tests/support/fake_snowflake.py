@@ -44,10 +44,6 @@ MERGE = re.compile(
     r"(?P<into>merge into .* using )\((?P<select>select .*) from '@~/(?P<stage>[^']+)'"
     r"\(file_format => (?P<format>\S+)\) (?P<latest>QUALIFY .* = 1)\)(?P<rest> s on .*)"
 )
-COPY = re.compile(
-    r"copy into (?P<table>\S+) (?P<columns>\(.*?\)) from \((?P<select>select .*) from "
-    r"'@~/(?P<stage>[^']+)'\)file_format = \(format_name='(?P<format>.*)'\)"
-)
 
 _STAGED = f"{DATABASE}.PUBLIC.STAGED"
 _SELECTED = f"{DATABASE}.PUBLIC.SELECTED"
@@ -80,7 +76,6 @@ class UserStage:
             REMOVE: self._remove,
             DROP_FILE_FORMAT: self._drop_file_format,
             MERGE: self._merge,
-            COPY: self._copy,
         }
 
     def _put(self, cursor: Any, sql: re.Match[str]) -> None:
@@ -112,14 +107,7 @@ class UserStage:
         cursor._conn._schema = cursor._conn._schema or "PUBLIC"
         self._execute(cursor, f"{sql['into']}{_SELECTED}{sql['rest']}")
 
-    def _copy(self, cursor: Any, sql: re.Match[str]) -> None:
-        rows = self._load(cursor, sql)
-        into = f"insert into {sql['table']} {sql['columns']} {sql['select']} from {_STAGED}"
-        self._execute(cursor, _of_records(into))
-        result = f"'{sql['stage']}' as file, 'LOADED' as status, {rows} as rows_parsed"
-        self._execute(cursor, f"select {result}, {rows} as rows_loaded")
-
-    def _load(self, cursor: Any, sql: re.Match[str]) -> int:
+    def _load(self, cursor: Any, sql: re.Match[str]) -> None:
         """Make a table of the rows that are staged there."""
         duck = cursor._duck_conn
         assert lookup_file_format(duck, sql["format"], None, None)["TYPE"] == "JSON"
@@ -129,7 +117,6 @@ class UserStage:
         duck.execute(f"create or replace table {_STAGED} (NUMBER integer, RECORD json)")
         staged = [list(range(len(lines))), [line.decode() for line in lines]]
         duck.execute(f"insert into {_STAGED} select unnest(?), unnest(?)", staged)
-        return len(lines)
 
 
 def _of_records(sql: str) -> str:

@@ -21,7 +21,7 @@ import yaml
 from tests.support.installed import requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -61,7 +61,6 @@ class MeltanoProject:
         self._log = log
         self._directory = TemporaryDirectory(prefix="tap-cometly-meltano-")
         self.folder = Path(self._directory.name)
-        self._definition = self.folder / "meltano.yml"
         self._environment = {
             **_environment_without_plugins(),
             "MELTANO_ENVIRONMENT": ENVIRONMENT,
@@ -73,8 +72,9 @@ class MeltanoProject:
         definition = yaml.safe_load((CHECKOUT / "meltano.yml").read_text(encoding="utf-8"))
         tap = definition["plugins"]["extractors"][0]
         tap |= {"pip_url": requirement(), "config": {"start_date": "2024-01-01"}}
-        self._write(reduce(merge, self._additions, definition))
-        self.install(MELTANO)
+        text = yaml.safe_dump(reduce(merge, self._additions, definition), sort_keys=False)
+        (self.folder / "meltano.yml").write_text(text, encoding="utf-8")
+        put_on_path(self.folder / "bin", "meltano", MELTANO)
         return self
 
     def __exit__(
@@ -84,23 +84,6 @@ class MeltanoProject:
         traceback: TracebackType | None,
     ) -> None:
         self._directory.cleanup()
-
-    def install(self, meltano: str) -> None:
-        """Choose the Meltano that runs here."""
-        put_on_path(self.folder / "bin", "meltano", meltano)
-
-    @contextlib.contextmanager
-    def also(self, addition: Mapping[str, Any]) -> Iterator[None]:
-        """For a while, have more in `meltano.yml`."""
-        before = yaml.safe_load(self._definition.read_text(encoding="utf-8"))
-        self._write(merge(before, addition))
-        try:
-            yield
-        finally:
-            self._write(before)
-
-    def _write(self, definition: dict[str, Any]) -> None:
-        self._definition.write_text(yaml.safe_dump(definition, sort_keys=False), encoding="utf-8")
 
     def run(self, *blocks: str, settings: Mapping[str, str] | None = None) -> str:
         """Run extractors into loaders, as a scheduler would; answers the log if it is kept."""

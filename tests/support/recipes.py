@@ -32,20 +32,12 @@ class Recipe:
         return reduce(merge, map(yaml.safe_load, self.blocks["yaml"]))
 
 
-def recipes() -> dict[str, Recipe]:
-    """All of them, by title."""
+def recipe(title: str) -> Recipe:
+    """The one with that title."""
     text = "\n".join(document.read_text("utf-8") for document in _DOCUMENTS)
     _, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
-    titled = (part.split("\n", 1) for part in parts)
-    return {title: Recipe(_blocks(text)) for title, text in titled}
-
-
-def recipe(title: str) -> Recipe:
-    return recipes()[title]
-
-
-def _blocks(text: str) -> dict[str, list[str]]:
+    [found] = [part for part in parts if part.startswith(f"{title}\n")]
     blocks: dict[str, list[str]] = {}
-    for language, code in _BLOCK.findall(text):
+    for language, code in _BLOCK.findall(found):
         blocks.setdefault(language, []).append(code)
-    return blocks
+    return Recipe(blocks)
