@@ -88,11 +88,7 @@ def meltano(postgres: Postgres) -> Iterator[MeltanoProject]:
         "TAP_COMETLY_API_KEY": QUICK.api_key,
         "TAP_COMETLY_SETTLE_SECONDS": "0",
         "TAP_COMETLY_INCLUDE_ALL_EMAILS": "true",
-        "TARGET_POSTGRES_HOST": postgres.host,
-        "TARGET_POSTGRES_PORT": str(postgres.port),
-        "TARGET_POSTGRES_USER": postgres.user,
-        "TARGET_POSTGRES_PASSWORD": postgres.password,
-        "TARGET_POSTGRES_DATABASE": postgres.database,
+        **postgres.settings,
     }
     # Not UTC, in which whatever depends on the zone of the loader's session would be right.
     postgres.query("ALTER ROLE postgres SET timezone TO 'America/New_York'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -10,12 +11,15 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from tests.sandbox.contact import Columns
+from tests.sandbox.wall_time import EPOCH, instant
 
 if TYPE_CHECKING:
     from tests.sandbox import Contact, Sandbox
     from tests.support.postgres import Postgres
 
 Rows = dict[int, dict[str, Any]]
+
+_EVER = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ def contacts_in(rows: Rows) -> Rows:
 
 def contacts_of(cometly: Sandbox) -> Rows:
     """What the Space serves now, as rows."""
-    space = cometly.space
-    return {contact_id: _as_row(space.contact(contact_id)) for contact_id in space.ids()}
+    everything = cometly.space.select(instant(EPOCH), instant(_EVER))
+    return {contact.id: _as_row(contact) for contact in everything.oldest_first()}
 
 
 def _as_row(contact: Contact) -> dict[str, Any]:

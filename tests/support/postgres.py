@@ -84,6 +84,17 @@ class Postgres:
         """Where clients connect, password included."""
         return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{self.database}"
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The same for Meltano's target-postgres, as environment variables."""
+        return {
+            "TARGET_POSTGRES_HOST": self.host,
+            "TARGET_POSTGRES_PORT": str(self.port),
+            "TARGET_POSTGRES_USER": self.user,
+            "TARGET_POSTGRES_PASSWORD": self.password,
+            "TARGET_POSTGRES_DATABASE": self.database,
+        }
+
     def query(self, sql: LiteralString) -> list[tuple[Any, ...]]:
         """Run one statement; its rows, or none where it returns none."""
         with psycopg.connect(self.url, connect_timeout=10) as connection:

@@ -33,7 +33,7 @@ def end_to_end(bench: Bench, contacts: int) -> Iterator[tuple[str, str, str]]:
     settings = bench.settings(contacts)
     with (
         Postgres() as warehouse,
-        MeltanoProject(_warehouse(warehouse), {"send_anonymous_usage_stats": False}) as meltano,
+        MeltanoProject(warehouse.settings, {"send_anonymous_usage_stats": False}) as meltano,
     ):
         # Nothing to read: this installs the plugins.
         never = {"start_date": "2098-01-01", "end_date": "2099-01-01"}
@@ -66,17 +66,6 @@ def _rows(warehouse: Postgres) -> int:
     [(rows,)] = warehouse.query("SELECT count(*) FROM bench.contacts")
     warehouse.query("DROP SCHEMA bench CASCADE")
     return int(rows)
-
-
-def _warehouse(warehouse: Postgres) -> dict[str, str]:
-    settings = {
-        "host": warehouse.host,
-        "port": warehouse.port,
-        "user": warehouse.user,
-        "password": warehouse.password,
-        "database": warehouse.database,
-    }
-    return _environment("TARGET_POSTGRES", settings)
 
 
 def _environment(plugin: str, settings: Mapping[str, Any]) -> dict[str, str]:
