@@ -22,12 +22,12 @@ class HurriedClock(Clock):
 
     def __init__(self, since: float, speed: float) -> None:
         super().__init__()
-        self._since = since
+        self.since = since
         self.speed = speed
 
     @override
     def fresh(self) -> HurriedClock:
-        return HurriedClock(self._since, self.speed)
+        return HurriedClock(self.since, self.speed)
 
     @override
     def now(self) -> datetime:
@@ -39,7 +39,7 @@ class HurriedClock(Clock):
 
     @override
     def monotonic(self) -> float:
-        return (time.monotonic() - self._since) * self.speed
+        return (time.monotonic() - self.since) * self.speed
 
     @override
     def sleep(self, seconds: float) -> None:

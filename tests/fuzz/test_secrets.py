@@ -185,9 +185,8 @@ def test_no_secret_is_logged(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["exports", "wrong key", "half a line"])
-def test_no_secret_is_logged_by_a_process_of_its_own(name: str) -> None:
-    case = CASES[name]
+def test_no_secret_is_logged_by_a_process_of_its_own() -> None:
+    case = CASES["exports"]
     with Sandbox(dated(api_key=KEY, limits=PLENTY)) as sandbox:
         fill(sandbox, case, datetime.now(timezone.utc))
 

@@ -42,20 +42,8 @@ some = settings(
 
 texts = st.text(max_size=12) | st.sampled_from(
     [
-        "",
-        *[
-            "0",
-            "-1",
-            "1e400",
-            "null",
-            "{}",
-            "[]",
-            "true",
-            "UTC",
-            "2024-01-01",
-            "9999-12-31",
-            "é\ud7ff",
-        ],
+        *("", "0", "-1", "1e400", "null", "{}", "[]", "true", "UTC"),
+        *("2024-01-01", "9999-12-31", "é\ud7ff"),
     ]
 )
 numbers = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)

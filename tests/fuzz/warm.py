@@ -13,11 +13,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from typing_extensions import Buffer, Self, override
+from typing_extensions import Buffer, override
 
 from tap_cometly.__main__ import main
 from tap_cometly.client.client import DOCUMENTED_LIMITS
@@ -28,7 +29,7 @@ from tests.fuzz.hurry import HurriedClock, HurriedThreads
 from tests.support.running import tap_with
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[2]
 _PAGE_WINDOW = 10  # contacts: several windows out of few contacts
@@ -61,38 +62,37 @@ class End(NamedTuple):
     seconds: float
 
 
-class Warm:
+class Warm(NamedTuple):
     """The process that forks taps; they are its children, so it ends and buries them."""
 
-    def __init__(self, spool: Path) -> None:
-        self._spool = spool
-
-    def __enter__(self) -> Self:
-        # macOS asks the system for its proxies, which a forked process must not do.
-        settings = {"NO_PROXY": "127.0.0.1", "TAP_COMETLY_LOGLEVEL": "DEBUG"}
-        self._process = subprocess.Popen(  # noqa: S603, our own module
-            [sys.executable, "-m", __name__],
-            cwd=_ROOT,
-            env={**os.environ, **settings, "TMPDIR": str(self._spool)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._process.communicate()
+    process: subprocess.Popen[str]
+    spool: Path
 
     def run(self, order: Order) -> End:
-        assert self._process.stdin
-        assert self._process.stdout
-        print(json.dumps(asdict(order)), file=self._process.stdin, flush=True)
-        return End(*json.loads(self._process.stdout.readline()))
+        assert self.process.stdin
+        assert self.process.stdout
+        print(json.dumps(asdict(order)), file=self.process.stdin, flush=True)
+        return End(*json.loads(self.process.stdout.readline()))
+
+
+@contextmanager
+def warm(spool: Path) -> Iterator[Warm]:
+    """Start it; its taps have this folder, which is made, for their temporary files."""
+    spool.mkdir()
+    # macOS asks the system for its proxies, which a forked process must not do.
+    settings = {"NO_PROXY": "127.0.0.1", "TAP_COMETLY_LOGLEVEL": "DEBUG", "TMPDIR": str(spool)}
+    process = subprocess.Popen(  # noqa: S603, our own module
+        [sys.executable, "-m", __name__],
+        cwd=_ROOT,
+        env={**os.environ, **settings},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Warm(process, spool)
+    finally:
+        process.communicate()
 
 
 class _Tripwire(io.RawIOBase):
