@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tap_cometly.config import SETTINGS_SCHEMA
 from tests.readme import README, marks, rewritten
 
 
@@ -17,14 +16,6 @@ def test_settings_and_columns_are_those_of_the_tap(text: str) -> None:
     for mark in (*marks("settings"), *marks("columns")):
         assert text.count(mark) == 1
     assert text == rewritten(text), "run `uv run python -m tests.readme`"
-
-
-def test_every_setting_has_its_row(text: str) -> None:
-    begin, end = marks("settings")
-    settings = text[text.index(begin) : text.index(end)]
-
-    for name in SETTINGS_SCHEMA["properties"]:
-        assert f"\n| `{name}` | " in settings
 
 
 def test_the_command_that_runs_all_tests_is_the_one_of_ci(text: str) -> None:

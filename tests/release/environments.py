@@ -1,4 +1,4 @@
-"""Runs unit tests and the SDK's own on each Python of this machine, in environments of their own.
+"""Runs tests on each Python of this machine, in environments of their own: units and the SDK's.
 
 python -m tests.release.environments           # all of them
 python -m tests.release.environments --list    # tells which there are
@@ -33,6 +33,8 @@ OWN = Version(platform.python_version())
 SDK_BETA = "0.55.0b7"
 TESTS = ("tests/unit", "tests/test_sdk.py", "--ignore=tests/unit/extract")
 """To plan and page is arithmetic, whatever the Python: the SDK's tests run that code, too."""
+FEW_TESTS = ("tests/unit/runtime", "tests/test_sdk.py")
+"""For a Python between those: what is likely to depend on it, and whole syncs."""
 
 _PYTEST = ("-m", "pytest", "--numprocesses=0", "--quiet", "-p", "no:cacheprovider")
 _TAP = ("--editable", str(CHECKOUT))
@@ -48,6 +50,7 @@ class Environment:
     versions: str
     """Of the dependencies, in words."""
     installs: tuple[tuple[str, ...], ...]
+    tests: tuple[str, ...] = TESTS
 
     def __str__(self) -> str:
         return f"Python {self.version} ({self.python}), {self.versions}"
@@ -105,7 +108,7 @@ def environments(found: dict[Version, Path], own: Version) -> list[Environment]:
             # The tests' own packages come later, so as not to raise what the tap is content with.
             ((*_TAP, "--resolution=lowest-direct"), (*_TAP, *_TEST_GROUP)),
         ),
-        *(Environment(v, found[v], "latest versions", latest) for v in usual),
+        *(Environment(v, found[v], "latest versions", latest, FEW_TESTS) for v in usual),
         Environment(
             newest, found[newest], f"singer-sdk {SDK_BETA}", ((*_TAP, *_TEST_GROUP, beta),)
         ),
@@ -123,7 +126,7 @@ def test(environment: Environment) -> Outcome:
                 [uv(), "pip", "install", "--quiet", "--python", str(python), *install],
                 [str(python.with_name("tap-cometly")), "--about", "--format=json"],
             ]
-        commands += [[str(python), *_PYTEST, *TESTS]]
+        commands += [[str(python), *_PYTEST, *environment.tests]]
         done = [_run(command) for command in commands]
     passed = all(code == 0 for code, _ in done)
     output = done[-1][1] if passed else "".join(text for code, text in done if code != 0)

@@ -6,27 +6,21 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 from packaging.metadata import Metadata
-from typing_extensions import override
 
 from tests.release.building import CHECKOUT, Built, build, build_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Not where the built package is tested: there is nothing to build.
-markdown = pytest.importorskip("readme_renderer.markdown")
-
 PACKAGE = CHECKOUT / "tap_cometly"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not PACKAGE.is_dir(), reason="there is nothing to build here"),
+    pytest.mark.skipif(not PACKAGE.is_dir(), reason="where the built package is tested"),
 ]
 
 
@@ -113,41 +107,6 @@ def test_pyroma_finds_nothing_missing_but_where_the_project_lives(built: Built) 
     rated = tool("pyroma", "--min=10", f"--skip-tests={','.join(unknown)}", str(built.sdist))
 
     assert rated.returncode == 0, rated.stdout
-
-
-class Page(HTMLParser):
-    """A page's links and images, and what can be linked to on it."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-        self.anchors: set[str] = set()
-        self.feed(html)
-
-    @override
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if name in {"href", "src"}:
-                self.targets.append(value or "")
-            elif name in {"id", "name"}:
-                self.anchors.add(f"#{value}")
-
-
-def test_each_link_and_image_of_the_readme_leads_somewhere_from_pypi() -> None:
-    html = markdown.render((CHECKOUT / "README.md").read_text("utf-8"))
-    assert html, "PyPI would show no page"
-    page = Page(html)
-
-    lost = [link for link in page.targets if not urlsplit(link).scheme and link not in page.anchors]
-
-    assert lost == [], (
-        "PyPI shows the README without the repository around it, and headings have no anchors "
-        "there: name files as text (`docs/recipes.md`), or link to a full address"
-    )
-
-
-def test_the_readme_has_no_diagram_that_pypi_shows_as_code() -> None:
-    assert "```mermaid" not in (CHECKOUT / "README.md").read_text("utf-8"), "use a table"
 
 
 def test_it_brings_one_command(built: Built) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from tests.release.environments import SDK_BETA, Environment, Outcome, environments, pythons
+from tests.release.environments import SDK_BETA, environments, pythons
 
 OWN = Version("3.11.7")
 BETA = f"singer-sdk {SDK_BETA}"
@@ -45,13 +45,3 @@ def test_the_interpreters_of_this_machine_are_found() -> None:
 
     assert Version(platform.python_version()) in found
     assert all(python.exists() for python in found.values())
-
-
-def test_it_says_which_python_passed_and_shows_why_another_did_not() -> None:
-    environment = Environment(OWN, Path("/usr/bin/python3"), BETA, ())
-
-    passed = Outcome(environment, passed=True, seconds=30.4, output="....\n980 passed in 30s\n")
-    failed = Outcome(environment, passed=False, seconds=1.0, output="E  assert 1 == 2\n1 failed\n")
-
-    assert str(passed) == f"Python 3.11.7 (/usr/bin/python3), {BETA}, 30 s: 980 passed in 30s"
-    assert "FAILED\nE  assert 1 == 2\n1 failed" in str(failed)
