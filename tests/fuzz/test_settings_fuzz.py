@@ -92,6 +92,7 @@ of_a_setting = {
     )
     | values,
     "flattening_max_depth": st.integers(-1, 3) | values,
+    "extraction_mode": MODES | values,
 }
 
 
@@ -114,7 +115,7 @@ def ends_well(run: Run) -> None:
 
 @some
 @given(
-    names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True),
+    names=st.lists(st.sampled_from([*NAMES, *of_a_setting]), min_size=1, max_size=3, unique=True),
     more=st.sampled_from([[], ["--test"]]),
     data=st.data(),
 )
@@ -125,17 +126,6 @@ def test_settings_of_any_kind_end_well(
     config = {name: data.draw(of_a_setting.get(name, values), name) for name in names}
 
     ends_well(sync(sandbox, config, clock=clock, more=more))
-
-
-@some
-@given(name=st.sampled_from(["stream_maps", "batch_config", "faker_config"]), data=st.data())
-def test_settings_with_parts_end_well(
-    cometly: tuple[Sandbox, FakeClock], name: str, data: st.DataObject
-) -> None:
-    sandbox, clock = cometly
-    config = {name: data.draw(of_a_setting[name]), "extraction_mode": data.draw(MODES)}
-
-    ends_well(sync(sandbox, config, clock=clock))
 
 
 @some

@@ -1,7 +1,6 @@
 """Measures what contacts cost, and prints it as tables: `python -m tests.bench.cost`.
 
-It takes a quarter of an hour on an otherwise idle machine, and needs `gzip` and uv, which installs
-Meltano.
+It takes a quarter of an hour on an otherwise idle machine, and needs `gzip`.
 """
 
 from __future__ import annotations
@@ -39,7 +38,6 @@ def main() -> None:
         default=50_000,
         help="read once and twice by whatever needs more than 5 s for a million (default: 50,000)",
     )
-    parser.add_argument("--end-to-end-contacts", type=int, default=100_000)
     options = parser.parse_args()
     with Bench(max(MEMORY_SIZES)) as bench:
         header: Row = ("CPU seconds for a million contacts", "", "/ `gzip -dc`")
@@ -48,12 +46,6 @@ def main() -> None:
         _print_table(header, _memory(bench))
         header = ("start-up, CPU seconds", "tap-cometly", "bare SDK tap", "ratio")
         _print_table(header, _start_up(options.rounds * 2))
-        # Last, for it makes this process larger; see `measure`.
-        from tests.bench.cost.end_to_end import end_to_end  # noqa: PLC0415
-
-        contacts = options.end_to_end_contacts
-        what = f"`meltano run`, {contacts:,} contacts into PostgreSQL"
-        _print_table((what, "CPU seconds", "seconds"), end_to_end(bench, contacts))
     _print(_about(options.rounds))
 
 
