@@ -92,7 +92,7 @@ def meltano(postgres: Postgres) -> Iterator[MeltanoProject]:
     }
     # Not UTC, in which whatever depends on the zone of the loader's session would be right.
     postgres.query("ALTER ROLE postgres SET timezone TO 'America/New_York'")
-    with MeltanoProject(settings, *additions, quiet=True) as project:
+    with MeltanoProject(settings, *additions) as project:
         yield project
 
 

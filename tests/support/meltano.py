@@ -17,12 +17,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
+from typing_extensions import override
 
 from tests.support.installed import requirement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -38,14 +38,13 @@ class MeltanoError(RuntimeError):
     """Meltano is not there, or it failed; its log says why."""
 
 
-class MeltanoProject:
+class MeltanoProject(contextlib.ExitStack):
     """Nothing of it is left after the `with` block but uv's cache of downloads."""
 
     def __init__(
         self,
         settings: Mapping[str, str],
         *additions: Mapping[str, Any],
-        quiet: bool = False,
         log: Path | None = None,
     ) -> None:
         """Prepare.
@@ -53,14 +52,12 @@ class MeltanoProject:
         Args:
             settings: The plugins' settings, as the environment variables Meltano reads.
             additions: To the project's `meltano.yml`.
-            quiet: Whether Meltano's log is kept for errors instead of shown.
-            log: A file that Meltano's log is added to, instead.
+            log: A file that Meltano's log is added to, instead of kept for errors.
         """
+        super().__init__()
         self._additions = additions
-        self._quiet = quiet
         self._log = log
-        self._directory = TemporaryDirectory(prefix="tap-cometly-meltano-")
-        self.folder = Path(self._directory.name)
+        self.folder = Path(self.enter_context(TemporaryDirectory(prefix="tap-cometly-meltano-")))
         self._environment = {
             **_environment_without_plugins(),
             "MELTANO_ENVIRONMENT": ENVIRONMENT,
@@ -68,6 +65,7 @@ class MeltanoProject:
             **settings,
         }
 
+    @override
     def __enter__(self) -> Self:
         definition = yaml.safe_load((CHECKOUT / "meltano.yml").read_text(encoding="utf-8"))
         tap = definition["plugins"]["extractors"][0]
@@ -76,14 +74,6 @@ class MeltanoProject:
         (self.folder / "meltano.yml").write_text(text, encoding="utf-8")
         put_on_path(self.folder / "bin", "meltano", MELTANO)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._directory.cleanup()
 
     def run(self, *blocks: str, settings: Mapping[str, str] | None = None) -> str:
         """Run extractors into loaders, as a scheduler would; answers the log if it is kept."""
@@ -116,7 +106,7 @@ class MeltanoProject:
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if self._quiet else added_to,
+            stderr=added_to or subprocess.PIPE,
             text=True,
             start_new_session=True,  # so that the tap and the loader can be stopped with it
         )

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import psycopg
+from typing_extensions import override
 
 from tests.support import guard as guarding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from typing_extensions import LiteralString, Self
 
@@ -43,7 +43,7 @@ class PostgresError(RuntimeError):
     """PostgreSQL could not be found or started."""
 
 
-class Postgres:
+class Postgres(contextlib.ExitStack):
     """A PostgreSQL server of one's own, on a free loopback port, behind a random password."""
 
     host = "127.0.0.1"
@@ -51,11 +51,12 @@ class Postgres:
     database = "postgres"
 
     def __init__(self) -> None:
+        super().__init__()
         self.home = Path(tempfile.gettempdir()) / f"tap-cometly-postgres-{secrets.token_hex(8)}"
         self.port = 0
         self.password = secrets.token_urlsafe(16)
-        self._running = contextlib.ExitStack()
 
+    @override
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as starting:
             self.port = _free_port()
@@ -68,16 +69,8 @@ class Postgres:
                     message = f"PostgreSQL did not start: {log.read().decode().strip()}"
                     raise PostgresError(message)
                 time.sleep(0.05)
-            self._running = starting.pop_all()
+            self.push(starting.pop_all())
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._running.__exit__(kind, error, traceback)
 
     @property
     def url(self) -> str:

@@ -17,9 +17,6 @@ from tests.support.running import SCRIPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -50,27 +47,15 @@ _MAP = {"stream_maps": {"contacts": {"email": "md5(email)"}}}
 _FLAT = {"flattening_enabled": True, "flattening_max_depth": 1}
 
 
-class Bench:
+class Bench(ExitStack):
     """Makes what the commands need, and starts their servers; nothing is left after `with`."""
 
     def __init__(self, contacts: int) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="tap-cometly-bench-")
-        self._folder = Path(self._scratch.name)
+        super().__init__()
+        scratch = tempfile.TemporaryDirectory(prefix="tap-cometly-bench-")
+        self._folder = Path(self.enter_context(scratch))
         self._all = made(self._folder, contacts)
         self._urls: dict[int, str] = {}
-        self._servers = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._servers.close()
-        self._scratch.cleanup()
 
     def file(self, contacts: int) -> str:
         """An export file."""
@@ -80,10 +65,10 @@ class Bench:
         """An API with so many contacts."""
         if contacts not in self._urls:
             command = [*module("server"), str(self._all), str(contacts)]
-            server = self._servers.enter_context(
+            server = self.enter_context(
                 subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)  # noqa: S603
             )
-            self._servers.callback(server.terminate)
+            self.callback(server.terminate)
             assert server.stdout
             self._urls[contacts] = server.stdout.readline().strip()
         return self._urls[contacts]
