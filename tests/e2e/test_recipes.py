@@ -21,7 +21,8 @@ import yaml
 
 from tests.e2e.conftest import END, QUICK, START, newcomer, read_from
 from tests.e2e.table import Table, contacts_in, contacts_of
-from tests.support.meltano import CHECKOUT, put_on_path, uv
+from tests.support.fake_s3 import fake_s3
+from tests.support.meltano import CHECKOUT, MELTANO, put_on_path, uv
 from tests.support.recipes import recipe
 from tests.support.running import SCRIPT, config_for
 
@@ -135,6 +136,33 @@ def test_shards_load_every_contact_and_leave_a_bookmark_for_the_hourly_runs(
     assert loaded.keys() >= cometly.space.ids(first, others[-1])
     assert bookmark == "2025-01-01T08:00:00Z"
     assert contacts_in(Table(postgres, "shards").rows()) == contacts_of(cometly)
+    assert sum(request.rows for request in cometly.requests) < 10
+
+
+# State in a bucket.
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_state_in_a_bucket_is_where_the_next_run_goes_on(
+    sandbox: StartSandbox, meltano: MeltanoProject, tmp_path: Path
+) -> None:
+    cometly = sandbox(replace(QUICK))
+    cometly.space.fill(100, START, END)
+    put_on_path(tmp_path, "meltano", MELTANO.replace("meltano", "meltano[s3]"))
+    with fake_s3("my-bucket") as s3:
+        settings = {
+            **read_from(cometly),
+            **s3.environment,
+            "MELTANO_STATE_BACKEND_URI": recipe("State in a bucket").yaml["state_backend"]["uri"],
+            "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        }
+        meltano.run("tap-cometly", "target-jsonl", settings=settings)
+        cometly.clear_requests()
+        newcomer(cometly)
+        meltano.run("tap-cometly", "target-jsonl", settings=settings)
+
+        assert any(url.endswith("state.json") for url in s3.urls())
     assert sum(request.rows for request in cometly.requests) < 10
 
 

@@ -80,6 +80,34 @@ def test_batch_files_are_put_as_they_are_and_a_full_sync_removes_who_was_merged_
     }
 
 
+def test_records_are_inserted_and_updated_and_no_version_marks_who_was_merged_away(
+    cometly: Cometly, snowflake: FakeSnowflake, schema: str
+) -> None:
+    # Given a table of contacts, of whom one is completed and another one comes
+    space = cometly.sandbox.space
+    space.fill(CONTACTS, START, END)
+    first = cometly.sync()
+    snowflake.load(first.raw, schema)
+    space.change(CONTACTS, name="Completed Later", phone="+15550100")
+    space.add(created_at=END, name="New Comer")
+
+    # When the last days are read again, then the table has every contact once, as it is now
+    second = cometly.sync(first, lookback_days=3650)
+    loaded = snowflake.load(second.raw, schema)
+    assert {key: _plain(row) for key, row in loaded.rows.items()} == {
+        key: _as_row(space.contact(key)) for key in space.ids()
+    }
+    assert json.loads(loaded.output.splitlines()[-1]) == second.state
+
+    # When two contacts turn out to be one, and all is read again
+    space.merge(7, into=8)
+    loaded = snowflake.load(cometly.full_sync().raw, schema, hard_delete=True)
+
+    # Then the target drops no row that an incremental run wrote; the one to drop has no version
+    unversioned = {key for key, row in loaded.rows.items() if row["_SDC_TABLE_VERSION"] is None}
+    assert unversioned == {7} == loaded.rows.keys() - space.ids()
+
+
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """A contact's own columns, the array read."""
     own = _own(row)

@@ -43,6 +43,10 @@ class FakeS3:
         content: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return content
 
+    def urls(self) -> list[str]:
+        found = self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return [f"s3://{self.bucket}/{item['Key']}" for item in found]
+
     @property
     def client(self) -> Any:
         return boto3.client("s3", endpoint_url=self.url, region_name=REGION, **CREDENTIALS)

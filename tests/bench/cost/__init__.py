@@ -1,1 +1,1 @@
-"""CPU, memory and time of the tap, beside `gzip -dc` and a tap as the SDK's template makes it."""
+"""What a contact costs in CPU seconds and memory, beside other ways of reading the same ones."""

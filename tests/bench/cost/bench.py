@@ -1,61 +1,64 @@
-"""What is measured: files, servers and configurations, and the commands that read them."""
+"""Files, servers, configurations and environments that the measured commands need."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.cost.data import START, beginning, created, made
-from tests.support.running import SCRIPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
 
+    from typing_extensions import Self
+
+CACHE = Path.home() / ".cache" / "tap-cometly-bench"
 CHECKOUT = Path(__file__).parents[3]
-
-_TEXT = {"type": ["string", "null"]}
-_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "id": {"type": ["integer"]},
-        **dict.fromkeys(("email", "name", "phone", "location"), _TEXT),
-        "created_at": {**_TEXT, "format": "date-time"},
-        "comet_tokens": {"type": ["array", "null"], "items": {"type": ["string"]}},
-    },
+PEERS = Path(__file__).with_name("peers")
+PACKAGES = {
+    "singer-sdk": "singer-sdk==0.54.9",
+    "singer-python": "singer-python==6.8.0",
+    "dlt": "dlt[filesystem]==1.31.0",
+    "airbyte": "airbyte-cdk==7.39.1",
 }
-_WITHOUT_PHONE = {
-    "streams": [
-        {
-            "tap_stream_id": "contacts",
-            "stream": "contacts",
-            "schema": _SCHEMA,
-            "metadata": [
-                {"breadcrumb": [], "metadata": {"selected": True}},
-                {"breadcrumb": ["properties", "phone"], "metadata": {"selected": False}},
-            ],
-        }
-    ]
-}
-_MAP = {"stream_maps": {"contacts": {"email": "md5(email)"}}}
-_FLAT = {"flattening_enabled": True, "flattening_max_depth": 1}
 
 
-class Bench(ExitStack):
-    """Makes what the commands need, and starts their servers; nothing is left after `with`."""
+class Bench:
+    """Makes what the commands need, and starts their servers.
 
-    def __init__(self, contacts: int) -> None:
-        super().__init__()
-        scratch = tempfile.TemporaryDirectory(prefix="tap-cometly-bench-")
-        self._folder = Path(self.enter_context(scratch))
-        self._all = made(self._folder, contacts)
-        self._urls: dict[int, str] = {}
+    Servers are stopped at the end of the `with` block; files and environments stay in a cache.
+    """
+
+    def __init__(self, contacts: int, cache: Path = CACHE) -> None:
+        self._all = made(cache / "data", contacts)
+        self._cache = cache
+        self._made: set[str] = set()  # environments
+        self._servers: dict[int, tuple[subprocess.Popen[str], str]] = {}
+        self._scratch = tempfile.TemporaryDirectory(prefix="tap-cometly-bench-")
+        self.batches = Path(self._scratch.name, "batches")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for server, _ in self._servers.values():
+            server.terminate()
+            server.wait()
+            if server.stdout:
+                server.stdout.close()
+        self._scratch.cleanup()
 
     def file(self, contacts: int) -> str:
         """An export file."""
@@ -63,15 +66,24 @@ class Bench(ExitStack):
 
     def url(self, contacts: int) -> str:
         """An API with so many contacts."""
-        if contacts not in self._urls:
-            command = [*module("server"), str(self._all), str(contacts)]
-            server = self.enter_context(
-                subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        if contacts not in self._servers:
+            server = subprocess.Popen(  # noqa: S603, our own module
+                [*module("server"), str(self._all), str(contacts)],
+                cwd=CHECKOUT,
+                stdout=subprocess.PIPE,
+                text=True,
             )
-            self.callback(server.terminate)
             assert server.stdout
-            self._urls[contacts] = server.stdout.readline().strip()
-        return self._urls[contacts]
+            self._servers[contacts] = server, server.stdout.readline().strip()
+        return self._servers[contacts][1]
+
+    def tap(self, contacts: int, catalog: object = None, **settings: Any) -> list[str]:
+        """The tap's command line; settings as in its configuration."""
+        config = self.settings(contacts) | settings
+        files = [f"--config={self._json(config)}"]
+        if catalog is not None:
+            files.append(f"--catalog={self._json(catalog)}")
+        return [str(Path(self._python("tap-cometly")).with_name("tap-cometly")), *files]
 
     def settings(self, contacts: int) -> dict[str, Any]:
         """The tap's settings, for all of an API's contacts."""
@@ -81,107 +93,77 @@ class Bench(ExitStack):
             "start_date": START.isoformat(),
             "end_date": created(contacts).isoformat(),
             "include_comet_tokens": True,
-            "extraction_mode": "export",
         }
 
-    def tap(self, contacts: int, catalog: object = None, **settings: Any) -> list[str]:
-        return self._with_files([str(SCRIPT)], self.settings(contacts) | settings, catalog)
-
-    def stock_sdk(self, catalog: object = None, **config: Any) -> list[str]:
-        """A tap of the SDK as its template makes it."""
-        return self._with_files(module("stock_sdk"), config, catalog)
+    def file_to_records(self, contacts: int) -> list[str]:
+        """The tap's own code between an export file and standard output."""
+        return [*module("file_to_records", self._python("tap-cometly")), self.file(contacts)]
 
     def batch_config(self) -> dict[str, Any]:
         """A new folder for BATCH files, and nothing left of the last one."""
-        batches = self._folder / "batches"
-        shutil.rmtree(batches, ignore_errors=True)
-        batches.mkdir()
+        shutil.rmtree(self.batches, ignore_errors=True)
+        self.batches.mkdir()
         return {
             "encoding": {"format": "jsonl", "compression": "gzip"},
-            "storage": {"root": batches.as_uri()},
+            "storage": {"root": self.batches.as_uri()},
         }
 
-    def _with_files(self, command: list[str], config: object, catalog: object) -> list[str]:
-        arguments = [f"--config={self._json(config)}"]
-        if catalog is not None:
-            arguments.append(f"--catalog={self._json(catalog)}")
-        return [*command, *arguments]
+    def stock_sdk(self, catalog: object = None, **config: Any) -> list[str]:
+        """A stock tap of the SDK."""
+        command = [*self.peer("singer-sdk", "stock_sdk"), f"--config={self._json(config)}"]
+        return [*command, f"--catalog={self._json(catalog)}"] if catalog is not None else command
+
+    def peer(self, environment: str, script: str, *arguments: str) -> list[str]:
+        """A script in an environment of its own."""
+        return [self._python(environment), str(PEERS / f"{script}.py"), *arguments]
+
+    def _python(self, environment: str) -> str:
+        folder = self._cache / "envs" / environment
+        python = folder / "bin" / "python"
+        ours = environment == "tap-cometly"  # it is made anew each time, for it may have changed
+        if environment not in self._made and (ours or not (folder / "ready").exists()):
+            package = ["--editable", str(CHECKOUT)] if ours else [PACKAGES[environment]]
+            uv = os.environ.get("UV") or shutil.which("uv") or "uv"
+            for arguments in (
+                ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
+                ["pip", "install", "--quiet", "--compile-bytecode", f"--python={python}", *package],
+            ):
+                subprocess.run([uv, *arguments], check=True)  # noqa: S603
+            (folder / "ready").touch()
+            self._made.add(environment)
+        return str(python)
 
     def _json(self, content: object) -> str:
         with tempfile.NamedTemporaryFile(
-            "w", dir=self._folder, suffix=".json", delete=False
+            "w", dir=self._scratch.name, suffix=".json", delete=False
         ) as file:
             json.dump(content, file)
         return file.name
 
 
-def module(name: str) -> list[str]:
+class BenchOfOneEnvironment(Bench):
+    """Makes no environments: the SDK's stock tap runs in the tap's own."""
+
+    def _python(self, environment: str) -> str:
+        assert environment in {"tap-cometly", "singer-sdk"}
+        return sys.executable
+
+
+def module(name: str, python: str = sys.executable) -> list[str]:
     """The command for one of the bench's own modules."""
-    return [sys.executable, "-m", f"tests.bench.cost.{name}"]
+    return [python, "-m", f"tests.bench.cost.{name}"]
 
 
-@dataclass(frozen=True)
-class Case:
-    """One way to read contacts."""
-
-    name: str
-    label: str
-    command: Callable[[Bench, int], list[str]]
-    into_pipe: bool = False
-    slow: bool = False
-    """Measured with fewer contacts."""
-
-
-def _export(catalog: object = None, **settings: Any) -> Callable[[Bench, int], list[str]]:
-    return lambda bench, contacts: bench.tap(contacts, catalog, **settings)
-
-
-def _file(bench: Bench, contacts: int) -> list[str]:
-    return [*module("file_to_records"), bench.file(contacts)]
-
-
-def _batch(bench: Bench, contacts: int) -> list[str]:
-    return bench.tap(contacts, batch_config=bench.batch_config())
-
-
-def _stock(catalog: object = None, **config: Any) -> Callable[[Bench, int], list[str]]:
-    return lambda bench, contacts: bench.stock_sdk(catalog, path=bench.file(contacts), **config)
-
-
-def _stock_pages(bench: Bench, contacts: int) -> list[str]:
-    return bench.stock_sdk(api_url=bench.url(contacts))
-
-
-GZIP = Case("gzip", "gzip -dc", lambda bench, contacts: ["gzip", "-dc", bench.file(contacts)])
-FILE = Case("file", "tap-cometly, from the file", _file)
-EXPORT = Case("export", "tap-cometly: HTTP, spool, verified", _export())
-PAGES = Case("pages", "tap-cometly", _export(extraction_mode="pagination"))
-BATCH = Case("batch", "tap-cometly", _batch)
-MAPPED = Case("map", "tap-cometly, stream map", _export(**_MAP))
-STOCK = Case("sdk", "Meltano SDK, stock Stream", _stock(), slow=True)
-
-GROUPS: dict[str, tuple[Case, ...]] = {
-    "Export file to RECORD lines": (
-        GZIP,
-        FILE,
-        Case("file, pipe", "tap-cometly, from the file into a pipe", _file, into_pipe=True),
-        EXPORT,
-        STOCK,
-        Case("sdk, pipe", "Meltano SDK, into a pipe", _stock(), into_pipe=True, slow=True),
-    ),
-    "Pages of 5,000 to RECORD lines": (
-        PAGES,
-        Case("sdk pages", "Meltano SDK, stock RESTStream", _stock_pages, slow=True),
-    ),
-    "Export to files (BATCH, jsonl, gzip)": (BATCH,),
-    "What needs each record by itself": (
-        MAPPED,
-        Case("sdk map", "Meltano SDK, stream map", _stock(**_MAP), slow=True),
-        Case("deselect", "tap-cometly, column deselected", _export(_WITHOUT_PHONE)),
-        Case("sdk deselect", "Meltano SDK, column deselected", _stock(_WITHOUT_PHONE), slow=True),
-        Case("flatten", "tap-cometly, flattening", _export(**_FLAT)),
-        Case("sdk flatten", "Meltano SDK, flattening", _stock(**_FLAT), slow=True),
-    ),
-}
-MODES = (FILE, EXPORT, PAGES, BATCH, MAPPED)
-"""Those whose memory is measured."""
+def deselecting(schema: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """A catalog without one of the columns."""
+    metadata: Sequence[dict[str, Any]] = [
+        {"breadcrumb": [], "metadata": {"selected": True}},
+        {"breadcrumb": ["properties", column], "metadata": {"selected": False}},
+    ]
+    stream = {
+        "tap_stream_id": "contacts",
+        "stream": "contacts",
+        "schema": schema,
+        "metadata": metadata,
+    }
+    return {"streams": [stream]}

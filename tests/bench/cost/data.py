@@ -21,8 +21,37 @@ START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 STEP = timedelta(seconds=10)
 MEMBER = 5_000  # contacts
 _FIRST_ID = 104_000_000
-_FIRST_NAMES = ["John", "Jane", "Amir", "Chloé", "Diego", "Emma", "Femi", "Grace", "Hiro", "Mei"]
-_LAST_NAMES = ["Doe", "Smith", "Khan", "García", "Müller", "Okafor", "Lee", "Sato", "Chen"]
+_FIRST_NAMES = [
+    "John",
+    "Jane",
+    "Amir",
+    "Chloé",
+    "Diego",
+    "Emma",
+    "Femi",
+    "Grace",
+    "Hiro",
+    "Ines",
+    "Jonas",
+    "Keiko",
+    "Liam",
+    "Mei",
+]
+_LAST_NAMES = [
+    "Doe",
+    "Smith",
+    "Khan",
+    "Martin",
+    "García",
+    "Müller",
+    "Okafor",
+    "Lee",
+    "Sato",
+    "Silva",
+    "Novak",
+    "Rossi",
+    "Chen",
+]
 _COUNTRIES = ["US", "GB", "DE", "FR", "ES", "BR", "IN", "JP", "NG", "CA", "AU", "MX"]
 
 
@@ -68,6 +97,10 @@ class Space:
         self.offsets = [0]
         for size in sizes:
             self.offsets.append(self.offsets[-1] + size)
+
+    @property
+    def contacts(self) -> int:
+        return (len(self.offsets) - 1) * MEMBER
 
     def zipped(self, members: range) -> tuple[int, int]:
         """Offset and number of the bytes that hold some members."""
