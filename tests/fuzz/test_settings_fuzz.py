@@ -8,15 +8,15 @@ import copy
 import json
 import os
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.generated import catalogs
+from tests.generated.readme import about
 from tests.integration.conftest import NOW
-from tests.readme import about
 from tests.sandbox import Options, Sandbox
 from tests.support.clock import FakeClock
 from tests.support.properties import PLENTY
@@ -24,10 +24,11 @@ from tests.support.running import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.running import Run
 
-CATALOG = json.loads((Path(__file__).parents[1] / "snapshots/catalog.json").read_text("utf-8"))
+CATALOG = json.loads(catalogs.path_of("catalog").read_text("utf-8"))
 NAMES = sorted(set(about()["settings"]["properties"]) - {"api_url"})  # else it asks somebody else
 MODES = st.sampled_from(["auto", "pagination", "export"])
 

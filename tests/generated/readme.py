@@ -1,4 +1,4 @@
-"""Writes the tables of settings and columns in README.md: `python -m tests.readme`."""
+"""The tables of settings and columns in README.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tap_cometly.tap import TapCometly
 if TYPE_CHECKING:
     from tap_cometly.contacts.schema import Field, Kind
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 _KINDS: dict[Kind, str] = {
     "id": "integer",
     "time": "date-time",
@@ -123,7 +123,3 @@ def _bounds(schema: dict[str, Any]) -> str:
 def _first_sentence(schema: dict[str, Any]) -> str:
     sentence: str = schema["description"].partition(". ")[0]
     return sentence.removesuffix(".") + "."
-
-
-if __name__ == "__main__":
-    README.write_text(rewritten(README.read_text("utf-8")), "utf-8")

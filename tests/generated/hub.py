@@ -1,4 +1,4 @@
-"""Writes the tap's definition for Meltano's Hub: `python -m tests.hub`.
+"""The tap's definition for Meltano's Hub.
 
 What a user can set is said in `meltano.yml`; the Hub wants to know more about the package.
 """
@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 HUB = CHECKOUT / "hub" / "tap-cometly.yml"
 
 _HEAD = (
-    "# Written by `python -m tests.hub` from meltano.yml and the package's metadata.\n"
+    "# Written by `python -m tests.generated` from meltano.yml and the package's metadata.\n"
     "# For Meltano 3.9 or newer.\n"
 )
 _OF_THIS_CHECKOUT = {"config", "pip_url"}
@@ -60,8 +60,3 @@ def _repository(urls: list[str]) -> dict[str, str]:
 def rendered() -> str:
     """The file, in the Hub's style: keys sorted, lists not indented."""
     return _HEAD + yaml.safe_dump(definition(), allow_unicode=True, width=_WIDE)
-
-
-if __name__ == "__main__":
-    HUB.parent.mkdir(exist_ok=True)
-    HUB.write_text(rendered(), "utf-8")
