@@ -221,7 +221,7 @@ def test_windows_are_few_and_even(shape: Shape, contacts: int, share: float, fir
         *product(SHAPES, [0.1, 0.5, 0.9], [True]),
         *product(STEADY, [0.01, 0.1, 0.5, 0.8], [False]),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_an_import_under_new_ids_makes_no_window_large(
     shape: Shape, imported: float, *, in_date_order: bool
