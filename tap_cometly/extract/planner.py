@@ -258,6 +258,7 @@ class WindowPlanner:
         self._known = {at: _Checkpoint(at, at) for at in (self._start, self._end)}
         self._in_flight: set[Window] = set()
         self._longest = self._end - self._start  # seconds that the list may serve in one probe
+        self._uncounted: set[Second] = set()  # ends of probes that a cursor followed
         self._asked = self._cut = 0  # probes and windows so far
         self._shortest = 1  # seconds that a window may take
         seconds, part = _FIRST_GUESS
@@ -282,6 +283,8 @@ class WindowPlanner:
         """Take in what a probe showed, also one that was not asked for."""
         self._in_flight.discard(probe.window)
         start, end = _second(probe.window.start), min(_second(probe.window.end), self._end)
+        if probe.more:
+            self._uncounted.add(end)
         if end <= max(start, self._front) or (probe.more and not probe.groups):
             return
         exact = not probe.more
@@ -461,6 +464,10 @@ class WindowPlanner:
             return [(start, stretch.end)]
         if not stretch.before.groups:
             part = _FRONT if start == self._start else 1 / 2
+            density = inf if stretch.after.density is None else stretch.after.density
+            is_countable = seconds <= self._longest and stretch.end not in self._uncounted
+            if is_countable and density * seconds <= _ROWS:
+                part = 1  # ids tell nothing: other Spaces have those before the first one
             return [(start, start + max(1, int(seconds * part)))]
         parts = min(_PARTS, max(2, ceil(stretch.contacts / self._target / _SMALL)))
         places = {start + seconds * part // parts for part in range(1, parts)} - {start}

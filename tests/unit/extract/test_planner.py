@@ -280,6 +280,32 @@ def test_no_burst_among_imported_contacts_makes_a_window_large(
     assert all(space.held(window) <= 2 * TARGET or window.seconds <= 2 for window in run.windows)
 
 
+def test_few_contacts_after_many_ids_of_other_spaces_take_few_probes() -> None:
+    # given: a list that answers for a week at most, a contact a day, the first one after a week
+    first_id = 10**6
+    seconds = 3_000 * DAY
+
+    def answer(window: Window) -> Probe:
+        days = range(0, seconds, DAY)
+        since, until = ((at - START).total_seconds() for at in (window.start, window.end))
+        ids = [first_id + day // DAY for day in days if since <= day < until and day >= 7 * DAY]
+        return Probe.of(window, ids, more=False)
+
+    def page(window: Window) -> Probe | None:
+        return answer(window) if window.seconds <= 7 * DAY else None
+
+    planner = planner_of(of_seconds(seconds))
+    planner.unanswered(of_seconds(56 * DAY), refused=True)
+    planner.learn(answer(of_seconds(7 * DAY, START + timedelta(seconds=seconds - 7 * DAY))))
+
+    # when
+    run = Run(planner).to_the_end(page)
+
+    # then
+    assert run.probes <= 4
+    assert len(run.windows) <= 2
+
+
 # What a window says.
 
 
