@@ -52,8 +52,9 @@ class ExportJob:
     keeps_its_window: bool = False  # a reader has begun to read this very window: it is not halved
     spool: SpoolFile | None = None  # the file, once it is here
     sample_asked: bool = False  # whether the list was asked for some ids of the window
+    sample_is_newer: bool = False  # whether it may show contacts that came after the job was made
     sample: frozenset[int] | None = field(default=None, repr=False)
-    """Ids that the list showed when the job was created; None where it did not answer."""
+    """Ids that the list showed; None where it was not asked, or did not answer."""
 
     @property
     def expected(self) -> int:
@@ -84,6 +85,7 @@ class ExportJob:
         self.first_asked_at = min(self.first_asked_at, now)
         self.polls_without_url = self.refused_urls = self.bad_files = 0
         self.completed = False
+        self.sample_is_newer = False
 
     def created(self, export_id: int, now: float) -> None:
         """Note that the job exists."""

@@ -32,6 +32,7 @@ from tap_cometly.exceptions import (
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.job import ExportJob, JobStatus
 from tap_cometly.runtime import metrics
+from tap_cometly.timeranges import WIDEST_ZONE_GAP
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,6 +177,18 @@ class ExportOrchestrator:
         self._fail(job, reason)
         self.next_export()
 
+    @property
+    def list_is_idle(self) -> bool:
+        """Whether the list's limit has room for more than the probes of the next windows."""
+        limiter = self._repository.limiters["list"]
+        return limiter.available() >= min(LIST_CALLS_LEFT, limiter.limit)
+
+    @property
+    def may_sample_late(self) -> bool:
+        """Whether that is so for a job that exists: the windows behind it may want probes soon."""
+        limiter = self._repository.limiters["list"]
+        return limiter.available() >= limiter.limit if self._has_more_windows else self.list_is_idle
+
     def describe(self, now: float) -> list[str]:
         """Say what each export is doing, oldest window first; from any thread."""
         jobs = self._jobs[: self._parallel]
@@ -222,6 +235,7 @@ class ExportOrchestrator:
                 self._sample(job)
                 due_at, start = job.due_at, self._create
             elif job.status is JobStatus.RUNNING:
+                self._sample(job)
                 due_at, start = self._poll_at(job), self._poll
             else:
                 continue
@@ -229,10 +243,14 @@ class ExportOrchestrator:
         return wait
 
     def _sample(self, job: ExportJob) -> None:
-        """Ask the idle list for ids that the file has to hold, as its job is created."""
-        limiter = self._repository.limiters["list"]
-        if not job.sample_asked and limiter.available() >= LIST_CALLS_LEFT:
+        """Ask the idle list for ids that the file has to hold, as its job is created.
+
+        Where planning has used up the list's limit, that is while the job runs.
+        """
+        is_late = job.status is not JobStatus.TO_CREATE
+        if not job.sample_asked and (self.may_sample_late if is_late else self.list_is_idle):
             job.sample_asked = True
+            job.sample_is_newer = is_late and self._clock.now() - job.window.end < WIDEST_ZONE_GAP
             sample = partial(self._repository.sample, job.window)
             self._start(sample, partial(self._sampled, job))
 

@@ -12,7 +12,6 @@ import typing as t
 from functools import partial
 
 from tap_cometly.exceptions import RecordError, TapError, WindowNotExportedError
-from tap_cometly.exports.orchestrator import LIST_CALLS_LEFT
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,10 +118,16 @@ class ExportReader:
         """Say why a file is not believed; None when it is.
 
         Contacts that came, or were merged into others, while the job ran are no reason: an id must
-        be missing that the list showed when the job was created and still shows.
+        be missing that the list showed when the job was created and still shows; or several, where
+        it was asked later.
         """
-        is_suspicious = content.missing or content.is_short
-        if not is_suspicious and not (content.is_unknown and self._list_is_idle):
+        is_worth_asking = (
+            content.missing
+            or content.is_short
+            or (content.is_unknown and self._orchestrator.list_is_idle)
+            or (content.is_unchecked and self._orchestrator.may_sample_late)
+        )
+        if not is_worth_asking:
             return None
         now = self._sample_again(job.window, everywhere=content.is_short)
         if now is None:
@@ -137,8 +142,9 @@ class ExportReader:
                 )
                 return None
             return "its file holds fewer contacts than expected, and the list does not answer"
-        is_incomplete = bool(content.missing & now)
-        if not is_incomplete and (content.sample is None or content.is_short):
+        is_certain = content.sample is not None and not job.sample_is_newer
+        is_incomplete = is_certain and bool(content.missing & now)
+        if not is_incomplete and (not is_certain or content.is_short):
             ids = frozenset(contact.id for contacts in self._blocks(job) for contact in contacts)
             is_incomplete = _lacks(ids, now)
         return "its file lacks contacts that the list shows" if is_incomplete else None
@@ -149,7 +155,7 @@ class ExportReader:
         Other windows' exports go on meanwhile.
         """
         for _ in range(_LONGEST_WAIT):
-            if self._list_is_idle:
+            if self._orchestrator.list_is_idle:
                 break
             self._orchestrator.work_for(1.0)
         outcomes: list[frozenset[int] | Exception | None] = []
@@ -161,10 +167,6 @@ class ExportReader:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
-
-    @property
-    def _list_is_idle(self) -> bool:
-        return self._repository.limiters["list"].available() >= LIST_CALLS_LEFT
 
     def _blocks(self, job: ExportJob) -> Iterator[list[Contact]]:
         return self._repository.contacts(t.cast("SpoolFile", job.spool))  # it is here by now
@@ -189,12 +191,13 @@ class FileContent:
         job: Of the file.
 
     Attributes:
-        sample: Ids that the list showed when the job was created; None where it did not answer.
+        sample: Ids that the list showed; None where it was not asked, or did not answer.
         rows: Contacts seen.
         missing: Those of them that were not seen.
     """
 
     def __init__(self, job: ExportJob) -> None:
+        self._job = job
         self._window = job.window
         self.sample = job.sample
         self.rows = 0
@@ -217,6 +220,12 @@ class FileContent:
     def is_unknown(self) -> bool:
         """Whether there is nothing to compare it with."""
         return self.sample is None and (self._window.guessed or self._window.expected is None)
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether there is but an estimate to compare it with, though the list would answer."""
+        is_silent = self._job.sample_asked and self._job.sample is None
+        return self.sample is None and not is_silent and self._window.counted is None
 
     @property
     def is_clearly_short(self) -> bool:

@@ -126,6 +126,21 @@ def test_what_the_only_file_lacks_is_noticed(
     space.is_complete(run, cuts=0)
 
 
+@pytest.mark.parametrize(
+    "keeps", [partial.oldest(0.8), partial.newest(0.8), partial.scattered(0.8)]
+)
+def test_what_planning_left_no_call_for_is_noticed_while_exports_run(
+    start_space: StartSpace, keeps: Keeps
+) -> None:
+    # Given windows whose probes use up the list's minute, and exports that take longer
+    space = start_space(12_000, FIRST, kind=Options, export_keeps=keeps, job_seconds=90.0)
+
+    run = space.sync(export_threshold=1_000, export_target_size=3_000)
+
+    assert doubted(run) >= 1
+    space.is_complete(run, cuts=0)
+
+
 # No alarm without a reason.
 
 
@@ -142,11 +157,13 @@ def go(space: Any, number: int) -> None:
 
 
 @KINDS
+@pytest.mark.parametrize("seconds", [0.0, 90.0])
 @pytest.mark.parametrize("endpoint", ["create", "poll", "file"])
 @pytest.mark.parametrize("change", [come, go])
 def test_contacts_that_come_or_go_meanwhile_are_no_alarm(
-    four_windows: Cometly, change: Callable[[Any, int], None], endpoint: str
+    four_windows: Cometly, change: Callable[[Any, int], None], endpoint: str, seconds: float
 ) -> None:
+    four_windows.change(job_seconds=seconds)
     space, there = four_windows.space, four_windows.space.ids()
 
     def somebody(called: str, number: int) -> None:
