@@ -224,6 +224,7 @@ class Window:
         expected: How many contacts it is thought to hold; None where nobody knows.
         counted: How many one page of the list has shown it to hold; None where none has shown all.
         guessed: Whether `expected` is a mere guess, so that another number is no surprise.
+        newest: Ids of its newest contacts, where a probe of the list has shown some.
     """
 
     start: datetime
@@ -231,6 +232,7 @@ class Window:
     expected: int | None = field(default=None, compare=False)
     counted: int | None = field(default=None, compare=False)
     guessed: bool = field(default=False, compare=False)
+    newest: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
 
     def __str__(self) -> str:
         """Name it by its ends, as bookmarks are written."""

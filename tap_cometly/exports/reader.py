@@ -143,7 +143,8 @@ class ExportReader:
                 return None
             return "its file holds fewer contacts than expected, and the list does not answer"
         is_certain = content.sample is not None and not job.sample_is_newer
-        is_incomplete = is_certain and bool(content.missing & now)
+        were_there = job.window.newest | (content.sample or set() if is_certain else set())
+        is_incomplete = bool(content.missing & now & were_there)
         if not is_incomplete and (not is_certain or content.is_short):
             ids = frozenset(contact.id for contacts in self._blocks(job) for contact in contacts)
             is_incomplete = _lacks(ids, now)
@@ -193,7 +194,7 @@ class FileContent:
     Attributes:
         sample: Ids that the list showed; None where it was not asked, or did not answer.
         rows: Contacts seen.
-        missing: Those of them that were not seen.
+        missing: Those of them, and of what a probe had shown, that were not seen.
     """
 
     def __init__(self, job: ExportJob) -> None:
@@ -201,7 +202,7 @@ class FileContent:
         self._window = job.window
         self.sample = job.sample
         self.rows = 0
-        self.missing = set(job.sample or ())
+        self.missing = set(job.sample or ()) | job.window.newest
 
     def add(self, contacts: Sequence[Contact]) -> None:
         """Note some contacts."""

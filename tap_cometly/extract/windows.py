@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import typing as t
+from dataclasses import replace
 from functools import partial
 
 from tap_cometly.exceptions import RejectedError, TooLongError
@@ -12,6 +13,7 @@ from tap_cometly.extract.planner import Probe
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from tap_cometly.client.rate_limit import RateLimiter
     from tap_cometly.contacts.decoder import Page
@@ -21,6 +23,9 @@ if t.TYPE_CHECKING:
     from tap_cometly.runtime.tasks import TaskRunner
     from tap_cometly.timeranges import Window
 
+    _Answer: t.TypeAlias = tuple[Probe, frozenset[int]]
+
+IDS_REMEMBERED = 100  # of a probe: the newest ones
 _PAUSE_AFTER_SILENCE = 60.0  # seconds in which the list is not asked again after it did not answer
 
 
@@ -52,6 +57,7 @@ class PlannedWindows:
         self._tasks = tasks
         self._clock = clock
         self._in_flight = 0
+        self._newest: dict[datetime, tuple[datetime, frozenset[int]]] = {}  # by end, with the start
         self._silent_until = float("-inf")
 
     def __iter__(self) -> Iterator[Window | None]:
@@ -60,7 +66,7 @@ class PlannedWindows:
             window = self._planner.next_window(guess=self._is_silent)
             if not (self._planner.done or self._is_silent):
                 self._probe()
-            yield window
+            yield window and self._with_newest(window)
 
     @property
     def _is_silent(self) -> bool:
@@ -73,14 +79,27 @@ class PlannedWindows:
             self._in_flight += 1
             self._tasks.start(partial(self._ask, window), partial(self._answered, window))
 
-    def _ask(self, window: Window) -> Probe:
-        return probe_of(window, self._list.first_page(window, per_page=LARGEST_PAGE, advisory=True))
+    def _ask(self, window: Window) -> _Answer:
+        page = self._list.first_page(window, per_page=LARGEST_PAGE, advisory=True)
+        newest = frozenset(contact.id for contact in page.contacts[:IDS_REMEMBERED])
+        return probe_of(window, page), newest
 
-    def _answered(self, window: Window, outcome: Probe | Exception) -> None:
+    def _with_newest(self, window: Window) -> Window:
+        """Note which contacts a probe has shown at the end of a window: an export has to hold them.
+
+        That costs no call, which planning may have left none of.
+        """
+        since, ids = self._newest.get(window.end, (window.start, frozenset[int]()))
+        for end in [end for end in self._newest if end <= window.end]:
+            del self._newest[end]
+        return replace(window, newest=ids) if since >= window.start else window
+
+    def _answered(self, window: Window, outcome: _Answer | Exception) -> None:
         self._in_flight -= 1
         match outcome:
-            case Probe():
-                self._planner.learn(outcome)
+            case (probe, newest):
+                self._newest[window.end] = window.start, newest
+                self._planner.learn(probe)
             case TooLongError() | RejectedError():
                 self._planner.unanswered(window, refused=True)
             case _:

@@ -18,6 +18,7 @@ from tap_cometly.contacts.schema import Contact
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.repository import ExportRepository
 from tap_cometly.extract.pagination import LARGEST_PAGE
+from tap_cometly.extract.windows import IDS_REMEMBERED
 from tap_cometly.timeranges import WallRange, wall_range
 from tests.bench.spaces import EPOCH
 
@@ -195,8 +196,7 @@ class ModelClient(CometlyClient):
         """Newest id first; the cursor tells how many have been served."""
         rest = ids[::-1][int(cursor or 0) :]
         served = rest[:per_page]
-        if per_page < LARGEST_PAGE:
-            self.looked_at.update(served)
+        self.looked_at.update(served if per_page < LARGEST_PAGE else served[:IDS_REMEMBERED])
         more = len(rest) > len(served)
         cursor = str(len(ids) - len(rest) + len(served)) if more else None
         return Page(list(map(Contact, served)), cursor)

@@ -141,6 +141,19 @@ def test_what_planning_left_no_call_for_is_noticed_while_exports_run(
     space.is_complete(run, cuts=0)
 
 
+@pytest.mark.parametrize("keeps", [partial.oldest(0.8), partial.oldest(0.9997)])
+def test_a_file_lacks_nothing_that_probes_have_shown_though_no_call_is_left(
+    start_space: StartSpace, keeps: Keeps
+) -> None:
+    # Given exports that are ready before the list's minute is over
+    space = start_space(12_000, FIRST, kind=Options, export_keeps=keeps)
+
+    run = space.sync(export_threshold=1_000, export_target_size=3_000)
+
+    assert doubted(run) >= 1
+    space.is_complete(run, cuts=0)
+
+
 # No alarm without a reason.
 
 
