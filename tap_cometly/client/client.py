@@ -334,12 +334,13 @@ class CometlyClient:
     ) -> None:
         """Wait where asking again may help; raise what the status means where it does not."""
         status, key = answer.status, self._settings.api_key
+        now = self._clock.now() - (self._clock_ahead or timedelta())  # by the API's clock
         if status == requests.codes.too_many_requests:
-            retry.limited(answer.retry_after, self.limiters[call.endpoint])
+            retry.limited(answer.retry_after, self.limiters[call.endpoint], now)
             return
         problem = f"status {status}"
         if call.creates:
-            seconds = wait_told(answer.retry_after, self._clock.now())
+            seconds = wait_told(answer.retry_after, now)
             if busy := busy_error(status, content, key, seconds):
                 raise busy
             if status in _MAY_HAVE_WORKED:

@@ -135,19 +135,24 @@ class RetryPolicy:
             raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
         self.failed(reason)
 
-    def limited(self, retry_after: str | None, limiter: RateLimiter) -> None:
+    def limited(self, retry_after: str | None, limiter: RateLimiter, now: datetime) -> None:
         """Wait as a 429 tells, together with all requests that share the limiter.
+
+        Args:
+            retry_after: The header.
+            limiter: Of the endpoint.
+            now: By the API's clock, which a date in the header is of; UTC.
 
         Raises:
             RateLimitError: The wait is too long, or all waits in a row have been.
             UnavailableError: The request only advises, and is not worth the wait.
         """
-        seconds = wait_told(retry_after, self._clock.now())
+        seconds = wait_told(retry_after, now)
         limiter.pause_for(min(seconds, LONGEST_LIMIT_WAIT))
         if seconds > LONGEST_LIMIT_WAIT:
             until = "for ever"
             if seconds < timedelta(days=365).total_seconds():
-                end = self._clock.now() + timedelta(seconds=seconds)
+                end = now + timedelta(seconds=seconds)
                 until = f"until {utc_text(end.replace(microsecond=0))}"
             msg = f"Cometly's API refuses requests {until} (429)"
             raise RateLimitError(msg, "Run again after that.")

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -47,6 +48,18 @@ def refused(space: Cometly) -> int:
 
 
 # Over the limit.
+
+
+@pytest.mark.parametrize("seconds", [-900, 900])
+def test_a_date_to_wait_for_is_one_of_the_clock_of_the_api(forty: Cometly, seconds: int) -> None:
+    ahead = timedelta(seconds=seconds)
+    date = format_datetime(NOW + timedelta(seconds=20), usegmt=True)
+    forty.fault("list", call=2, status=TOO_MANY, headers={"Retry-After": date})
+
+    run = forty.sync(clock=forty.clock.ahead(ahead))
+
+    assert forty.seconds == pytest.approx(20, abs=0.5)
+    forty.is_complete(run, now=min(NOW, NOW + ahead))
 
 
 def test_another_client_takes_14_of_15(start_space: StartSpace) -> None:

@@ -127,12 +127,12 @@ def test_an_advisory_request_does_not_wait_for_a_limit_but_keeps_it(
     retry = RetryPolicy(clock, advisory=True)
 
     with pytest.raises(UnavailableError, match=r"over its limit \(429\)"):
-        retry.limited("30", limiter)
+        retry.limited("30", limiter, clock.now())
 
     assert clock.monotonic() == 0.0
     assert limiter.delay() == pytest.approx(30.0, abs=0.01)
     with pytest.raises(RateLimitError):  # this one ends the run
-        retry.limited("86400", limiter)
+        retry.limited("86400", limiter, clock.now())
 
 
 OVER = "has been over its limit for 15 minutes in a row"
@@ -152,10 +152,10 @@ def test_a_limit_that_does_not_end_is_an_error(
 ) -> None:
     retry = RetryPolicy(clock)
     for _ in range(waits):
-        retry.limited(retry_after, limiter)
+        retry.limited(retry_after, limiter, clock.now())
 
     with pytest.raises(RateLimitError, match=said):
-        retry.limited(retry_after, limiter)
+        retry.limited(retry_after, limiter, clock.now())
 
 
 # Waiting for the limit.
