@@ -327,10 +327,11 @@ class TimezoneCheck:
             recent: Whether the contacts are of the last minutes, if they are not from the future.
         """
         now = now.replace(microsecond=0)
-        future = self._list.advice(
-            Window(now + _AHEAD, now + WIDEST_ZONE_GAP), per_page=_CROWD, patient=True
-        )
-        if future is None:
+        since = now + _AHEAD if recent else now - _RECENT
+        found = future = self._from(since, now)
+        if found is not None and found.contacts and not recent:
+            future = self._from(now + _AHEAD, now)
+        if found is None or future is None:
             return Head(clock_seen=False, why=_NO_FUTURE)
         if self._is_changed(now - _RECENT, now + _AHEAD):
             why = "the clock is being changed"
@@ -342,27 +343,25 @@ class TimezoneCheck:
                 self._raise_if_ahead(now)
             why = "the creation time of a contact is still to come"
             return Head(clock_seen=False, can_read_ahead=True, why=why)
-        latest = None
-        if not recent:
-            latest = self._list.advice(
-                Window(now - _RECENT, now + _AHEAD), per_page=1, patient=True
-            )
-            recent = latest is not None and bool(latest.contacts)
         if self._is_late():
             return Head(
                 clock_seen=False, can_read_ahead=True, why="the list takes minutes to answer"
             )
-        if recent:
+        if recent or found.contacts:
             return Head(clock_seen=True, can_read_ahead=True)
         why = "no contact is recent, and the API does not tell `created_at`"
-        nothing_ahead = latest is not None and now - window.end <= _RECENT
         return Head(
             clock_seen=False,
             can_read_ahead=True,
-            nothing_ahead=nothing_ahead,
+            nothing_ahead=now - window.end <= _RECENT,
             seems_old=len(contacts) >= _BUSY,
             why=why,
         )
+
+    def _from(self, since: datetime, now: datetime) -> Page | None:
+        """Ask for some contacts from a moment on, up to where the clock of any zone may be."""
+        window = Window(since, now + WIDEST_ZONE_GAP)
+        return self._list.advice(window, per_page=_CROWD, patient=True)
 
     def _raise_if_ahead(self, now: datetime) -> None:
         """Name the offset that explains contacts whose wall time is still to come."""

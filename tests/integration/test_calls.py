@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,19 @@ def test_an_hourly_run_costs_a_page_and_the_zone_check(
 
     assert len(run.ids - set(range(501))) == new
     costs(space, run, pages=pages)
+
+
+@KINDS
+@pytest.mark.parametrize("quiet", [HOUR, 20 * HOUR, 40 * HOUR])
+def test_an_hourly_run_of_a_quiet_space_costs_two_calls(
+    start_space: StartSpace, kind: Kind, quiet: timedelta
+) -> None:
+    # given: a Space whose clock no recent contact shows, read by a run an hour ago
+    space = start_space(500, NOW - 10 * DAY, NOW - quiet, kind=kind)
+    space.go_on()
+    space.clock.advance(HOUR)
+
+    costs(space, space.go_on(), pages=2)
 
 
 @pytest.mark.parametrize(("contacts", "page_size"), [(20_000, 5_000), (3_000, 250)])
