@@ -32,7 +32,7 @@ class ExportRepository:
         client: Asks the API.
         downloader: Asks the file store.
         decoder: Makes contacts of the files' lines.
-        advise: Asks the list for one page of a window that the run can go on without.
+        newest: Asks the list for a window's newest contacts, which the run can go on without.
         options: The `include_*` parameters.
     """
 
@@ -41,7 +41,7 @@ class ExportRepository:
         client: CometlyClient,
         downloader: Downloader,
         decoder: ContactDecoder,
-        advise: Callable[..., Page | None],
+        newest: Callable[..., Page | None],
         *,
         options: Mapping[str, int],
     ) -> None:
@@ -49,7 +49,7 @@ class ExportRepository:
         self._client = client
         self._downloader = downloader
         self._decoder = decoder
-        self._advise = advise
+        self._newest = newest
         self._options = options
         self._first_pages: dict[Window, Page] = {}
 
@@ -80,7 +80,7 @@ class ExportRepository:
             The ids, all of them where one page of the list has shown them before; None when the
             list does not answer. Empty only where the window is.
         """
-        newest = self._first_pages.pop(window, None) or self._advise(
+        newest = self._first_pages.pop(window, None) or self._newest(
             window, per_page=_SAMPLE if window.counted is None else _WHOLE
         )
         return self._ids(window, newest, _MIDDLE)
@@ -92,7 +92,7 @@ class ExportRepository:
             window: What the export covers.
             everywhere: Whether to ask in more places, for the file seems to lack many.
         """
-        newest = self._advise(window, per_page=_WHOLE)
+        newest = self._newest(window, per_page=_WHOLE)
         return self._ids(window, newest, _EVERYWHERE if everywhere else _MIDDLE)
 
     def _ids(
@@ -110,11 +110,11 @@ class ExportRepository:
                 break
         for part in places if oldest is not None else ():
             ids |= self._newest_before(window, part) or set()
-        return frozenset(ids)
+        return frozenset(ids) or None  # a list that serves short stretches only may have shown none
 
     def _newest_before(self, window: Window, part: float) -> set[int] | None:
         """Ask for the newest ids in the first part of a window; None where the list is silent."""
         seconds = max(1, int(window.seconds * part))
         stretch = replace(window, end=window.start + timedelta(seconds=seconds))
-        page = self._advise(stretch, per_page=_SAMPLE)
+        page = self._newest(stretch, per_page=_SAMPLE)
         return None if page is None else {contact.id for contact in page.contacts}

@@ -47,11 +47,13 @@ class ServedLength:
         if self.refused is None or window.seconds < self.refused.seconds:
             self.refused = window
 
-    def cut(self, window: Window) -> Window:
-        """Give the beginning of a window, as long as is worth asking for."""
+    def cut(self, window: Window, *, newest: bool = False) -> Window:
+        """Give the beginning of a window, or its newest part, as long as is worth asking for."""
         if self.refused is None or window.seconds < self.refused.seconds:
             return window
         longest = timedelta(seconds=self.refused.seconds // 2)
+        if newest:
+            return replace(window, start=window.end - longest)
         return replace(window, end=window.start + longest)
 
 
@@ -154,6 +156,32 @@ class ContactList:
             self._client.ask_list_again()
             return self.advice(window, per_page=per_page)
         return None
+
+    def newest(self, window: Window, *, per_page: int) -> Page | None:
+        """Ask for the newest contacts of a window, which the run can go on without.
+
+        Where the list refuses so long a window, it is asked for the newest part.
+
+        Returns:
+            The page, with a cursor where the window may hold more; None when there is no answer.
+
+        Raises:
+            AccessError: The key may not do this.
+            UnreachableError: Nothing has answered since the run began.
+        """
+        while True:
+            part = self.length.cut(window, newest=True)
+            try:
+                page = self.first_page(part, per_page=per_page, advisory=True)
+            except TooLongError:
+                continue
+            except (AccessError, UnreachableError):
+                raise
+            except (ApiError, RecordError) as error:
+                logger.debug("The list does not answer: %s", error.what)
+                return None
+            is_cut = part.seconds < window.seconds
+            return page._replace(next_cursor=page.next_cursor or "older") if is_cut else page
 
 
 class CursorPaginator:

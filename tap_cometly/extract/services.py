@@ -91,7 +91,7 @@ def open_services(
             every_column=every,
             paginator=paginator,
             timezone_check=timezone_check,
-            repository=ExportRepository(client, downloader, decoder, plain.advice, options=options),
+            repository=ExportRepository(client, downloader, decoder, plain.newest, options=options),
             export_columns=OptionalColumns(fields, "The export"),
             tasks=tasks,
             clock=clock,

@@ -139,7 +139,7 @@ def _extractor(client: ModelClient, settings: Settings) -> tuple[ModelRepository
         page_size=settings.page_size,
         inspect=timezone_check.inspect,
     )
-    repository = ModelRepository(client, contacts.advice)
+    repository = ModelRepository(client, contacts.newest)
     services = Services(
         client=client,
         contacts=contacts,

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration.conftest import NOW, Cometly, Kind
-from tests.sandbox import Options, dated
+from tests.sandbox import Options, dated, partial
 
 if TYPE_CHECKING:
     from tests.integration.conftest import StartSpace
     from tests.sandbox import Request
+    from tests.sandbox.partial import Keeps
     from tests.support.running import Run
 
 YEARS = timedelta(days=5 * 365)
@@ -97,6 +98,24 @@ def test_exports_go_on_where_the_list_refuses_long_ranges(
     assert len(calls(run, "list")) <= 30
     assert years.seconds <= 3 * MINUTE
     years.is_complete(run, cuts=1)
+
+
+@REFUSALS
+@IN_EACH_MODE
+@pytest.mark.parametrize(
+    "keeps",
+    [partial.newest(0.6), partial.oldest(0.6), partial.nothing],
+    ids=["the oldest", "the newest", "all"],
+)
+def test_an_export_that_lacks_contacts_is_made_again_where_the_list_refuses_long_ranges(
+    years: Cometly, keeps: Keeps, mode: str, refusal: str
+) -> None:
+    years.change(export_keeps=keeps, partial_exports=1, **{refusal: 31})
+
+    run = years.sync(extraction_mode=mode)
+
+    assert "lacks contacts" in run.log
+    years.is_complete(run, cuts=0)
 
 
 @REFUSALS
