@@ -34,7 +34,8 @@ PERSON = {
 }
 CANARIES = (KEY, BODY, SIGNATURE, "4n4ry")
 PAGES = {"extraction_mode": "pagination", "page_size": 4}
-EXPORTS = {"extraction_mode": "export", "export_target_size": 10}
+ONE_EXPORT = {"extraction_mode": "export"}
+EXPORTS = {**ONE_EXPORT, "export_target_size": 10}
 ALL = {"include_comet_tokens": True, "include_all_emails": True}
 FOR_EVER = None
 ABOUT = f"{BODY} {KEY} https://x.example.com/f?X-Amz-Signature={SIGNATURE}"
@@ -143,11 +144,11 @@ LOUD = {
     "poll 401": Case(EXPORTS, always("poll", status=401, body=SCRUBBED), exit=1),
     "garbage for ever": Case(PAGES, always("list", "garbage", body=MESSAGE), exit=1),
     "broken files": Case(EXPORTS, always("file", "flip"), exit=1),
-    "files refused": Case(EXPORTS, always("file", status=403)),  # read by pages then
+    "files refused": Case(ONE_EXPORT, always("file", status=403)),  # read by pages then
     "no contact on a line": Case(EXPORTS, with_line(b'{"id":"%s"}' % KEY.encode()), exit=1),
     "half a line": Case(EXPORTS, with_line(b'{"id":7,"email":"c4n4ry@ex'), exit=1),
     "no contact on a page": Case(PAGES, with_value("id", BODY), exit=1),
-    "file at a closed port": Case(EXPORTS, at_url("http://127.0.0.1:9/f")),  # likewise
+    "file at a closed port": Case(ONE_EXPORT, at_url("http://127.0.0.1:9/f")),  # likewise
     "file with credentials": Case(EXPORTS, at_url(f"https://me:{KEY}@x.example.com/"), exit=1),
     "file on plain http": Case(EXPORTS, at_url("http://files.example.com/f"), exit=1),
     "file at nonsense": Case(EXPORTS, at_url(f"https://[{SIGNATURE}/"), exit=1),
