@@ -40,9 +40,10 @@ class Rounds:
         self._sizes = {case: sizes(case) for case in cases}
         self._spent: dict[tuple[Case, int], list[float]] = {}
 
-    def once_more(self) -> None:
-        for case, sizes in self._sizes.items():
-            for contacts in sizes:
+    def once_more(self, cases: Iterable[Case] | None = None) -> None:
+        """Run all cases, or some of them."""
+        for case in self._sizes if cases is None else cases:
+            for contacts in self._sizes[case]:
                 cost = measure(case.command(self._shop, contacts), case.sink)
                 self._spent.setdefault((case, contacts), []).append(cost.cpu)
             log(f"{case.name}: {cost.cpu:.2f} s for {contacts:,}")
