@@ -41,7 +41,7 @@ _ROWS = 2_500  # contacts a probe should show, half a page, but not more than a 
 _ROWS_PART = 0.1
 _TOLERANCE = 0.06  # of the target: how much more or less than aimed at a window may hold
 _SMALL = 0.5  # of the target: so little between two checkpoints need not be divided further
-_TOGETHER = 10  # ids on a page that are a group, if a wider gap follows than they span
+_TOGETHER = 10  # ids are no longer few
 _CONTRADICTION = 3  # times as many by one estimate as by the other
 _PARTS = 4  # into which a stretch is divided at once
 _FRONT = 1 / 256  # of the range: where the oldest contacts are looked for first
@@ -69,7 +69,8 @@ class Probe:
         count: The contacts on the page.
         more: Whether a next cursor follows.
         groups: Its ids. The lowest are a group of their own where a gap behind them is wider than
-            all of them together: those behind it came from an import, in whatever order.
+            all of them together, or, with few of them, than all the others: those behind it came
+            from an import, in whatever order.
     """
 
     window: Window
@@ -82,8 +83,10 @@ class Probe:
         """Sum up a page by the ids on it, in any order."""
         ranked = sorted(ids)
         parts = [ranked] if ranked else []
-        for cut in range(_TOGETHER, len(ranked)):
-            if ranked[cut] - ranked[cut - 1] > ranked[cut - 1] - ranked[0]:
+        for cut in range(1, len(ranked)):
+            gap = ranked[cut] - ranked[cut - 1]
+            lower, others = ranked[cut - 1] - ranked[0], ranked[-1] - ranked[0] - gap
+            if gap > (lower if cut >= _TOGETHER else others):
                 parts = [ranked[:cut], ranked[cut:]]
                 break
         groups = tuple(IdGroup(part[0], part[-1], len(part)) for part in parts)
@@ -154,7 +157,8 @@ class _Stretch(NamedTuple):
         if not before.groups:  # ids are positive
             most = sum(new.id * new.contacts / new.ids for new in after.groups)
             return cls(before, after, max(0.0, most), sure=False)
-        by_density = seconds * _mean(before.density, after.density)
+        known = [page.density for page in (before, after) if page.density is not None]
+        by_density = seconds * sum(known) / len(known) if known else 0.0
         newer = after.groups
         if len(before.groups) < len(newer):
             newer = newer[before.groups[0].id > newer[0].id :]
@@ -392,8 +396,10 @@ class WindowPlanner:
             before, after = points[at - 1 : at + 1]
             # Nothing came between them; or a group is not seen on a page, and stays where it was.
             if after.exact and not after.count and after.since == before.second:
-                points[at - 1] = replace(before, groups=before.groups or after.groups)
-                points[at] = replace(after, groups=after.groups or before.groups)
+                if not before.groups:
+                    points[at - 1] = replace(before, groups=after.groups)
+                elif not after.groups:
+                    points[at] = replace(after, groups=before.groups)
             elif len(before.groups) > len(after.groups) > 0:
                 older, newer = before.groups
                 unseen = older if newer.id <= after.groups[0].id else newer
@@ -500,11 +506,6 @@ class WindowPlanner:
         if hours[first - 1] > start:
             return hours[first - 1]
         return min(_second(behind_repeated(instant, self._zone)), self._end)
-
-
-def _mean(*values: float | None) -> float:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else 0.0
 
 
 def _second(instant: datetime) -> Second:
