@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
-
-from typing_extensions import override
 
 from tap_cometly.config import SETTINGS_SCHEMA, Settings
 from tap_cometly.contacts.decoder import ContactDecoder
@@ -24,10 +21,9 @@ from tap_cometly.timeranges import SyncRange
 from tests.bench.model import ModelClient, ModelRepository, job_time
 from tests.bench.spaces import EPOCH
 from tests.bench.virtual import VirtualTime
+from tests.support.logs import logged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tap_cometly.client.client import Endpoint
     from tests.bench.spaces import Space
 
@@ -104,7 +100,7 @@ def simulate(space: Space, **config: object) -> Outcome:
         settings.start, None, settle=timedelta(seconds=settings.settle_seconds)
     )
     held: dict[bool, list[int]] = {True: [], False: []}
-    with _warnings() as warnings:
+    with logged("tap_cometly", logging.WARNING) as warnings:
         for extract in reading.extract(sync_range):
             held["export" in extract.way].append(sum(map(len, extract.contacts)))
     wall = clock.monotonic()
@@ -152,25 +148,3 @@ def _extractor(client: ModelClient, settings: Settings) -> tuple[ModelRepository
         clock=client.clock,
     )
     return repository, Extractor(settings, services, Progress(client.clock))
-
-
-class _Keeping(logging.Handler):
-    def __init__(self, kept: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self._kept = kept
-
-    @override
-    def emit(self, record: logging.LogRecord) -> None:
-        self._kept.append(record.getMessage())
-
-
-@contextlib.contextmanager
-def _warnings() -> Iterator[list[str]]:
-    logger = logging.getLogger("tap_cometly")
-    kept: list[str] = []
-    handler = _Keeping(kept)
-    logger.addHandler(handler)
-    try:
-        yield kept
-    finally:
-        logger.removeHandler(handler)

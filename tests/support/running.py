@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from typing_extensions import override
 from urllib3.util import connection
 
 from tap_cometly.extract import services
 from tap_cometly.runtime.clock import Clock
 from tap_cometly.tap import TapCometly
 from tests.support.clock import FakeClock, InTurn
+from tests.support.logs import logged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -281,29 +281,17 @@ def _as_a_process_would() -> Iterator[None]:
                     signal.signal(number, handler)
 
 
-class _Keeping(logging.Handler):
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.kept: list[logging.LogRecord] = []
-
-    @override
-    def emit(self, record: logging.LogRecord) -> None:
-        self.kept.append(record)
-
-
 @contextlib.contextmanager
 def _sandbox_apart() -> Iterator[None]:
     """Keep the sandbox's own log out of the run's, and fail when the sandbox itself does."""
     server = logging.getLogger("uvicorn")
-    handler = _Keeping(logging.ERROR)
     propagate, server.propagate = server.propagate, False
-    server.addHandler(handler)
     try:
-        yield
+        with logged("uvicorn", logging.ERROR) as failures:
+            yield
     finally:
-        server.removeHandler(handler)
         server.propagate = propagate
-    assert not handler.kept, logging.Formatter().format(handler.kept[0])
+    assert not failures
 
 
 @contextlib.contextmanager

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 
-Logged: TypeAlias = Callable[[], list[str]]
+from tests.support import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+def logged() -> Iterator[list[str]]:
     """Give what the tap has logged so far, DEBUG and metrics aside."""
-    caplog.set_level(logging.INFO, "tap_cometly")
-    return lambda: [r.getMessage() for r in caplog.records if r.name.startswith("tap_cometly")]
+    with logs.logged("tap_cometly", logging.INFO) as messages:
+        yield messages

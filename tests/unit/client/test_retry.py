@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
@@ -19,9 +18,6 @@ from tap_cometly.client.retry import (
 )
 from tap_cometly.exceptions import ApiError, RateLimitError, UnavailableError
 from tests.support.clock import FakeClock
-
-if TYPE_CHECKING:
-    from tests.unit.conftest import Logged
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=timezone.utc)
 ADVISORY = 20.0
@@ -162,14 +158,14 @@ def test_a_limit_that_does_not_end_is_an_error(
 
 
 def test_a_wait_for_the_same_limit_is_logged_once(
-    clock: FakeClock, limiter: RateLimiter, logged: Logged
+    clock: FakeClock, limiter: RateLimiter, logged: list[str]
 ) -> None:
     limiter.pause_for(20)
     limiter.note_wait(20)
 
     acquire(limiter, clock, endpoint="list")
 
-    assert logged() == []
+    assert logged == []
     assert limiter.waited == pytest.approx(20.0, abs=0.01)
 
 
@@ -197,7 +193,7 @@ def test_a_slot_in_flight_is_waited_for_no_longer_than_there_is_time(clock: Fake
 
 
 def test_a_wait_for_a_slot_in_flight_is_short_and_not_logged(
-    clock: FakeClock, logged: Logged
+    clock: FakeClock, logged: list[str]
 ) -> None:
     # given a limiter whose only request is answered after a quarter of a second
     limiter = RateLimiter(1, share=1.0, clock=clock)
@@ -215,4 +211,4 @@ def test_a_wait_for_a_slot_in_flight_is_short_and_not_logged(
 
     # then
     assert limiter.waited == pytest.approx(0.25, abs=0.06)
-    assert logged() == []
+    assert logged == []

@@ -52,9 +52,9 @@ WAYS: dict[str, Callable[..., list[Any]]] = {
 class Decoding:
     """A decoder, asked in one of the ways, and what it logs in a sync."""
 
-    def __init__(self, way: str, caplog: pytest.LogCaptureFixture) -> None:
+    def __init__(self, way: str, logged: list[str]) -> None:
         self._decode = WAYS[way]
-        self._caplog = caplog
+        self._logged = logged
         self._repairs = RepairLog()
         self._decoder = ContactDecoder(FIELDS, self._repairs)
 
@@ -70,12 +70,12 @@ class Decoding:
     def warnings(self) -> list[str]:
         """Those of a sync, the summary at its end included."""
         self._repairs.summarize()
-        return self._caplog.messages
+        return self._logged
 
 
 @pytest.fixture(params=WAYS)
-def decoding(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Decoding:
-    return Decoding(request.param, caplog)
+def decoding(request: pytest.FixtureRequest, logged: list[str]) -> Decoding:
+    return Decoding(request.param, logged)
 
 
 @pytest.fixture

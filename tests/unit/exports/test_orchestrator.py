@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -28,9 +28,6 @@ from tap_cometly.exceptions import (
 )
 from tap_cometly.timeranges import Window
 from tests.support.exports import DAY, SIZE, THRESHOLD, TIMEOUT, USUAL, Exports, days
-
-if TYPE_CHECKING:
-    from tests.unit.conftest import Logged
 
 FAILED = ("failed", None)
 LOST = AnswerLostError("No answer came", "Run again.")
@@ -64,7 +61,7 @@ def test_a_window_that_is_not_known_yet_is_asked_for_each_second() -> None:
     [("poll", USUAL, 1.0), ("poll", FAILED, 1.0), ("create", LOST, 0.0)],
 )
 def test_an_answer_after_closing_has_no_effect_and_is_not_logged(
-    one: Exports, logged: Logged, kind: str, answer: Any, since: float
+    one: Exports, logged: list[str], kind: str, answer: Any, since: float
 ) -> None:
     # given an answer that is under way
     one.repository.seconds[DAY] = 0.0
@@ -81,7 +78,7 @@ def test_an_answer_after_closing_has_no_effect_and_is_not_logged(
 
     # then
     assert one.repository.asked("download") == []
-    assert logged() == []
+    assert logged == []
 
 
 def test_what_each_export_is_doing_is_described_and_counted() -> None:
@@ -186,14 +183,14 @@ def test_ids_are_not_asked_for_while_the_limit_of_the_list_is_used_up(one: Expor
     ],
 )
 def test_a_job_that_is_not_answered_is_created_once_more(
-    one: Exports, logged: Logged, kind: str, answer: TapError, pause: float
+    one: Exports, logged: list[str], kind: str, answer: TapError, pause: float
 ) -> None:
     one.repository.script(kind, answer)
 
     assert one.read() == {DAY: "export"}
     assert one.repository.asked("create")[1:] == [soon(one.repository.asked(kind)[0] + pause)]
     assert one.repository.limiters["create"].waited == 0
-    [line] = logged()
+    [line] = logged
     assert line.startswith(f"Export of {DAY}: ")
 
 

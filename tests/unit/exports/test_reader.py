@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from tap_cometly.exports.download import SpoolFile
     from tests.support.clock import FakeClock
-    from tests.unit.conftest import Logged
 
 FAILED = ("failed", None)
 NO_ANSWER = USUAL
@@ -135,14 +134,14 @@ def test_other_exports_go_on_while_a_window_is_read() -> None:
 
 
 def test_a_file_with_a_line_that_is_no_contact_is_downloaded_and_read_once_more(
-    logged: Logged,
+    logged: list[str],
 ) -> None:
     [window] = small()
     reader = Reader(window, files=[[block(1), no_contact()], [block(1), block(2)]])
 
     assert reader.read() == {window: [1, 1, 2]}
     assert reader.created() == 1
-    assert logged() == [f"{no_contact().what}; downloading the file again"]
+    assert logged == [f"{no_contact().what}; downloading the file again"]
 
 
 def test_when_exports_are_given_up_so_is_the_window_that_is_being_read() -> None:
@@ -196,14 +195,14 @@ def test_a_file_passes_that_holds_what_the_list_showed_and_still_shows(
     ],
 )
 def test_a_file_that_lacks_contacts_is_made_once_more(
-    logged: Logged, before: Any, held: Any, now: Any
+    logged: list[str], before: Any, held: Any, now: Any
 ) -> None:
     reader = Reader(DAY, files=[[block(*held)], [block(*range(400))]])
     reader.repository.script("sample", before, now)
 
     assert reader.read() == {DAY: [*held, *range(400)]}
     assert reader.created() == 2
-    assert logged() == [f"Export of {DAY}: its file lacks contacts that the list shows"]
+    assert logged == [f"Export of {DAY}: its file lacks contacts that the list shows"]
 
 
 @pytest.mark.parametrize(("room", "asked"), [(True, 2), (False, 1)])
