@@ -185,7 +185,10 @@ class ExportOrchestrator:
 
     @property
     def may_sample_late(self) -> bool:
-        """Whether that is so for a job that exists: the windows behind it may want probes soon."""
+        """Whether the list may be asked about a job that exists.
+
+        The windows behind it may want probes soon, so all of the limit has to be free for them.
+        """
         limiter = self._repository.limiters["list"]
         return limiter.available() >= limiter.limit if self._has_more_windows else self.list_is_idle
 

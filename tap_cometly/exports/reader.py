@@ -142,10 +142,10 @@ class ExportReader:
                 )
                 return None
             return "its file holds fewer contacts than expected, and the list does not answer"
-        is_certain = content.sample is not None and not job.sample_is_newer
-        were_there = job.window.newest | (content.sample or set() if is_certain else set())
-        is_incomplete = bool(content.missing & now & were_there)
-        if not is_incomplete and (not is_certain or content.is_short):
+        older_sample = None if job.sample_is_newer else content.sample
+        surely_there = job.window.newest | (older_sample or frozenset())
+        is_incomplete = bool(content.missing & now & surely_there)
+        if not is_incomplete and (older_sample is None or content.is_short):
             ids = frozenset(contact.id for contacts in self._blocks(job) for contact in contacts)
             is_incomplete = _lacks(ids, now)
         return "its file lacks contacts that the list shows" if is_incomplete else None
