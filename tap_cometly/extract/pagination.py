@@ -6,6 +6,7 @@ import logging
 import typing as t
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from tap_cometly.exceptions import (
     AccessError,
@@ -146,16 +147,11 @@ class ContactList:
             AccessError: The key may not do this.
             UnreachableError: Nothing has answered since the run began.
         """
-        try:
-            return self.page(window, per_page=per_page, advisory=True)
-        except (AccessError, UnreachableError):
-            raise
-        except (ApiError, RecordError) as error:
-            logger.debug("The list does not answer: %s", error.what)
-        if patient and self._client.limiters["list"].delay() > 0:
+        page = _advised(partial(self.page, window, per_page=per_page, advisory=True))
+        if page is None and patient and self._client.limiters["list"].delay() > 0:
             self._client.ask_list_again()
             return self.advice(window, per_page=per_page)
-        return None
+        return page
 
     def newest(self, window: Window, *, per_page: int) -> Page | None:
         """Ask for the newest contacts of a window, which the run can go on without.
@@ -172,16 +168,23 @@ class ContactList:
         while True:
             part = self.length.cut(window, newest=True)
             try:
-                page = self.first_page(part, per_page=per_page, advisory=True)
+                page = _advised(partial(self.first_page, part, per_page=per_page, advisory=True))
             except TooLongError:
                 continue
-            except (AccessError, UnreachableError):
-                raise
-            except (ApiError, RecordError) as error:
-                logger.debug("The list does not answer: %s", error.what)
-                return None
-            is_cut = part.seconds < window.seconds
-            return page._replace(next_cursor=page.next_cursor or "older") if is_cut else page
+            if page is None or part == window:
+                return page
+            return page._replace(next_cursor=page.next_cursor or "older")
+
+
+def _advised(ask: Callable[[], Page]) -> Page | None:
+    """Ask for a page; None when the list refuses to answer, or does not answer soon."""
+    try:
+        return ask()
+    except (AccessError, UnreachableError):
+        raise
+    except (ApiError, RecordError) as error:
+        logger.debug("The list does not answer: %s", error.what)
+        return None
 
 
 class CursorPaginator:

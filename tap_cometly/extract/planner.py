@@ -41,7 +41,7 @@ _ROWS = 2_500  # contacts a probe should show, half a page, but not more than a 
 _ROWS_PART = 0.1
 _TOLERANCE = 0.06  # of the target: how much more or less than aimed at a window may hold
 _SMALL = 0.5  # of the target: so little between two checkpoints need not be divided further
-_TOGETHER = 10  # ids are no longer few
+_FEW_IDS = 10  # fewer do not tell what lies close together
 _CONTRADICTION = 3  # times as many by one estimate as by the other
 _PARTS = 4  # into which a stretch is divided at once
 _FRONT = 1 / 256  # of the range: where the oldest contacts are looked for first
@@ -86,7 +86,7 @@ class Probe:
         for cut in range(1, len(ranked)):
             gap = ranked[cut] - ranked[cut - 1]
             lower, others = ranked[cut - 1] - ranked[0], ranked[-1] - ranked[0] - gap
-            if gap > (lower if cut >= _TOGETHER else others):
+            if gap > (lower if cut >= _FEW_IDS else others):
                 parts = [ranked[:cut], ranked[cut:]]
                 break
         groups = tuple(IdGroup(part[0], part[-1], len(part)) for part in parts)

@@ -209,12 +209,12 @@ class ModelRepository(ExportRepository):
 
     Args:
         client: The model.
-        advise: Asks the list for one page.
+        newest: Asks the list for the newest contacts of a window.
     """
 
-    def __init__(self, client: ModelClient, advise: Callable[..., Page | None]) -> None:
+    def __init__(self, client: ModelClient, newest: Callable[..., Page | None]) -> None:
         nobody = cast("Any", None)  # downloads and decodes: neither is done
-        super().__init__(client, nobody, nobody, advise, options={})
+        super().__init__(client, nobody, nobody, newest, options={})
         self.disk = Disk()
         self._model = client
         self._repeated = [Contact(id=0)] * _BLOCK
