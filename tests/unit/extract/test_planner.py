@@ -218,21 +218,21 @@ def test_windows_are_few_and_even(shape: Shape, contacts: int, share: float, fir
 
 
 @pytest.mark.parametrize(
-    ("shape", "imported", "in_date_order"),
+    ("shape", "contacts", "imported", "in_date_order"),
     [
-        *product(SHAPES, [0.1, 0.5, 0.9], [True]),
-        *product(STEADY, [0.01, 0.1, 0.5, 0.8], [False]),
+        *product(SHAPES, [MILLION, 10 * MILLION], [0.1, 0.5, 0.9], [True]),
+        *product(STEADY, [10 * MILLION], [0.01, 0.1, 0.5, 0.8], [False]),
     ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_an_import_under_new_ids_makes_no_window_large(
-    shape: Shape, imported: float, *, in_date_order: bool
+    shape: Shape, contacts: int, imported: float, *, in_date_order: bool
 ) -> None:
-    space = Space(10 * MILLION, shape, imported=imported, in_date_order=in_date_order)
+    space = Space(contacts, shape, imported=imported, in_date_order=in_date_order)
 
     run = cut(space)
 
-    assert len(run.windows) <= 1.3 * 40
+    assert len(run.windows) <= 1.3 * ceil(contacts / TARGET)
     assert largest(space, run.windows) <= 2
     assert run.probes <= 2.5 * len(run.windows) + 20 or not in_date_order
 
