@@ -141,14 +141,6 @@ class Bench:
         return file.name
 
 
-class BenchOfOneEnvironment(Bench):
-    """Makes no environments: the SDK's stock tap runs in the tap's own."""
-
-    def _python(self, environment: str) -> str:
-        assert environment in {"tap-cometly", "singer-sdk"}
-        return sys.executable
-
-
 def module(name: str, python: str = sys.executable) -> list[str]:
     """The command for one of the bench's own modules."""
     return [python, "-m", f"tests.bench.cost.{name}"]

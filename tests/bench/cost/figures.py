@@ -18,44 +18,27 @@ MILLION = 1_000_000
 
 
 Sizes: TypeAlias = "Callable[[Case], tuple[int, int]]"
-Choice: TypeAlias = "Callable[[list[float]], float]"
 
 
 def marginal(bench: Bench, cases: Iterable[Case], sizes: Sizes, rounds: int) -> dict[str, float]:
-    """CPU seconds that one million contacts more cost, by case: medians of some rounds."""
-    measured = Rounds(bench, cases, sizes)
-    for _ in range(rounds):
-        measured.once_more()
-    return measured.marginal(statistics.median)
+    """CPU seconds that one million contacts more cost, by case: medians of some rounds.
 
-
-class Rounds:
-    """Rounds in each of which every case reads a smaller and a larger number of contacts.
-
-    Cases take turns, so what else the machine does slows all of them alike.
+    Each round runs every case with a smaller and a larger number of contacts: as they take turns,
+    what else the machine does slows all of them alike.
     """
-
-    def __init__(self, bench: Bench, cases: Iterable[Case], sizes: Sizes) -> None:
-        self._shop = bench
-        self._sizes = {case: sizes(case) for case in cases}
-        self._spent: dict[tuple[Case, int], list[float]] = {}
-
-    def once_more(self, cases: Iterable[Case] | None = None) -> None:
-        """Run all cases, or some of them."""
-        for case in self._sizes if cases is None else cases:
-            for contacts in self._sizes[case]:
-                cost = measure(case.command(self._shop, contacts), case.sink)
-                self._spent.setdefault((case, contacts), []).append(cost.cpu)
+    runs = [(case, contacts) for case in cases for contacts in sizes(case)]
+    spent: dict[tuple[Case, int], list[float]] = {run: [] for run in runs}
+    for _ in range(rounds):
+        for case, contacts in runs:
+            cost = measure(case.command(bench, contacts), case.sink)
+            spent[case, contacts].append(cost.cpu)
             log(f"{case.name}: {cost.cpu:.2f} s for {contacts:,}")
-
-    def marginal(self, choose: Choice) -> dict[str, float]:
-        """CPU seconds that one million contacts more cost, by case."""
-        return {
-            case.name: (choose(self._spent[case, many]) - choose(self._spent[case, few]))
-            / (many - few)
-            * MILLION
-            for case, (few, many) in self._sizes.items()
-        }
+    medians = {run: statistics.median(seconds) for run, seconds in spent.items()}
+    by_case = {case: sizes(case) for case, _ in runs}
+    return {
+        case.name: (medians[case, many] - medians[case, few]) / (many - few) * MILLION
+        for case, (few, many) in by_case.items()
+    }
 
 
 class Memory(NamedTuple):

@@ -26,7 +26,8 @@ from tap_cometly.timeranges import Window
 from tests.bench.cost.data import START
 
 
-def main() -> None:
+def convert(path: Path) -> None:
+    """Read a file, and write its records to standard output."""
     fields = fields_asked(["include_comet_tokens"])
     window = Window(START, START + timedelta(days=3_650))
     nobody = cast("Any", None)  # the list is not asked: each contact lies in the window
@@ -34,7 +35,7 @@ def main() -> None:
     columns = OptionalColumns(fields, "The export")
     writer = RecordWriter(BlockEncoder("contacts", None), StdoutWriter(StopSignal()))
     content = FileContent(ExportJob(window))
-    with Path(sys.argv[1]).open("rb") as file:
+    with path.open("rb") as file:
         for contacts in blocks(file, ContactDecoder(fields, RepairLog())):
             content.add(contacts)
             timezone_check.inspect(contacts, window)
@@ -42,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    convert(Path(sys.argv[1]))

@@ -72,7 +72,13 @@ class Api(BaseHTTPRequestHandler):
         begin = max(end - int(query.get("per_page", 200)), wanted.start)
         cursor = str(begin) if begin > wanted.start else None
         zipped = "gzip" in self.headers.get("Accept-Encoding", "")
-        body = _page(self.space, range(begin, max(begin, end)), cursor, zipped=zipped)
+        body = _page(
+            self.space,
+            range(begin, max(begin, end)),
+            cursor,
+            tokens="include_comet_tokens" in query,
+            zipped=zipped,
+        )
         self._send(body, {"Content-Encoding": "gzip"} if zipped else {})
 
     def _json(self, body: object, status: int = 200) -> None:
@@ -111,9 +117,11 @@ class Api(BaseHTTPRequestHandler):
 
 
 @lru_cache(1024)
-def _page(space: Space, wanted: range, cursor: str | None, *, zipped: bool) -> bytes:
+def _page(space: Space, wanted: range, cursor: str | None, *, tokens: bool, zipped: bool) -> bytes:
     """Newest first, as the list has it."""
     lines = b"".join(space.lines(wanted)).splitlines()
+    if not tokens:
+        lines = [line.partition(b',"comet_tokens"')[0] + b"}" for line in lines]
     end = json.dumps({"per_page": MEMBER, "next_cursor": cursor}).encode()
     body = b'{"data":[' + b",".join(reversed(lines)) + b"]," + end[1:]
     return _gzip(iter([body]), _LEVEL) if zipped else body
