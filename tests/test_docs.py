@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import datetime, timezone
 from pathlib import Path
@@ -74,6 +75,53 @@ def test_each_expected_failure_has_a_section_under_troubleshooting() -> None:
     sections = re.findall(r"^## `(\w+)`$", page, re.MULTILINE)
 
     assert sorted(sections) == sorted(set(expected_failures()))
+
+
+NEVER_THE_LAST_WORD = (
+    "The list of contacts did not answer in time (",
+    "The list did not answer a moment ago",
+    "Cometly's API is busy with another export (status",
+    "The answer to creating an export was lost (",
+    "is over its limit (429)",
+    "limit is used up",
+    "No export can read this window:",
+)
+"""Of errors that the tap goes on from; their sections say so."""
+
+
+def literals(node: ast.expr) -> list[str]:
+    """The parts of a text that are the same in every case."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text.strip()]
+        case ast.JoinedStr(values=parts):
+            return [text for part in parts for text in literals(part)]
+    return []
+
+
+def messages() -> Iterator[list[str]]:
+    """What errors say, by their literal parts; reasons, which begin with a small letter, aside."""
+    for module in (CHECKOUT / "tap_cometly").rglob("*.py"):
+        for node in ast.walk(ast.parse(text_of(module))):
+            match node:
+                case ast.Assign(targets=[ast.Name(id="msg" | "what")], value=text):
+                    parts = literals(text)
+                case ast.Call(func=ast.Name(id=name), args=[text, *_]) if name.endswith("Error"):
+                    parts = literals(text)
+                case _:
+                    continue
+            if parts and not parts[0][:1].islower():
+                yield parts
+
+
+def test_each_error_is_explained_under_troubleshooting() -> None:
+    page = " ".join(text_of(CHECKOUT / "docs" / "troubleshooting.md").split())
+
+    texts = [*messages()]
+
+    assert len(texts) > 50
+    missing = [parts for parts in texts if not all(part in page for part in parts)]
+    assert [parts for parts in missing if not {*parts} & {*NEVER_THE_LAST_WORD}] == []
 
 
 def test_the_documented_logging_configuration_switches_metrics_off(
