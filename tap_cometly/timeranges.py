@@ -223,7 +223,8 @@ class Window:
         end: Its last second, which is also the next window's first one.
         expected: How many contacts it is thought to hold; None where nobody knows.
         counted: How many one page of the list has shown it to hold; None where none has shown all.
-        guessed: Whether `expected` is a mere guess, so that another number is no surprise.
+        guessed: Whether `expected` is half of what a longer window was expected to hold, so that
+            another number is no surprise.
         newest: Ids of its newest contacts, where a probe of the list has shown some.
     """
 

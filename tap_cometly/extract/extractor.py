@@ -261,9 +261,9 @@ class Extractor:
             window, target=target, horizon=target * ahead, zone=self._settings.zone
         )
         if services.contacts.length.refused is not None:
-            planner.unanswered(services.contacts.length.refused, refused=True)
+            planner.probe_failed(services.contacts.length.refused, refused=True)
         if first is not None:
-            planner.learn(probe_of(window, first))
+            planner.add_probe(probe_of(window, first))
         limit = services.client.limiters["list"]
         windows = PlannedWindows(planner, services.contacts, limit, services.tasks, services.clock)
         return planner, windows
@@ -277,7 +277,7 @@ def _counted(
     for block in blocks:
         contacts += len(block)
         yield block
-    planner.finished(window, contacts)
+    planner.window_read(window, contacts)
 
 
 def _wanted(blocks: Iterator[list[Contact]], start: datetime) -> Iterator[list[Contact]]:

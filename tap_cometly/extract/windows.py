@@ -1,4 +1,4 @@
-"""The windows of a range, one after the other, with the probes that the planner wants for them."""
+"""The windows of a range, one after the other, with the probes that the planner asks for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 
 from tap_cometly.exceptions import RejectedError, TooLongError
+from tap_cometly.extract.density import Probe
 from tap_cometly.extract.pagination import LARGEST_PAGE
-from tap_cometly.extract.planner import Probe
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,12 +70,12 @@ class PlannedWindows:
 
     @property
     def _is_silent(self) -> bool:
-        """Whether the list did not answer a moment ago, or wants not to be asked for long (429)."""
+        """Whether the list failed a moment ago, or a 429 blocks it for more than a minute."""
         is_refused = _PAUSE_AFTER_SILENCE < self._limiter.delay() < math.inf
         return is_refused or self._clock.monotonic() < self._silent_until
 
     def _probe(self) -> None:
-        for window in self._planner.wanted(self._limiter.available() - self._in_flight):
+        for window in self._planner.next_probes(self._limiter.available() - self._in_flight):
             self._in_flight += 1
             self._tasks.start(partial(self._ask, window), partial(self._answered, window))
 
@@ -99,11 +99,11 @@ class PlannedWindows:
         match outcome:
             case (probe, newest):
                 self._newest[window.end] = window.start, newest
-                self._planner.learn(probe)
+                self._planner.add_probe(probe)
             case TooLongError() | RejectedError():
-                self._planner.unanswered(window, refused=True)
+                self._planner.probe_failed(window, refused=True)
             case _:
-                self._planner.unanswered(window)
+                self._planner.probe_failed(window)
                 self._silent_until = self._clock.monotonic() + _PAUSE_AFTER_SILENCE
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from tap_cometly.extract.planner import Probe
+from tap_cometly.extract.density import Probe
 from tap_cometly.timeranges import Window
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tap_cometly.extract.planner import IdGroup, Probe, WindowPlanner
+from tap_cometly.extract.density import Probe
+from tap_cometly.extract.planner import WindowPlanner
 from tap_cometly.timeranges import Window, repeated
 from tests.bench.spaces import (
     DAY,
@@ -64,21 +65,21 @@ class Run:
         at_most: int = 12,
         holds: Callable[[Window], int] = lambda _: TARGET,
     ) -> Run:
-        """Cut windows, learn the answers to probes, and read windows that hold so much."""
+        """Cut windows, add what probes show, and read windows that hold so much."""
         while not self.planner.done:
             while (window := self.planner.next_window()) is not None:
                 self.windows.append(window)
-                self.planner.finished(window, holds(window))
-            asked = self.planner.wanted(at_most)
+                self.planner.window_read(window, holds(window))
+            asked = self.planner.next_probes(at_most)
             assert len(asked) <= at_most
             assert asked or self.planner.done, "neither a window nor a probe: it would never end"
             self.probes += len(asked)
             for probed in reversed(asked):
                 probe = answers(probed)
                 if probe is None:
-                    self.planner.unanswered(probed)
+                    self.planner.probe_failed(probed)
                 else:
-                    self.planner.learn(probe)
+                    self.planner.add_probe(probe)
         return self
 
 
@@ -129,7 +130,7 @@ def test_it_ends_and_covers_the_range_whatever_the_answers(
     answers = data.draw(st.lists(script, min_size=1, max_size=30))
     for window in data.draw(st.lists(stray_windows(seconds), max_size=5)):
         ids, more = data.draw(pages)
-        planner.learn(Probe.of(window, ids, more=more))
+        planner.add_probe(Probe.of(window, ids, more=more))
     guesses = data.draw(st.lists(st.booleans(), min_size=1, max_size=10))
     contacts = data.draw(st.lists(st.integers(0, 10 * target), min_size=1, max_size=10))
     windows: list[Window] = []
@@ -140,14 +141,14 @@ def test_it_ends_and_covers_the_range_whatever_the_answers(
         taken = planner.next_window(guess=guesses[step % len(guesses)])
         if taken is not None:
             windows.append(taken)
-            planner.finished(taken, contacts[step % len(contacts)])
-        for window in planner.wanted(at_most):
+            planner.window_read(taken, contacts[step % len(contacts)])
+        for window in planner.next_probes(at_most):
             probes += 1
             match answers[probes % len(answers)]:
                 case (ids, more):
-                    planner.learn(Probe.of(window, ids, more=more))
+                    planner.add_probe(Probe.of(window, ids, more=more))
                 case answer:
-                    planner.unanswered(window, refused=answer == "refused")
+                    planner.probe_failed(window, refused=answer == "refused")
         if planner.done:
             break
 
@@ -195,9 +196,9 @@ def seconds_for_nonsense(seed: int) -> float:
     while windows < 10_000:
         if (window := planner.next_window()) is not None:
             windows += 1
-            planner.finished(window, TARGET)
-        for probe in planner.wanted(12):
-            planner.learn(page(probe))
+            planner.window_read(window, TARGET)
+        for probe in planner.next_probes(12):
+            planner.add_probe(page(probe))
     return time.process_time() - before
 
 
@@ -305,8 +306,8 @@ def test_few_contacts_after_many_ids_of_other_spaces_take_few_probes() -> None:
         return answer(window) if window.seconds <= 7 * DAY else None
 
     planner = planner_of(of_seconds(seconds))
-    planner.unanswered(of_seconds(56 * DAY), refused=True)
-    planner.learn(answer(of_seconds(7 * DAY, START + timedelta(seconds=seconds - 7 * DAY))))
+    planner.probe_failed(of_seconds(56 * DAY), refused=True)
+    planner.add_probe(answer(of_seconds(7 * DAY, START + timedelta(seconds=seconds - 7 * DAY))))
 
     # when
     run = Run(planner).to_the_end(page)
@@ -322,11 +323,11 @@ def test_few_contacts_after_many_ids_of_other_spaces_take_few_probes() -> None:
 def test_a_window_on_one_page_is_counted() -> None:
     # given
     planner = planner_of(of_seconds(1_000))
-    (probe,) = planner.wanted(12)
+    (probe,) = planner.next_probes(12)
     assert probe == of_seconds(1_000)
 
     # when
-    planner.learn(Probe.of(probe, range(7), more=False))
+    planner.add_probe(Probe.of(probe, range(7), more=False))
 
     # then
     assert planner.remaining == 7
@@ -335,15 +336,15 @@ def test_a_window_on_one_page_is_counted() -> None:
     assert (window, window.expected, window.counted) == (of_seconds(1_000), 7, 7)
     assert planner.done
     assert planner.remaining == 0
-    assert (planner.next_window(), planner.wanted(12)) == (None, [])
+    assert (planner.next_window(), planner.next_probes(12)) == (None, [])
 
 
 def test_a_window_of_several_pages_is_estimated() -> None:
     # given: two pages that may share contacts of their boundary second
     planner = planner_of(of_seconds(1_000))
-    planner.learn(Probe.of(of_seconds(400), range(7), more=False))
+    planner.add_probe(Probe.of(of_seconds(400), range(7), more=False))
     newer = of_seconds(600, START + timedelta(seconds=400))
-    planner.learn(Probe.of(newer, range(6, 12), more=False))
+    planner.add_probe(Probe.of(newer, range(6, 12), more=False))
 
     # then
     window = planner.next_window()
@@ -354,39 +355,20 @@ def test_a_window_of_several_pages_is_estimated() -> None:
 def test_what_remains_is_unknown_before_the_oldest_contacts_have_been_seen() -> None:
     planner = planner_of(of_seconds(1_000))
 
-    planner.learn(Probe.of(of_seconds(1_000), range(10**9 - 5_000, 10**9), more=True))
+    planner.add_probe(Probe.of(of_seconds(1_000), range(10**9 - 5_000, 10**9), more=True))
 
     assert planner.remaining is None
     assert planner.next_window() is None
 
 
-@pytest.mark.parametrize(
-    ("ids", "groups"),
-    [
-        ([], []),
-        ([7, 9, 8, 5], [(5, 9, 4)]),
-        ([*range(1, 21), 90, 60], [(1, 20, 20), (60, 90, 2)]),  # an import
-        ([1, 2, 3, 900], [(1, 3, 3), (900, 900, 1)]),
-        ([1, 300, 900, 902], [(1, 300, 2), (900, 902, 2)]),
-        ([1, 300, 500, 902], [(1, 902, 4)]),  # too few to tell
-    ],
-)
-def test_a_page_is_summed_up_by_its_groups_of_ids(
-    ids: list[int], groups: list[tuple[int, int, int]]
-) -> None:
-    probe = Probe.of(of_seconds(60), ids, more=True)
-
-    assert probe.groups == tuple(IdGroup(*group) for group in groups)
-
-
 def test_a_probe_is_not_wanted_twice_while_it_is_in_flight() -> None:
     planner = planner_of(of_seconds(1_000))
 
-    asked = planner.wanted(5)
-    assert planner.wanted(5) == []
+    asked = planner.next_probes(5)
+    assert planner.next_probes(5) == []
 
-    planner.unanswered(asked[0])
-    assert planner.wanted(5) == asked
+    planner.probe_failed(asked[0])
+    assert planner.next_probes(5) == asked
 
 
 # Guessing.
@@ -408,8 +390,8 @@ def test_without_probes_windows_follow_what_those_before_held(
     for length in days:
         window = planner.next_window(guess=True)
         assert window is not None
-        assert (window.seconds / DAY, window.expected, window.guessed) == (length, None, True)
-        planner.finished(window, held(window))
+        assert (window.seconds / DAY, window.expected) == (length, None)
+        planner.window_read(window, held(window))
 
 
 @pytest.mark.parametrize("contacts", [0, 10**9])
@@ -419,7 +401,7 @@ def test_guessing_ends_whatever_windows_hold(contacts: int) -> None:
 
     while (window := planner.next_window(guess=True)) is not None:
         windows.append(window)
-        planner.finished(window, contacts)
+        planner.window_read(window, contacts)
 
     assert covers(windows, of_seconds(100 * YEAR))
     assert len(windows) <= (17_000 if contacts else 20)
@@ -430,11 +412,11 @@ def test_after_guessed_windows_few_probes_plan_the_rest(guessed: int) -> None:
     # given: a list that answers once, and then again when some windows have been cut
     space = Space(MILLION, FLAT)
     run = Run(planner_of(space.whole))
-    run.planner.learn(space.answer(space.whole))
+    run.planner.add_probe(space.answer(space.whole))
     for _ in range(guessed):
         window = run.planner.next_window(guess=True)
         assert window is not None
-        run.planner.finished(window, space.held(window))
+        run.planner.window_read(window, space.held(window))
         run.windows.append(window)
 
     # when
