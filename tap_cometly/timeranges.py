@@ -89,7 +89,7 @@ class WallRange:
     latest: datetime
 
     def holds(self, instant: datetime) -> bool:
-        """Tell whether the API may serve a contact of this instant for this range.
+        """Return whether the API may serve a contact of this instant for this range.
 
         A second of tolerance stands for rounding and for an end that includes its second. No two
         zones differ by so little.
@@ -115,14 +115,14 @@ def wall_range(start: datetime, end: datetime, zone: tzinfo) -> WallRange:
 
 
 def repeated(instant: datetime, zone: tzinfo) -> timedelta:
-    """Tell whether the wall time of an instant occurs twice.
+    """Return how far apart the two instants are that share the wall time of this one.
 
     Args:
         instant: UTC.
         zone: The Space's zone.
 
     Returns:
-        How far apart the two are; zero for a wall time that occurs once.
+        Zero for a wall time that occurs once.
     """
     wall = instant.astimezone(zone)
     first = wall.replace(fold=0).utcoffset() or timedelta()
@@ -145,19 +145,17 @@ def behind_repeated(instant: datetime, zone: tzinfo) -> datetime:
 
 
 def utc_offset(instant: datetime, zone: tzinfo) -> timedelta:
-    """Say how far the clock of a zone is ahead of UTC at an instant (UTC)."""
+    """Return how far the clock of a zone is ahead of UTC at an instant (UTC)."""
     return instant.astimezone(zone).utcoffset() or timedelta()
 
 
 def may_fall_behind(zone: tzinfo, before: datetime, after: datetime) -> bool:
-    """Tell whether there is a zone whose clock may have been set back behind another one.
-
-    At `before` its offset is at least that of the other zone, at `after` it is less than that.
+    """Return whether some zone falls behind an offset between two times.
 
     Args:
-        zone: The other one.
-        before: UTC.
-        after: UTC.
+        zone: Its offset at `before` is the measure.
+        before: UTC; the other zone is then at the measure or ahead of it.
+        after: UTC; the other zone is then behind the measure.
     """
     there = utc_offset(before, zone)
     return any(
@@ -244,8 +242,8 @@ class Window:
         """Its length."""
         return (self.end - self.start) // SECOND
 
-    def halves(self, zone: tzinfo = timezone.utc) -> tuple[Window, ...]:
-        """Give the older and the newer half; they share their boundary second.
+    def halves(self, zone: tzinfo) -> tuple[Window, ...]:
+        """Return the older and the newer half; they share their boundary second.
 
         A boundary in an hour that occurs twice moves out of it, for otherwise each half would hold
         all of that hour.
@@ -336,9 +334,9 @@ class SyncRange:
         start_date: StartDate,
         reached: Reached | None,
         *,
-        lookback: timedelta = timedelta(),
-        end_date: datetime | None = None,
-        settle: timedelta = timedelta(),
+        lookback: timedelta,
+        end_date: datetime | None,
+        settle: timedelta,
     ) -> SyncRange:
         """Work out the range from the settings and the bookmark.
 
@@ -366,7 +364,7 @@ class SyncRange:
         )
 
     def end(self, now: datetime) -> datetime:
-        """Give the end of the range, before the newest seconds, which may still be settling.
+        """Return the end of the range, before the newest seconds, which may still be settling.
 
         Args:
             now: The earlier of the machine's clock and the API's, UTC.
@@ -375,7 +373,7 @@ class SyncRange:
         return min(settled, self.end_date or settled).replace(microsecond=0)
 
     def safe_commit(self, now: datetime) -> datetime:
-        """Give the latest bookmark that is right under every zone the Space may have, UTC."""
+        """Return the latest bookmark that is right under every zone the Space may have, UTC."""
         return (now - WIDEST_ZONE_GAP - self.settle).replace(microsecond=0)
 
 

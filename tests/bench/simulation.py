@@ -97,7 +97,11 @@ def simulate(space: Space, **config: object) -> Outcome:
     client = ModelClient(space, settings, clock)
     repository, reading = _extractor(client, settings)
     sync_range = SyncRange.of(
-        settings.start, None, settle=timedelta(seconds=settings.settle_seconds)
+        settings.start,
+        None,
+        lookback=timedelta(),
+        end_date=None,
+        settle=timedelta(seconds=settings.settle_seconds),
     )
     held: dict[bool, list[int]] = {True: [], False: []}
     with logged("tap_cometly", logging.WARNING) as warnings:

@@ -74,7 +74,7 @@ class Space:
         return self.before(_second(window.end)) - self.before(_second(window.start))
 
     def answer(self, window: Window) -> Probe:
-        """Give what a probe shows: the highest ids first."""
+        """Return what a probe shows: the highest ids first."""
         edges = (self._before(_second(edge)) for edge in (window.start, window.end))
         ordinary, imported = (range(*ranks) for ranks in zip(*edges, strict=True))
         first = self.contacts - round(self.contacts * self.imported)

@@ -18,6 +18,17 @@ def february(day: int) -> datetime:
     return datetime(2024, 2, day, tzinfo=timezone.utc)
 
 
+def range_of(
+    start: StartDate,
+    reached: Reached | None = None,
+    *,
+    lookback: timedelta = timedelta(),
+    end_date: datetime | None = None,
+    settle: timedelta = timedelta(),
+) -> SyncRange:
+    return SyncRange.of(start, reached, lookback=lookback, end_date=end_date, settle=settle)
+
+
 # Where it begins.
 
 
@@ -35,11 +46,11 @@ def february(day: int) -> datetime:
 def test_a_run_starts_at_its_bookmark_less_the_lookback_but_not_before_the_start_date(
     bookmark: datetime, lookback: timedelta, start: datetime
 ) -> None:
-    assert SyncRange.of(WALL_TIME, Reached(bookmark), lookback=lookback).start == start
+    assert range_of(WALL_TIME, Reached(bookmark), lookback=lookback).start == start
 
 
 def test_a_start_date_with_a_zone_is_read_from_26_hours_before_for_what_it_may_mean() -> None:
-    first = SyncRange.of(StartDate(NEW_YEAR, has_zone=True), None)
+    first = range_of(StartDate(NEW_YEAR, has_zone=True))
 
     assert first.start == first.careful_start == NEW_YEAR - WIDEST_ZONE_GAP
     assert first.first_wanted == NEW_YEAR
@@ -63,7 +74,7 @@ def test_a_start_date_with_a_zone_is_read_from_26_hours_before_for_what_it_may_m
 def test_a_bookmark_that_may_be_wrong_is_read_from_26_hours_before(
     reached: Reached, lookback: int, start: datetime, careful: datetime
 ) -> None:
-    read = SyncRange.of(WALL_TIME, reached, lookback=lookback * DAY)
+    read = range_of(WALL_TIME, reached, lookback=lookback * DAY)
 
     assert (read.start, read.careful_start) == (start, careful)
 
@@ -72,9 +83,9 @@ def test_a_bookmark_that_may_be_wrong_is_read_from_26_hours_before(
 
 
 def test_a_run_ends_before_the_newest_seconds_or_at_an_end_date_before_that() -> None:
-    settled = SyncRange.of(WALL_TIME, None, settle=timedelta(seconds=90))
-    past = SyncRange.of(WALL_TIME, None, end_date=february(1))
-    future = SyncRange.of(WALL_TIME, None, end_date=NOW + DAY)
+    settled = range_of(WALL_TIME, settle=timedelta(seconds=90))
+    past = range_of(WALL_TIME, end_date=february(1))
+    future = range_of(WALL_TIME, end_date=NOW + DAY)
 
     assert settled.end(NOW) == NOW.replace(microsecond=0) - timedelta(seconds=90)
     assert past.end(NOW) == february(1)
@@ -85,5 +96,5 @@ def test_ranges_are_in_whole_seconds() -> None:
     fraction = timedelta(microseconds=750_000)
     start = StartDate(NEW_YEAR + fraction, has_zone=False)
 
-    assert SyncRange.of(start, None).start == NEW_YEAR
-    assert SyncRange.of(WALL_TIME, Reached(february(1) + fraction)).careful_start.microsecond == 0
+    assert range_of(start).start == NEW_YEAR
+    assert range_of(WALL_TIME, Reached(february(1) + fraction)).careful_start.microsecond == 0

@@ -24,7 +24,7 @@ def test_halves_meet_in_one_second_and_hold_as_much(
 ) -> None:
     window = of_seconds(seconds, expected)
 
-    older, newer = window.halves()
+    older, newer = window.halves(timezone.utc)
 
     assert (older.start, older.end, newer.end) == (window.start, newer.start, window.end)
     assert newer.seconds - older.seconds in {0, 1}
@@ -32,7 +32,7 @@ def test_halves_meet_in_one_second_and_hold_as_much(
 
 
 def test_a_second_has_no_halves() -> None:
-    assert len(of_seconds(1).halves()) == 0
+    assert len(of_seconds(1).halves(timezone.utc)) == 0
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 from itertools import pairwise, product
 from typing import Any
 
@@ -32,7 +32,7 @@ from tests.support.exports import DAY, SIZE, THRESHOLD, TIMEOUT, USUAL, Exports,
 FAILED = ("failed", None)
 LOST = AnswerLostError("No answer came", "Run again.")
 REJECTED = RejectedError("The range is too large", "Ask for less.")
-FIRST_HALF, SECOND_HALF = DAY.halves()
+FIRST_HALF, SECOND_HALF = DAY.halves(timezone.utc)
 
 
 @pytest.fixture
@@ -225,9 +225,9 @@ def test_halves_take_the_place_of_their_window_and_no_more_run_than_before() -> 
     exports = Exports(first, second, third, parallel=2)
     exports.repository.script("poll", FAILED, FAILED, to=first)
 
-    assert list(exports.read()) == [*first.halves(), second, third]
+    assert list(exports.read()) == [*first.halves(timezone.utc), second, third]
     created = exports.repository.windows("create")
-    assert created == [first, second, first, *first.halves(), third]
+    assert created == [first, second, first, *first.halves(timezone.utc), third]
 
 
 def test_a_completed_export_between_failed_ones_counts_anew() -> None:
