@@ -6,7 +6,7 @@ of creation, to all Spaces alike, so between two checkpoints lie as many contact
 share of the ids that are this Space's.
 
 Ids are a hint only. An import gives new ids to contacts with old dates: pages then show two groups
-of ids, and each group is followed by itself from checkpoint to checkpoint. Where ids and density
+of ids, and each is compared with the same group at the next checkpoint. Where ids and density
 contradict each other, the larger estimate is taken, and marked as not sure.
 """
 
@@ -35,11 +35,19 @@ def epoch_second(instant: datetime) -> Second:
 
 
 class IdGroup(NamedTuple):
-    """Ids on a page that lie close together: the lowest, the highest, and how many."""
+    """Ids on a page that lie close together.
 
-    lowest: int
+    Attributes:
+        highest: The highest one by the end of the page; by its start, the one before the lowest.
+        contacts: How many of them are this Space's.
+        ids: How many lie between the lowest and the highest, both included.
+        lowest: The lowest one.
+    """
+
     highest: int
     contacts: int
+    ids: int
+    lowest: int
 
 
 @dataclass(frozen=True)
@@ -71,22 +79,11 @@ class Probe:
             if gap > (below if cut >= _FEW_IDS else both):
                 parts = [ranked[:cut], ranked[cut:]]
                 break
-        groups = tuple(IdGroup(part[0], part[-1], len(part)) for part in parts)
+        groups = tuple(
+            IdGroup(part[-1], len(part), max(len(part), part[-1] - part[0] + 1), part[0])
+            for part in parts
+        )
         return cls(window, len(ranked), more, groups)
-
-
-class _GroupEnd(NamedTuple):
-    """How far ids had got in a group of them.
-
-    Attributes:
-        id: The highest one by then.
-        contacts: How many of the group's ids are this Space's.
-        ids: How many ids the group spans.
-    """
-
-    id: int
-    contacts: int
-    ids: int
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ class Checkpoint:
     count: int = 0
     exact: bool = False
     density: float | None = None
-    groups: tuple[_GroupEnd, ...] = ()
+    groups: tuple[IdGroup, ...] = ()
 
     @property
     def checked(self) -> bool:
@@ -121,8 +118,8 @@ class Stretch(NamedTuple):
     Attributes:
         before: The older one.
         after: The newer one.
-        contacts: How many lie between them.
-        sure: Whether that can be relied on. Where ids before are not known, it is the most.
+        contacts: How many lie between them; how many at most, where ids before are not known.
+        sure: Whether that can be relied on.
     """
 
     before: Checkpoint
@@ -137,12 +134,12 @@ class Stretch(NamedTuple):
             return cls(before, after, after.count, sure=True)
         newer = after.groups
         if not before.groups:  # ids are positive
-            most = sum(new.id * new.contacts / new.ids for new in newer)
+            most = sum(new.highest * new.contacts / new.ids for new in newer)
             return cls(before, after, max(0.0, most), sure=False)
-        if len(before.groups) < len(newer) and before.groups[0].id > newer[0].id:
+        if len(before.groups) < len(newer) and before.groups[0].highest > newer[0].highest:
             newer = newer[1:]  # the older page shows the import only
         by_ids = sum(
-            max(0, new.id - old.id) * (old.contacts + new.contacts) / (old.ids + new.ids)
+            max(0, new.highest - old.highest) * (old.contacts + new.contacts) / (old.ids + new.ids)
             for old, new in zip(before.groups, newer, strict=False)
         )
         known = [page.density for page in (before, after) if page.density is not None]
@@ -230,14 +227,10 @@ class Checkpoints:
             return
         exact = not probe.more
         density = probe.count / (end - start) if exact or end - start == 1 else None
-        before, after = [], []
-        for lowest, highest, contacts in probe.groups:
-            ids = max(contacts, highest - lowest + 1)
-            before.append(_GroupEnd(lowest - 1, contacts, ids))
-            after.append(_GroupEnd(highest, contacts, ids))
-        self._add(Checkpoint(end, start, probe.count, exact, density, tuple(after)))
+        self._add(Checkpoint(end, start, probe.count, exact, density, probe.groups))
         if exact:
-            self._add(Checkpoint(start, start, 0, exact, density, tuple(before)))
+            before = tuple(group._replace(highest=group.lowest - 1) for group in probe.groups)
+            self._add(Checkpoint(start, start, 0, exact, density, before))
             self._known = {at: page for at, page in self._known.items() if not start < at < end}
 
     def _add(self, new: Checkpoint) -> None:
@@ -269,9 +262,10 @@ class Checkpoints:
                     points[at - 1] = replace(before, groups=after.groups)
                 elif not after.groups:
                     points[at] = replace(after, groups=before.groups)
-            elif len(before.groups) > len(after.groups) > 0:  # one group is not on the newer page
+            elif len(before.groups) > len(after.groups) > 0:
+                # The page shows one of them only; the other has got no further.
                 older, newer = before.groups
-                unseen = older if newer.id <= after.groups[0].id else newer
+                unseen = older if newer.highest <= after.groups[0].highest else newer
                 points[at] = replace(after, groups=tuple(sorted((*after.groups, unseen))))
         return [
             Stretch.between(before, after)

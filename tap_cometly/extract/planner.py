@@ -192,8 +192,7 @@ class WindowPlanner:
         stretches = self._checkpoints.stretches()
         aim, slack = self._aim(stretches), _TOLERANCE * self._target
         start = self._next_start
-        cut = stretches[0].contacts_before(start)  # contacts before the window's start
-        older = 0.0  # contacts before the stretch
+        before_start, before_stretch = stretches[0].contacts_before(start), 0.0  # contacts
         for stretch in stretches:
             if not self._is_located(stretch):
                 yield _Boundary(stretch.end, stretch.contacts, stretch, self._explore(stretch))
@@ -201,7 +200,7 @@ class WindowPlanner:
             if check and not stretch.after.checked and stretch.before.groups:
                 yield _Boundary(stretch.end, 0.0, stretch, [self._probe(stretch, stretch.end)])
             is_large = stretch.contacts > _SMALL * self._target
-            while (goal := cut + aim - older) < stretch.contacts + slack:
+            while (goal := before_start + aim - before_stretch) < stretch.contacts + slack:
                 is_near = goal > stretch.contacts - slack
                 place = self._allowed(stretch.end if is_near else stretch.second_of(goal), start)
                 if place > stretch.end:
@@ -212,11 +211,11 @@ class WindowPlanner:
                         yield _Boundary(stretch.end, aim, stretch, self._explore(stretch))
                         return
                     probes = [self._probe(stretch, place)]
-                passed = older + stretch.contacts_before(place)
-                yield _Boundary(place, passed - cut, stretch, probes)
-                start, cut = place, passed
-            older += stretch.contacts
-        yield _Boundary(self._end, older - cut, stretches[-1])
+                before_place = before_stretch + stretch.contacts_before(place)
+                yield _Boundary(place, before_place - before_start, stretch, probes)
+                start, before_start = place, before_place
+            before_stretch += stretch.contacts
+        yield _Boundary(self._end, before_stretch - before_start, stretches[-1])
 
     def _aim(self, stretches: Sequence[Stretch]) -> float:
         """Return what each window should hold for none of the last ones to be a small one."""

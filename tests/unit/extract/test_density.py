@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tap_cometly.extract.density import IdGroup, Probe
+from tap_cometly.extract.density import Probe
 from tap_cometly.timeranges import Window
 
 START = datetime(2024, 2, 28, 23, 59, 59, tzinfo=timezone.utc)
@@ -29,4 +29,4 @@ def test_a_page_is_summed_up_by_its_groups_of_ids(
 ) -> None:
     probe = Probe.of(WINDOW, ids, more=True)
 
-    assert probe.groups == tuple(IdGroup(*group) for group in groups)
+    assert [(each.lowest, each.highest, each.contacts) for each in probe.groups] == groups
