@@ -53,6 +53,7 @@ Endpoint = t.Literal["list", "create", "poll"]
 
 # Requests a minute per Space; source: Cometly's API documentation, v1.
 DOCUMENTED_LIMITS: dict[Endpoint, int] = {"list": 15, "create": 5, "poll": 30}
+LARGEST_PAGE = 5000  # contacts; source: the same
 
 _SLOWEST_ANSWER = 5  # times the request timeout, from the first byte to the last
 _SERVED = {200, 201, 202}

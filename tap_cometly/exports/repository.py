@@ -6,6 +6,7 @@ import typing as t
 from dataclasses import replace
 from datetime import timedelta
 
+from tap_cometly.client.client import LARGEST_PAGE
 from tap_cometly.exports import ndjson
 
 if t.TYPE_CHECKING:
@@ -19,7 +20,6 @@ if t.TYPE_CHECKING:
 
 _SAMPLE = 100  # ids at each end of a window
 _ENOUGH = 10  # ids to tell whether one end is missing
-_WHOLE = 5000  # ids of a window that one page of the list has shown whole
 _OLDEST_PARTS = 1 / 64, 1 / 8, 1 / 2  # of a window: where its oldest contacts are looked for
 _MIDDLE = (1 / 2,)  # of a window: where contacts between its ends are looked for
 _EVERYWHERE = 1 / 5, 2 / 5, 3 / 5, 4 / 5  # likewise, in a file that seems to lack many
@@ -81,7 +81,7 @@ class ExportRepository:
             list does not answer. Empty only where the window is.
         """
         newest = self._first_pages.pop(window, None) or self._newest(
-            window, per_page=_SAMPLE if window.counted is None else _WHOLE
+            window, per_page=_SAMPLE if window.counted is None else LARGEST_PAGE
         )
         return self._ids(window, newest, _MIDDLE)
 
@@ -92,7 +92,7 @@ class ExportRepository:
             window: What the export covers.
             everywhere: Whether to ask in more places, for the file seems to lack many.
         """
-        newest = self._newest(window, per_page=_WHOLE)
+        newest = self._newest(window, per_page=LARGEST_PAGE)
         return self._ids(window, newest, _EVERYWHERE if everywhere else _MIDDLE)
 
     def _ids(

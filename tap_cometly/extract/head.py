@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from singer_sdk.exceptions import AbortedSyncPausedException
 
+from tap_cometly.client.client import LARGEST_PAGE
 from tap_cometly.config import EXPORT, PAGINATION
 from tap_cometly.contacts.schema import delivered_options, is_dated
 from tap_cometly.exceptions import (
@@ -22,7 +23,7 @@ from tap_cometly.exceptions import (
     TooLongError,
     UnavailableError,
 )
-from tap_cometly.extract.pagination import LARGEST_PAGE, SURELY_SERVED
+from tap_cometly.extract.pagination import SURELY_SERVED
 from tap_cometly.extract.timezone_check import Head
 from tap_cometly.timeranges import (
     SECOND,

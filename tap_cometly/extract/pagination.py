@@ -28,7 +28,6 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LARGEST_PAGE = 5000  # contacts; source: Cometly's API documentation, v1
 SURELY_SERVED = 86_400  # seconds; a window that no list refuses for its length
 _EMPTY_PAGES = 100  # in a row, each with a cursor: nothing is going to come
 

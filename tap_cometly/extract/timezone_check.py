@@ -24,9 +24,9 @@ from datetime import datetime, timedelta
 from importlib import resources
 from zoneinfo import ZoneInfo
 
+from tap_cometly.client.client import LARGEST_PAGE
 from tap_cometly.contacts.schema import is_dated
 from tap_cometly.exceptions import TimezoneError
-from tap_cometly.extract.pagination import LARGEST_PAGE
 from tap_cometly.timeranges import (
     SECOND,
     UTC,

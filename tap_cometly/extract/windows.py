@@ -7,9 +7,9 @@ import typing as t
 from dataclasses import replace
 from functools import partial
 
+from tap_cometly.client.client import LARGEST_PAGE
 from tap_cometly.exceptions import RejectedError, TooLongError
 from tap_cometly.extract.density import Probe
-from tap_cometly.extract.pagination import LARGEST_PAGE
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

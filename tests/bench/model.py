@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from typing_extensions import override
 
-from tap_cometly.client.client import DOCUMENTED_LIMITS, CometlyClient, ExportStatus
+from tap_cometly.client.client import (
+    DOCUMENTED_LIMITS,
+    LARGEST_PAGE,
+    CometlyClient,
+    ExportStatus,
+)
 from tap_cometly.client.rate_limit import MINUTE
 from tap_cometly.client.retry import acquire
 from tap_cometly.contacts.decoder import Page
 from tap_cometly.contacts.schema import Contact
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.repository import ExportRepository
-from tap_cometly.extract.pagination import LARGEST_PAGE
 from tap_cometly.extract.windows import IDS_REMEMBERED
 from tap_cometly.timeranges import WallRange, wall_range
 from tests.bench.spaces import EPOCH
