@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 if t.TYPE_CHECKING:
     from tap_cometly.exports.download import SpoolFile
@@ -51,10 +51,6 @@ class ExportJob:
     incomplete: bool = False  # whether a file was not believed, for it lacked contacts
     keeps_its_window: bool = False  # a reader has begun to read this very window: it is not halved
     spool: SpoolFile | None = None  # the file, once it is here
-    sample_asked: bool = False  # whether the list was asked for some ids of the window
-    sample_is_newer: bool = False  # whether it may show contacts that came after the job was made
-    sample: frozenset[int] | None = field(default=None, repr=False)
-    """Ids that the list showed; None where it was not asked, or did not answer."""
 
     @property
     def expected(self) -> int:
@@ -85,7 +81,6 @@ class ExportJob:
         self.first_asked_at = min(self.first_asked_at, now)
         self.polls_without_url = self.refused_urls = self.bad_files = 0
         self.completed = False
-        self.sample_is_newer = False
 
     def created(self, export_id: int, now: float) -> None:
         """Note that the job exists."""
@@ -133,7 +128,6 @@ class ExportJob:
         """Note that the window needs another job."""
         self.close()
         self.status = JobStatus.TO_CREATE
-        self.sample_asked = self.sample is not None
         self.due_at = due_at
 
     def failed(self) -> None:

@@ -29,10 +29,10 @@ from tap_cometly.exceptions import (
     UrlRefusedError,
     WindowNotExportedError,
 )
+from tap_cometly.exports.completeness import CompletenessCheck
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.job import ExportJob, JobStatus
 from tap_cometly.runtime import metrics
-from tap_cometly.timeranges import WIDEST_ZONE_GAP
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,6 @@ BAD_FILES = 3  # downloads of one job's file
 REFUSED_URLS = 3  # fresh URLs for one job's file
 FAILED_IN_A_ROW = 3  # jobs, until exports are given up for this run
 POLLS_WITHOUT_URL = 8  # of a job that says it is completed
-LIST_CALLS_LEFT = 8  # of the minute, for the list to count as idle: probes come first
 
 _POLL_INTERVAL = 5.0  # seconds; measured: learned intervals save 3 s of a million contacts
 _FIRST_POLLS = 2.0  # seconds between the first polls of the oldest job
@@ -81,6 +80,9 @@ class ExportOrchestrator:
         clock: Monotonic seconds.
         settings: Exports at once, the time that one may take, the contacts that are worth one,
             and the Space's zone: no window is cut in an hour that occurs twice there.
+
+    Attributes:
+        completeness: Checks the files, for which it asks the list as jobs are created.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class ExportOrchestrator:
         self._tasks = tasks
         self._clock = clock
         self._settings = settings
+        self.completeness = CompletenessCheck(repository, tasks, clock, self.advance_for)
         self._parallel = settings.max_parallel_exports
         self._jobs: tuple[ExportJob, ...] = ()  # replaced, never changed: progress reads it, too
         self._has_more_windows = True
@@ -143,7 +146,7 @@ class ExportOrchestrator:
             self._start_what_is_due()
             self._tasks.wait(0.0)
 
-    def work_for(self, seconds: float) -> None:
+    def advance_for(self, seconds: float) -> None:
         """Go on with the windows that have been begun, while something else is waited for."""
         self._tasks.wait(min(seconds, self._start_what_is_due()))
 
@@ -177,21 +180,6 @@ class ExportOrchestrator:
         self._fail(job, reason)
         self.next_export()
 
-    @property
-    def list_is_idle(self) -> bool:
-        """Whether the list's limit has room for more than the probes of the next windows."""
-        limiter = self._repository.limiters["list"]
-        return limiter.available() >= min(LIST_CALLS_LEFT, limiter.limit)
-
-    @property
-    def may_sample_late(self) -> bool:
-        """Whether the list may be asked about a job that exists.
-
-        The windows behind it may want probes soon, so all of the limit has to be free for them.
-        """
-        limiter = self._repository.limiters["list"]
-        return limiter.available() >= limiter.limit if self._has_more_windows else self.list_is_idle
-
     def describe(self, now: float) -> list[str]:
         """Say what each export is doing, oldest window first; from any thread."""
         jobs = self._jobs[: self._parallel]
@@ -217,7 +205,7 @@ class ExportOrchestrator:
             try:
                 window = next(self._windows)
             except StopIteration:
-                self._has_more_windows = False
+                self._has_more_windows = self.completeness.has_more_windows = False
                 return
             if window is None:
                 return
@@ -235,27 +223,15 @@ class ExportOrchestrator:
         wait = _SHORT_WAIT if waits_for_window else _IDLE
         for job in jobs if self._error is None else ():
             if job.status is JobStatus.TO_CREATE:
-                self._sample(job)
+                self.completeness.ask(job)
                 due_at, start = job.due_at, self._create
             elif job.status is JobStatus.RUNNING:
-                self._sample(job)
+                self.completeness.ask(job)
                 due_at, start = self._poll_at(job), self._poll
             else:
                 continue
             wait = min(wait, due_at - now if due_at > now else start(job))
         return wait
-
-    def _sample(self, job: ExportJob) -> None:
-        """Ask the idle list for ids that the file has to hold, as its job is created.
-
-        Where planning has used up the list's limit, that is while the job runs.
-        """
-        is_late = job.status is not JobStatus.TO_CREATE
-        if not job.sample_asked and (self.may_sample_late if is_late else self.list_is_idle):
-            job.sample_asked = True
-            job.sample_is_newer = is_late and self._clock.now() - job.window.end < WIDEST_ZONE_GAP
-            sample = partial(self._repository.sample, job.window)
-            self._start(sample, partial(self._sampled, job))
 
     def _create(self, job: ExportJob) -> float:
         """Create a job; give the seconds after which to try again if the limit has no room."""
@@ -317,9 +293,6 @@ class ExportOrchestrator:
         self._tasks.start(work, came_back)
 
     # What came back.
-
-    def _sampled(self, job: ExportJob, outcome: frozenset[int] | Exception | None) -> None:
-        job.sample = None if isinstance(outcome, Exception) else outcome
 
     def _created(self, job: ExportJob, outcome: int | Exception) -> None:
         now = self._clock.monotonic()

@@ -181,15 +181,14 @@ class Extractor:
         planner, windows = self._planned(
             window, first, settings.export_target_size, ahead=parallel + _AHEAD
         )
-        if first is not None:
-            services.repository.remember(window, first)
         orchestrator = ExportOrchestrator(
             iter(windows), services.repository, services.tasks, services.clock, settings
         )
+        if first is not None:
+            orchestrator.completeness.remember(window, first)
         reader = ExportReader(
             orchestrator,
             services.repository,
-            services.tasks,
             services.export_columns,
             self._timezone_check.inspect,
         )

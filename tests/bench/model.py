@@ -200,7 +200,9 @@ class ModelClient(CometlyClient):
         """Newest id first; the cursor tells how many have been served."""
         rest = ids[::-1][int(cursor or 0) :]
         served = rest[:per_page]
-        self.looked_at.update(served if per_page < LARGEST_PAGE else served[:IDS_REMEMBERED])
+        # Before any job, a whole page may be the first one, which the check takes its ids from.
+        is_whole = per_page < LARGEST_PAGE or not self.jobs
+        self.looked_at.update(served if is_whole else served[:IDS_REMEMBERED])
         more = len(rest) > len(served)
         cursor = str(len(ids) - len(rest) + len(served)) if more else None
         return Page(list(map(Contact, served)), cursor)
@@ -230,15 +232,10 @@ class ModelRepository(ExportRepository):
         return SpoolFile(file, len(file.job.ids), file.size)
 
     @override
-    def remember(self, window: Window, first: Page) -> None:
-        self._model.looked_at.update(contact.id for contact in first.contacts)
-        super().remember(window, first)
-
-    @override
-    def sample_again(self, window: Window, *, everywhere: bool) -> frozenset[int] | None:
-        sample = super().sample_again(window, everywhere=everywhere)
-        self._model.looked_at.update(sample or ())
-        return sample
+    def newest(self, window: Window, *, per_page: int) -> Page | None:
+        page = super().newest(window, per_page=per_page)
+        self._model.looked_at.update(contact.id for contact in (page.contacts if page else ()))
+        return page
 
     @override
     def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:

@@ -13,6 +13,8 @@ from typing_extensions import override
 from tap_cometly.client.client import DOCUMENTED_LIMITS, Endpoint, ExportStatus
 from tap_cometly.client.rate_limit import RateLimiter
 from tap_cometly.config import SETTINGS_SCHEMA, Settings
+from tap_cometly.contacts.decoder import Page
+from tap_cometly.contacts.schema import Contact
 from tap_cometly.exceptions import WindowNotExportedError
 from tap_cometly.exports.download import SpoolFile
 from tap_cometly.exports.orchestrator import ExportOrchestrator
@@ -110,13 +112,9 @@ class ScriptedRepository(ExportRepository):
         return self.spools[-1]
 
     @override
-    def sample(self, window: Window) -> frozenset[int] | None:
-        answer = self._answer("sample", window)
-        return None if answer is USUAL else frozenset(answer)
-
-    @override
-    def sample_again(self, window: Window, *, everywhere: bool) -> frozenset[int] | None:
-        return self.sample(window)
+    def newest(self, window: Window, *, per_page: int) -> Page | None:
+        answer = self._answer("newest", window)
+        return None if answer is USUAL else Page(list(map(Contact, answer)), None)
 
     def _answer(self, kind: str, window: Window) -> Any:
         self._calls.append(_Call(kind, window, self._clock.monotonic()))
@@ -170,6 +168,10 @@ class Exports:
         job = self.orchestrator.next_export()
         assert job is not None
         return job
+
+    def sample(self) -> frozenset[int] | None:
+        """Wait for the oldest window's file; return the ids that it is compared with."""
+        return self.orchestrator.completeness.tally(self.next()).sample
 
     def read(self) -> dict[Window, str]:
         """Read everything, and tell how; in the order in which it was handed out."""

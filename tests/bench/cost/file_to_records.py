@@ -15,9 +15,8 @@ from zoneinfo import ZoneInfo
 from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import OptionalColumns, fields_asked
-from tap_cometly.exports.job import ExportJob
+from tap_cometly.exports.completeness import FileTally
 from tap_cometly.exports.ndjson import blocks
-from tap_cometly.exports.reader import FileContent
 from tap_cometly.extract.timezone_check import TimezoneCheck
 from tap_cometly.messages.encoder import BlockEncoder
 from tap_cometly.messages.writer import RecordWriter, StdoutWriter
@@ -34,10 +33,10 @@ def convert(path: Path) -> None:
     timezone_check = TimezoneCheck(nobody, ZoneInfo("UTC"))
     columns = OptionalColumns(fields, "The export")
     writer = RecordWriter(BlockEncoder("contacts", None), StdoutWriter(StopSignal()))
-    content = FileContent(ExportJob(window))
+    tally = FileTally(window)
     with path.open("rb") as file:
         for contacts in blocks(file, ContactDecoder(fields, RepairLog())):
-            content.add(contacts)
+            tally.add(contacts)
             timezone_check.inspect(contacts, window)
             writer.write(columns.fill(contacts))
 

@@ -150,25 +150,25 @@ def test_halves_beyond_what_may_run_at_once_do_not_wait_for_the_limit() -> None:
 
 
 def test_ids_are_asked_for_once_a_window(one: Exports) -> None:
-    one.repository.script("sample", [1, 2])
+    one.repository.script("newest", [1, 2])
     one.repository.script("poll", FAILED)
 
-    assert one.next().sample == frozenset({1, 2})
+    assert one.sample() == frozenset({1, 2})
     assert len(one.repository.asked("create")) == 2
-    assert len(one.repository.asked("sample")) == 1
+    assert len(one.repository.asked("newest")) == 1
 
 
 def test_no_failure_of_the_list_fails_an_export(one: Exports) -> None:
-    one.repository.script("sample", AccessError("Odd", "-"))
+    one.repository.script("newest", AccessError("Odd", "-"))
 
-    assert one.next().sample is None
+    assert one.sample() is None
 
 
 def test_ids_are_not_asked_for_while_the_limit_of_the_list_is_used_up(one: Exports) -> None:
     one.repository.limiters["list"].pause_for(90.0)
 
     assert one.read() == {DAY: "export"}
-    assert one.repository.asked("sample") == []
+    assert one.repository.asked("newest") == []
 
 
 # Jobs that fail.

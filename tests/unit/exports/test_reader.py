@@ -72,7 +72,6 @@ class Reader:
         self.reader = ExportReader(
             self.exports.orchestrator,
             repository,
-            self.exports.tasks,
             OptionalColumns(fields_asked(()), "The export"),
             self.inspect,
         )
@@ -176,11 +175,11 @@ def test_a_file_passes_that_holds_what_the_list_showed_and_still_shows(
     before: Any, held: Any, now: Any
 ) -> None:
     reader = Reader(DAY, files=[[block(*held)]])
-    reader.repository.script("sample", before, *([] if now == "not asked" else [now]))
+    reader.repository.script("newest", before, *([] if now == "not asked" else [now]))
 
     assert reader.read() == {DAY: list(held)}
     assert reader.created() == 1
-    assert len(reader.repository.asked("sample")) == 1 + (now != "not asked")
+    assert len(reader.repository.asked("newest")) == 1 + (now != "not asked")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +197,7 @@ def test_a_file_that_lacks_contacts_is_made_once_more(
     logged: list[str], before: Any, held: Any, now: Any
 ) -> None:
     reader = Reader(DAY, files=[[block(*held)], [block(*range(400))]])
-    reader.repository.script("sample", before, now)
+    reader.repository.script("newest", before, now)
 
     assert reader.read() == {DAY: [*held, *range(400)]}
     assert reader.created() == 2
@@ -209,12 +208,12 @@ def test_a_file_that_lacks_contacts_is_made_once_more(
 def test_a_file_smaller_than_a_guessed_size_passes(*, room: bool, asked: int) -> None:
     guessed = replace(DAY, guessed=True)
     reader = Reader(guessed, files=[[block(1)]])
-    reader.repository.script("sample", NO_ANSWER, [1])
+    reader.repository.script("newest", NO_ANSWER, [1])
     if not room:
         reader.inspect.side_effect = lambda *_: reader.repository.limiters["list"].pause_for(9.0)
 
     assert reader.read() == {guessed: [1]}
-    assert (reader.created(), len(reader.repository.asked("sample"))) == (1, asked)
+    assert (reader.created(), len(reader.repository.asked("newest"))) == (1, asked)
 
 
 def test_a_suspicious_file_waits_for_the_limit_of_the_list_while_others_go_on() -> None:
@@ -222,24 +221,24 @@ def test_a_suspicious_file_waits_for_the_limit_of_the_list_while_others_go_on() 
     reader = Reader(first, second, files=[[block(1)], [block(*range(1_000))]])
     reader.repository.seconds[second] = 30.0
     reader.repository.limiters["list"].pause_for(50.0)
-    reader.repository.script("sample", [1])
+    reader.repository.script("newest", [1])
 
     assert reader.read() == {first: [1], second: list(range(1_000))}
-    assert reader.repository.asked("sample", first) == [pytest.approx(50.0, abs=1.5)]
+    assert reader.repository.asked("newest", first) == [pytest.approx(50.0, abs=1.5)]
     assert reader.repository.asked("download", second) < [45.0]
 
 
 def test_a_window_that_was_counted_holds_as_many_contacts() -> None:
     counted = Window(DAY.start, DAY.end, expected=10, counted=10)
     reader = Reader(counted, files=[[block(*range(9))], [block(*range(10))]])
-    reader.repository.script("sample", NO_ANSWER, range(14))
+    reader.repository.script("newest", NO_ANSWER, range(14))
 
     assert reader.read() == {counted: [*range(9), *range(10)]}
 
 
 def test_what_is_missing_is_counted_afresh_after_another_download() -> None:
     reader = Reader(DAY, files=[[block(1), no_contact()], [block(2)], [block(1, 2)]])
-    reader.repository.script("sample", [1, 2], [1, 2], [1, 2])
+    reader.repository.script("newest", [1, 2], [1, 2], [1, 2])
 
     assert reader.read() == {DAY: [1, 2, 1, 2]}
     assert reader.created() == 2
