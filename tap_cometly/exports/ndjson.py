@@ -16,7 +16,6 @@ if t.TYPE_CHECKING:
     from tap_cometly.contacts.schema import Contact
 
 _BLOCK = 64 * 2**10  # bytes; measured: neither smaller nor larger blocks are faster
-_VERIFIED_AT_ONCE = 2**16  # bytes
 _LONGEST_LINE = 8 * 2**20  # bytes; a contact has some hundred
 _IsalError = t.cast("type[Exception]", isal_zlib.error)
 _BOM = b"\xef\xbb\xbf"
@@ -31,18 +30,18 @@ def verify(file: t.BinaryIO) -> int:
     Raises:
         BadFileError: It is no complete gzip file, or no lines of sane length.
     """
-    size = sample = newlines = since_newline = 0
-    for chunk in _unzipped(file, _VERIFIED_AT_ONCE):
+    size = first_chunk = newlines = since_newline = 0
+    for chunk in _unzipped(file):
         size += len(chunk)
-        if not sample:  # measured: to count all newlines takes a third of the time
-            sample, newlines = len(chunk), chunk.count(b"\n")
+        if not first_chunk:  # measured: to count all newlines takes a third of the time
+            first_chunk, newlines = len(chunk), chunk.count(b"\n")
         last = chunk.rfind(b"\n")
         since_newline = len(chunk) - last - 1 if last >= 0 else since_newline + len(chunk)
         if since_newline > _LONGEST_LINE:
             msg = "a line of it is longer than any contact"
             raise BadFileError(msg)
     file.seek(0)
-    return newlines * size // sample + (since_newline > 0) if sample else 0
+    return newlines * size // first_chunk + (since_newline > 0) if first_chunk else 0
 
 
 def blocks(file: t.BinaryIO, decoder: ContactDecoder) -> Iterator[list[Contact]]:
@@ -52,7 +51,7 @@ def blocks(file: t.BinaryIO, decoder: ContactDecoder) -> Iterator[list[Contact]]
         RecordError: A line is no contact.
     """
     line = 1
-    for block in _whole_lines(_unzipped(file, _BLOCK)):
+    for block in _whole_lines(_unzipped(file)):
         contacts = decoder.lines(block, line)
         line += len(contacts)  # blank lines do not count; to count all takes a twentieth longer
         yield contacts
@@ -74,7 +73,7 @@ def _whole_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _unzipped(file: t.BinaryIO, at_once: int) -> Iterator[bytes]:
+def _unzipped(file: t.BinaryIO) -> Iterator[bytes]:
     file.seek(0)
     if not file.read(1):  # gzip readers take a file of 0 bytes for a complete one
         msg = "it has 0 bytes"
@@ -82,7 +81,7 @@ def _unzipped(file: t.BinaryIO, at_once: int) -> Iterator[bytes]:
     file.seek(0)
     unzipped = igzip.IGzipFile(fileobj=file, mode="rb")  # type: ignore[no-untyped-call]
     try:
-        while chunk := unzipped.read(at_once):
+        while chunk := unzipped.read(_BLOCK):
             yield chunk
     except (EOFError, OSError, zlib.error, _IsalError) as error:
         msg = f"it is no whole gzip file ({type(error).__name__})"
