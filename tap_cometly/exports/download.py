@@ -98,7 +98,7 @@ class Downloader:
         except BaseException as error:
             spool.close()
             if isinstance(error, OSError):
-                raise _disk_full(error) from None
+                raise _storage_error(error) from None
             raise
         return spool
 
@@ -174,7 +174,7 @@ def _check(url: str) -> None:
 
 
 def _size(response: requests.Response) -> int:
-    """Give the size of the whole file, also from a store that takes no notice of ranges."""
+    """Return the size of the whole file, also from a store that takes no notice of ranges."""
     whole = re.fullmatch(r"bytes 0-\d+/(\d+)", response.headers.get("Content-Range", ""))
     size = whole[1] if whole else response.headers.get("Content-Length", "")
     if not (size.isascii() and size.isdigit() and len(size) <= _LONGEST_SIZE):
@@ -183,6 +183,6 @@ def _size(response: requests.Response) -> int:
     return int(size)
 
 
-def _disk_full(error: OSError) -> OutputError:
+def _storage_error(error: OSError) -> OutputError:
     msg = f"A download cannot be stored in {tempfile.gettempdir()}: {os.strerror(error.errno or 0)}"
     return OutputError(msg, "Free some space there, or set TMPDIR to a larger directory.")

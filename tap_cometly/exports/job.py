@@ -28,12 +28,12 @@ class JobStatus(enum.Enum):
 class ExportJob:
     """A window and the export jobs made for it, one after the other; times are monotonic seconds.
 
-    What is told of "the job" is told of the last one.
+    Fields about `the job` describe the newest of these jobs.
     """
 
     window: Window
     status: JobStatus = JobStatus.TO_CREATE
-    tries: int = 0  # jobs that were created, or asked for in vain
+    tries: int = 0  # jobs that were asked for, created or not
     first_asked_at: float = math.inf  # when the first job was asked for
     asked_at: float = 0.0  # when the job was asked for
     created_at: float = 0.0
@@ -49,7 +49,7 @@ class ExportJob:
     bad_files: int = 0
     failure: str = ""  # why the job failed
     incomplete: bool = False  # whether a file was not believed, for it lacked contacts
-    keeps_its_window: bool = False  # a reader has begun to read this very window: it is not halved
+    is_being_read: bool = False  # by a reader: the window is not halved any more
     spool: SpoolFile | None = None  # the file, once it is here
 
     @property
@@ -58,17 +58,17 @@ class ExportJob:
         return self.window.expected or 1
 
     @property
-    def holds(self) -> int | None:
+    def contacts(self) -> int | None:
         """How many contacts the window holds: by its file once it is here, else as expected."""
         return self.window.expected if self.spool is None else self.spool.lines
 
     @property
     def is_running(self) -> bool:
-        """Whether the last job exists, and is not known to have ended."""
+        """Whether the job exists, and is not known to have ended."""
         return self.status in {JobStatus.RUNNING, JobStatus.POLLING}
 
     def describe(self, now: float) -> str:
-        """Say in a word or two what the job is doing."""
+        """Return in a word or two what the job is doing."""
         if self.is_running:
             return f"{self.api_status or 'running'} {now - self.api_status_since:.0f} s"
         return str(self.status.value)

@@ -114,7 +114,7 @@ class ExportOrchestrator:
         """Wait until the oldest window's file is here.
 
         Returns:
-            Its job, to be given back to `finished` when it has been read; None after the last.
+            Its job, to be given back to `release` when it has been read; None after the last.
 
         Raises:
             WindowNotExportedError: The oldest window cannot be read by an export; others can.
@@ -126,7 +126,7 @@ class ExportOrchestrator:
             if oldest is None and not self._has_more_windows:
                 return None
             if oldest is not None and oldest.status is JobStatus.READY:
-                oldest.keeps_its_window = True
+                oldest.is_being_read = True
                 return oldest
             if self._error is not None:
                 raise self._error
@@ -150,8 +150,8 @@ class ExportOrchestrator:
         """Go on with the windows that have been begun, while something else is waited for."""
         self._tasks.wait(min(seconds, self._start_what_is_due()))
 
-    def finished(self, job: ExportJob) -> None:
-        """Note that the oldest window has been read."""
+    def release(self, job: ExportJob) -> None:
+        """Let go of the oldest window, which has been read, and of its file."""
         self._remove(job)
         job.close()
 
@@ -181,7 +181,7 @@ class ExportOrchestrator:
         self.next_export()
 
     def describe(self, now: float) -> list[str]:
-        """Say what each export is doing, oldest window first; from any thread."""
+        """Return what each export is doing, oldest window first; from any thread."""
         jobs = self._jobs[: self._parallel]
         words = [job.describe(now) for job in jobs]
         if jobs and jobs[0].status is JobStatus.READY:
@@ -189,7 +189,7 @@ class ExportOrchestrator:
         return words
 
     def expected_behind_oldest(self) -> int:
-        """Tell how many contacts the windows behind the oldest are thought to hold."""
+        """Return how many contacts the windows behind the oldest are thought to hold."""
         return sum(job.expected for job in self._jobs[1:])
 
     def close(self) -> None:
@@ -234,7 +234,7 @@ class ExportOrchestrator:
         return wait
 
     def _create(self, job: ExportJob) -> float:
-        """Create a job; give the seconds after which to try again if the limit has no room."""
+        """Create a job; return the seconds to wait where the limit allows no request now."""
         is_refused_size = job.tries == 0 and job.expected >= self._smallest_refused
         if is_refused_size and self._halve(job):
             return 0.0
@@ -245,7 +245,7 @@ class ExportOrchestrator:
         return _IDLE
 
     def _poll(self, job: ExportJob) -> float:
-        """Poll a job; give the seconds after which to try again if the limit has no room."""
+        """Poll a job; return the seconds to wait where the limit allows no request now."""
         if (wait := self._wait_for("poll")) is not None:
             return wait
         job.polling()
@@ -253,7 +253,7 @@ class ExportOrchestrator:
         return _IDLE
 
     def _wait_for(self, endpoint: Endpoint) -> float | None:
-        """Acquire the right to make a request: None; or the seconds to wait where there is none."""
+        """Acquire a request: return None, or the seconds to wait where none is allowed now."""
         limiter = self._repository.limiters[endpoint]
         if limiter.try_acquire():
             return None
@@ -263,7 +263,7 @@ class ExportOrchestrator:
         return wait
 
     def _poll_at(self, job: ExportJob) -> float:
-        """Say when to poll a running job: the oldest soon and often, for it is waited for.
+        """Return when to poll a running job: the oldest soon and often, for it is waited for.
 
         All jobs together are polled no more often than the limit allows evenly, so that no job has
         to wait for the end of a minute whose polls are used up.
@@ -304,7 +304,7 @@ class ExportOrchestrator:
             case ExportBusyError():
                 self._busy(job, outcome, now)
             case AnswerLostError() if job.tries < TRIES:
-                # Whether it failed is known once it has been asked for again.
+                # Not a failure yet: the window gets a second job, and only its loss counts as one.
                 logger.warning("Export of %s: %s", job.window, outcome.what)
                 job.again(now + _ASK_AGAIN)
             case AnswerLostError():
@@ -360,7 +360,9 @@ class ExportOrchestrator:
                 return
         elif (status not in _RUNNING or job.polls_without_url) and not self._warned_of_status:
             self._warned_of_status = True
-            logger.warning("An export has an unknown status; waiting until its timeout")
+            logger.warning(
+                "An export reports an unexpected status; it is polled until `export_timeout`"
+            )
         job.running(status if status in {*_RUNNING, "completed"} else "running", now)
 
     def _download(self, window: Window, url: str) -> SpoolFile:
@@ -393,7 +395,7 @@ class ExportOrchestrator:
                 logger.warning("The file of %s: %s; downloading it again", job.window, outcome)
                 job.fresh_url(now + job.bad_files)
             case BadFileError() if job.tries < TRIES:
-                self._fail(job, str(outcome))
+                self._fail(job, f"its file is broken: {outcome}")
             case BadFileError():
                 msg = f"The export file of {job.window} stayed unusable: {outcome}"
                 self._stop(FileError(msg, _FILE_ADVICE))
@@ -407,8 +409,8 @@ class ExportOrchestrator:
     def _fail(self, job: ExportJob, reason: str, *, again: bool = True) -> None:
         """Create a failed job once more, then halve its window, or leave it to pages.
 
-        Failures that began together have one cause: jobs that were asked for before the last
-        failure was seen do not count.
+        Jobs that ran side by side probably failed for one reason: a failure counts only if its job
+        was asked for after the last counted failure.
         """
         now = self._clock.monotonic()
         if not job.completed:
@@ -418,7 +420,7 @@ class ExportOrchestrator:
             self._failures += 1
             self._last_failure = now
         if self._failures >= FAILED_IN_A_ROW:
-            msg = f"Three exports in a row failed, the last one because {reason}"
+            msg = f"Three exports in a row failed; the last reason: {reason}"
             job.failed()
             self._stop(ExportError(msg, _ADVICE).within(job.window))
             return
@@ -430,7 +432,7 @@ class ExportOrchestrator:
 
     def _refuse(self, job: ExportJob, reason: str) -> None:
         """Read a window that the API finds too large in halves, and ask for none of its size."""
-        # A smaller one is refused for another reason than its size.
+        # A smaller window was refused for another reason, which says nothing about size.
         if job.expected > self._settings.export_threshold:
             self._smallest_refused = min(self._smallest_refused, job.expected)
         if not self._halve(job):
@@ -438,7 +440,7 @@ class ExportOrchestrator:
 
     def _halve(self, job: ExportJob) -> bool:
         """Put two halves in the window's place, unless they would not be worth an export."""
-        if job.keeps_its_window or job.expected <= self._settings.export_threshold:
+        if job.is_being_read or job.expected <= self._settings.export_threshold:
             return False
         halves = job.window.halves(self._settings.zone)
         if not halves:

@@ -95,7 +95,7 @@ class ExportReader:
                 break
             rejected_rows = tally.rows
             self._orchestrator.reject(job, reason)
-        self._orchestrator.finished(job)
+        self._orchestrator.release(job)
 
     def _decoded(self, job: ExportJob, tally: FileTally) -> Iterator[list[Contact]]:
         for contacts in self._blocks(job):

@@ -205,7 +205,7 @@ class Extractor:
                     if read is None:
                         return
                     job, contacts = read
-                    part, way, expected = job.window, _BY_EXPORT, job.holds
+                    part, way, expected = job.window, _BY_EXPORT, job.contacts
                     contacts = self._or_by_pages(part, contacts, orchestrator)
                 left = planner.remaining
                 if left is not None:

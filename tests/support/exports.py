@@ -187,7 +187,7 @@ class Exports:
             assert job.spool is not None
             assert not job.spool.file.closed
             ways.append((job.window, "export"))
-            self.orchestrator.finished(job)
+            self.orchestrator.release(job)
         assert len(dict(ways)) == len(ways), "a window was handed out twice"
         return dict(ways)
 

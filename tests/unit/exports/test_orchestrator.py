@@ -383,7 +383,7 @@ def test_a_downloaded_file_is_handed_out_before_the_error() -> None:
     exports.advance_until(30.0)
 
     assert exports.next() is job
-    exports.orchestrator.finished(job)
+    exports.orchestrator.release(job)
 
     with pytest.raises(AccessError):
         exports.next()
