@@ -93,6 +93,7 @@ class CompletenessCheck:
         self._advance_for = advance_for
         self._limiter = repository.limiters["list"]
         self._first_pages: dict[Window, Page] = {}
+        # Each is of no use any more once the orchestrator has dropped its job.
         self._samples: WeakKeyDictionary[ExportJob, _Sample] = WeakKeyDictionary()
         self.has_more_windows = True
 
@@ -214,7 +215,6 @@ class FileTally:
         sample: Ids that the list showed; None where it was not asked, or did not answer.
 
     Attributes:
-        sample: The same.
         rows: Contacts seen.
         missing: Ids of the sample, and of what a probe had shown, that were not seen.
     """
@@ -274,8 +274,8 @@ def ids_shown(
         newest: Asks the list for the newest contacts of a window.
         window: What the export covers.
         first: Its first page, where that has already been read.
-        places: Where to ask between the ends, as parts of the window, if the list is asked again:
-            then for all ids that it may have shown before, as far as they are still there.
+        places: Where to ask between the ends, as parts of the window. Only given when the list is
+            asked again: then for all ids that it may have shown before.
 
     Returns:
         The ids, all of them where one page of the list has shown them before; None when the list
