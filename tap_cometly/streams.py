@@ -34,7 +34,7 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.singerlib import Catalog
 
-    from tap_cometly.extract.extractor import Extract, Extractor
+    from tap_cometly.extract.extractor import Extractor, WindowRead
     from tap_cometly.messages.batch import BatchWriter
     from tap_cometly.messages.writer import RecordWriter, StdoutWriter
     from tap_cometly.runtime.clock import Clock
@@ -43,7 +43,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # For Meltano's test, whose user waits and sees nothing of what the tap says.
-_A_FEW = 100  # contacts; a stream map may let only some of them through
+_TEST_CONTACTS = 100  # contacts; a stream map may let only some of them through
 _TEST_TIMEOUT = 5.0  # seconds
 _WITHOUT_CONTACTS = "Set an earlier `start_date`, or run the tap with --test, which needs none."
 
@@ -107,7 +107,7 @@ class ContactsStream(Stream):
                 reporter.progress.enter(
                     str(window),
                     window.seconds,
-                    way=extract.way,
+                    way=extract.method,
                     expected=extract.expected,
                     remaining=extract.remaining,
                 )
@@ -130,7 +130,7 @@ class ContactsStream(Stream):
             contextlib.suppress(AbortedSyncPausedException),
             self._extractor(sync_range, Progress(self._clock), settings) as extractor,
         ):
-            for extract in extractor.sample(sync_range, _A_FEW, quick=True):
+            for extract in extractor.read_for_test(sync_range, _TEST_CONTACTS, quick=True):
                 for contacts in extract.contacts:
                     writer.write(contacts)
         writer.finish()
@@ -154,7 +154,7 @@ class ContactsStream(Stream):
 
     def _extracts(
         self, extractor: Extractor, sync_range: SyncRange, bookmark: Bookmark | None
-    ) -> Iterator[Extract]:
+    ) -> Iterator[WindowRead]:
         """Give the windows to read; none where the range is empty."""
         whole = Window(sync_range.start, sync_range.end(self._clock.now()))
         if whole.start >= whole.end:
@@ -167,7 +167,7 @@ class ContactsStream(Stream):
             # A sample that stops early commits nothing; tests of the SDK still want a STATE.
             if bookmark is not None:
                 self._tap.state_writer.write_state(self.tap_state)
-            yield from naming(whole, extractor.sample(sync_range, sample))
+            yield from naming(whole, extractor.read_for_test(sync_range, sample))
         else:
             yield from naming(whole, extractor.extract(sync_range))
 
@@ -230,14 +230,14 @@ class ContactsStream(Stream):
         if bookmark is None:
             return
         if bookmark.instant is None or end >= bookmark.instant:
-            clock_seen = extractor.head.clock_seen
-            if not clock_seen:
-                safe = sync_range.safe_commit(extractor.head.began)
-                end = max(min(end, safe), sync_range.careful_start)
+            timezone_verified = extractor.head.timezone_verified
+            if not timezone_verified:
+                safe = sync_range.latest_commit_if_unverified(extractor.head.began)
+                end = max(min(end, safe), sync_range.start_if_unverified)
             bookmark.commit(
                 Reached(
                     end,
-                    relies_on_clock=clock_seen or not extractor.is_whole,
+                    relies_on_clock=timezone_verified or not extractor.is_whole,
                     newest_id=extractor.head.newest_id if extractor.is_whole else None,
                 ),
                 columns=self._delivered,
@@ -255,7 +255,7 @@ class ContactsStream(Stream):
             why = "`end_date` is set"
         elif not wrote_any:
             why = "no record was written"
-        elif head is None or not (head.clock_seen or head.can_read_ahead):
+        elif head is None or not (head.timezone_verified or head.can_read_ahead):
             why = "the newest contacts may be missing"
         else:
             super()._write_activate_version_message(self._stream_version)

@@ -295,9 +295,9 @@ class Reached(t.NamedTuple):
     Attributes:
         instant: UTC.
         same_zone: Whether it was written under the present setting `timezone`.
-        relies_on_clock: Whether contacts before it may be unread if the Space's clock is behind the
-            setting's, or has been set back since. Not so after a run that read its whole range but
-            could not see the clock: then the bookmark lies 26 hours before that run.
+        relies_on_clock: Whether contacts before it may be unread if the Space's time zone is behind
+            the setting's, or has been set back since. Not so after a run that read its whole range
+            but could not verify the time zone: then the bookmark lies 26 hours before that run.
         newest_id: The highest id up to which all contacts have been read; None when unknown.
     """
 
@@ -313,8 +313,8 @@ class SyncRange:
 
     Attributes:
         start: Where reading begins, UTC, whole seconds.
-        careful_start: Where it begins when nobody can tell whether the Space's clock is where the
-            setting `timezone` says, UTC, whole seconds. Never later than `start`.
+        start_if_unverified: Where reading begins when the setting `timezone` could not be verified,
+            UTC, whole seconds. Never later than `start`.
         first_wanted: Contacts that were created before it are not wanted, as far as they are dated.
         end_date: Where it ends at the latest, UTC; None for now.
         settle: The newest stretch of time, which is left for the next run.
@@ -322,7 +322,7 @@ class SyncRange:
     """
 
     start: datetime
-    careful_start: datetime
+    start_if_unverified: datetime
     first_wanted: datetime
     end_date: datetime | None
     settle: timedelta
@@ -356,7 +356,7 @@ class SyncRange:
             careful = _earlier(reached.instant, careful_back, floor)
         return cls(
             start=start.replace(microsecond=0),
-            careful_start=careful.replace(microsecond=0),
+            start_if_unverified=careful.replace(microsecond=0),
             first_wanted=start_date.instant,
             end_date=end_date,
             settle=settle,
@@ -372,7 +372,7 @@ class SyncRange:
         settled = now - self.settle
         return min(settled, self.end_date or settled).replace(microsecond=0)
 
-    def safe_commit(self, now: datetime) -> datetime:
+    def latest_commit_if_unverified(self, now: datetime) -> datetime:
         """Return the latest bookmark that is right under every zone the Space may have, UTC."""
         return (now - WIDEST_ZONE_GAP - self.settle).replace(microsecond=0)
 

@@ -84,7 +84,7 @@ class _Call(t.Generic[_T]):
     read: Callable[[bytes], _T]
     query: Mapping[str, t.Any] | None = None
     body: Mapping[str, t.Any] | None = None
-    advisory: bool = False
+    optional: bool = False
     impatient: bool = False  # for a window that is longer than any that has been served
 
     @property
@@ -193,7 +193,7 @@ class CometlyClient:
         decode: Callable[[bytes], _T],
         query: Mapping[str, int | str],
         *,
-        advisory: bool = False,
+        optional: bool = False,
     ) -> _T:
         """Ask for one page of the list.
 
@@ -201,7 +201,7 @@ class CometlyClient:
             window: The range of creation times; a `WallRange` is sent as it is.
             decode: Reads the answer. When it raises `GarbledError` the client asks again.
             query: `per_page` (1 to 5000), `cursor` but for the first page, `include_*`.
-            advisory: Whether the run can go on without the answer. Then the call is given up soon.
+            optional: Whether the run can go on without the answer. Then the call is given up soon.
 
         Returns:
             What `decode` made of the answer.
@@ -212,7 +212,7 @@ class CometlyClient:
             UnreachableError: Nothing has answered since the run began.
             ApiError: One of its other kinds, by status.
         """
-        if advisory and self._clock.monotonic() < self._silent_until:
+        if optional and self._clock.monotonic() < self._silent_until:
             msg = "The list did not answer a moment ago"
             raise UnavailableError(msg, RUN_AGAIN)
         seconds = window.seconds if isinstance(window, Window) and "cursor" not in query else 0
@@ -221,21 +221,21 @@ class CometlyClient:
             "/contacts",
             decode,
             query={**self._dates(window), **query},
-            advisory=advisory,
+            optional=optional,
             impatient=seconds > self._longest_served,
         )
         try:
             page = self._ask(call)
         except UnavailableError as error:
-            if advisory and not isinstance(error, TooSlowError):
+            if optional and not isinstance(error, TooSlowError):
                 self._silent_until = self._clock.monotonic() + _SILENCE
             raise
         self._silent_until = -math.inf
         self._longest_served = max(self._longest_served, seconds)
         return page
 
-    def ask_list_again(self) -> None:
-        """Have the next advisory request sent, though the last one was refused (429) just now."""
+    def allow_optional_requests(self) -> None:
+        """Have the next optional request sent, though the last one was refused (429) just now."""
         self._silent_until = -math.inf
 
     def create_export(self, window: Window, *, options: Mapping[str, int]) -> int:
@@ -272,8 +272,8 @@ class CometlyClient:
 
     def _ask(self, call: _Call[_T]) -> _T:
         """Make a call, and make it again after what may pass: a 429, a failure, a broken answer."""
-        retry = RetryPolicy(self._clock, outage=self._outage, advisory=call.advisory)
-        at_most = _ADVICE_WAIT if call.advisory else math.inf
+        retry = RetryPolicy(self._clock, outage=self._outage, optional=call.optional)
+        at_most = _ADVICE_WAIT if call.optional else math.inf
         acquired = call.endpoint != "list"  # by the caller
         while True:
             if not acquired:

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LONGEST_OUTAGE = 300.0  # seconds of failures in a row
-LONGEST_ADVISORY = 20.0  # seconds of them, of a request that only advises
+LONGEST_OPTIONAL = 20.0  # seconds of them, of a request that only advises
 LONGEST_UNREACHED = 30.0  # seconds without a connection, before the first answer of a run
 LONGEST_LIMIT_WAIT = 900.0  # seconds of being told to wait in a row
 GARBLED_TRIES = 6
@@ -69,7 +69,7 @@ class RetryPolicy:
         clock: Waits.
         service: Whom log lines and errors name.
         outage: That of the service; its own where there is none to share.
-        advisory: Whether the run can go on without the answer. Then the request is given up soon,
+        optional: Whether the run can go on without the answer. Then the request is given up soon,
             and does not wait for a limit (429).
     """
 
@@ -79,12 +79,12 @@ class RetryPolicy:
         *,
         service: str = "Cometly's API",
         outage: Outage | None = None,
-        advisory: bool = False,
+        optional: bool = False,
     ) -> None:
         self._clock = clock
         self._service = service
         self._outage = outage or Outage()
-        self._advisory = advisory
+        self._optional = optional
         waits = backoff.expo(base=2, factor=0.5, max_value=LONGEST_PAUSE)
         self._waits = itertools.islice(waits, 1, None)  # the first is for the library's decorator
         self._failing_since: float | None = None
@@ -105,8 +105,8 @@ class RetryPolicy:
         now = self._clock.monotonic()
         began = self._outage.began(now)
         if self._failing_since is None:
-            self._failing_since = now if self._advisory else began
-        longest = LONGEST_ADVISORY if self._advisory else LONGEST_OUTAGE
+            self._failing_since = now if self._optional else began
+        longest = LONGEST_OPTIONAL if self._optional else LONGEST_OUTAGE
         if never_reached:
             longest = LONGEST_UNREACHED
         left = longest - (now - self._failing_since)
@@ -130,7 +130,7 @@ class RetryPolicy:
         self._garbled += 1
         if self._garbled >= GARBLED_TRIES:
             msg = f"{self._service} gave {GARBLED_TRIES} unreadable answers in a row: {reason}"
-            if self._advisory:
+            if self._optional:
                 raise UnavailableError(msg, RUN_AGAIN)
             raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
         self.failed(reason)
@@ -156,7 +156,7 @@ class RetryPolicy:
                 until = f"until {utc_text(end.replace(microsecond=0))}"
             msg = f"Cometly's API refuses requests {until} (429)"
             raise RateLimitError(msg, "Run again after that.")
-        if self._advisory:
+        if self._optional:
             msg = f"{self._service} is over its limit (429)"
             raise UnavailableError(msg, RUN_AGAIN)
         self._waited_for_limit += seconds

@@ -46,21 +46,21 @@ _EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)
 """What speaks against exports, not against reading by pages."""
 
 
-class Extract(t.NamedTuple):
+class WindowRead(t.NamedTuple):
     """A window that is read.
 
     Attributes:
         window: What it covers.
         contacts: Its contacts, in blocks. When they have been taken to their end, every contact of
             the window was among them; some may have come twice.
-        way: How it is read, in words.
+        method: How it is read, in words.
         expected: How many contacts it is thought to hold.
         remaining: How many contacts are thought to lie behind it.
     """
 
     window: Window
     contacts: Iterator[list[Contact]]
-    way: str = _BY_PAGES
+    method: str = _BY_PAGES
     expected: int | None = None
     remaining: float | None = None
 
@@ -87,14 +87,14 @@ class Extractor:
         self.head = RangeHead(settings, services)
         self.is_whole = False
 
-    def sample(
+    def read_for_test(
         self, sync_range: SyncRange, at_most: int, *, quick: bool = False
-    ) -> Iterator[Extract]:
-        """Read a few contacts, to test the connection; see `RangeHead.sample`."""
-        for window, contacts in self.head.sample(sync_range, at_most, quick=quick):
-            yield Extract(window, contacts)
+    ) -> Iterator[WindowRead]:
+        """Read a few contacts, to test the connection; see `RangeHead.read_for_test`."""
+        for window, contacts in self.head.read_for_test(sync_range, at_most, quick=quick):
+            yield WindowRead(window, contacts)
 
-    def extract(self, sync_range: SyncRange) -> Iterator[Extract]:
+    def extract(self, sync_range: SyncRange) -> Iterator[WindowRead]:
         """Read a range.
 
         Args:
@@ -115,10 +115,10 @@ class Extractor:
                     contacts = _wanted(contacts, sync_range.first_wanted)
                 yield part._replace(contacts=contacts)
 
-    def _extract(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
+    def _extract(self, window: Window, first: Page | None = None) -> Iterator[WindowRead]:
         """Read a part of the range by pages or by exports, as mode and size tell."""
         if first is not None and not first.contacts and first.next_cursor is None:
-            yield Extract(window, iter(()), expected=0)
+            yield WindowRead(window, iter(()), expected=0)
             return
         if (
             self._settings.mode == AUTO
@@ -127,7 +127,7 @@ class Extractor:
         ):
             held = self._hold_small_range(window, first)
             if held is not None:
-                yield Extract(window, iter(held), expected=sum(map(len, held)))
+                yield WindowRead(window, iter(held), expected=sum(map(len, held)))
                 return
         if first is not None:
             self.head.warn_if_old()
@@ -149,7 +149,7 @@ class Extractor:
         # With so many, exports go on where the list does not answer.
         many = first is not None and 2 * len(first.contacts) >= threshold
         try:
-            for page in self._paginator.pages(window, first, advisory=many):
+            for page in self._paginator.pages(window, first, optional=many):
                 held.append(page.contacts)
                 size = sum(map(len, held))
                 if size > threshold or (size == threshold and page.next_cursor is not None):
@@ -159,7 +159,7 @@ class Extractor:
             return None
         return held
 
-    def _by_pages(self, window: Window, first: Page | None = None) -> Iterator[Extract]:
+    def _by_pages(self, window: Window, first: Page | None = None) -> Iterator[WindowRead]:
         """Read windows of about a minute's pages, for a window is committed as a whole."""
         planner, windows = self._planned(window, first, PAGE_WINDOW, ahead=1)
         limit = self._services.client.limiters["list"]
@@ -172,9 +172,9 @@ class Extractor:
                 continue
             reused = first if part == window else None
             contacts = self._paginator.read(part, reused)
-            yield Extract(part, _counted(contacts, part, planner), expected=part.expected)
+            yield WindowRead(part, _counted(contacts, part, planner), expected=part.expected)
 
-    def _by_exports(self, window: Window, first: Page | None) -> Iterator[Extract]:
+    def _by_exports(self, window: Window, first: Page | None) -> Iterator[WindowRead]:
         """Read windows by export jobs; by pages those, or all others, that exports cannot read."""
         settings, services = self._settings, self._services
         parallel = settings.max_parallel_exports
@@ -199,18 +199,18 @@ class Extractor:
                 try:
                     read = reader.next_window()
                 except WindowNotExportedError as error:
-                    part, way, expected = error.window, _BY_PAGES, error.window.expected
+                    part, method, expected = error.window, _BY_PAGES, error.window.expected
                     contacts = self._instead_of_export(error, orchestrator)
                 else:
                     if read is None:
                         return
                     job, contacts = read
-                    part, way, expected = job.window, _BY_EXPORT, job.contacts
+                    part, method, expected = job.window, _BY_EXPORT, job.contacts
                     contacts = self._or_by_pages(part, contacts, orchestrator)
                 left = planner.remaining
                 if left is not None:
                     left += orchestrator.expected_behind_oldest()
-                yield Extract(part, _counted(contacts, part, planner), way, expected, left)
+                yield WindowRead(part, _counted(contacts, part, planner), method, expected, left)
                 done = part.end
         except _EXPORTS_UNUSABLE as error:
             if self._settings.mode == EXPORT:

@@ -24,7 +24,7 @@ from tap_cometly.exceptions import (
     UnavailableError,
 )
 from tap_cometly.extract.pagination import SURELY_SERVED
-from tap_cometly.extract.timezone_check import Head
+from tap_cometly.extract.timezone_check import ZoneCheckResult
 from tap_cometly.timeranges import (
     SECOND,
     WIDEST_ZONE_GAP,
@@ -74,15 +74,15 @@ class RangeHead:
         self._every_column = services.every_column
         self._paginator = services.paginator
         self._timezone_check = services.timezone_check
-        self.found: Head | None = None
+        self.found: ZoneCheckResult | None = None
         self.began = services.clock.now()
         self.newest_id: int | None = None
         self.list_answers = True
 
     @property
-    def clock_seen(self) -> bool:
+    def timezone_verified(self) -> bool:
         """Whether the Space's clock was seen not to be behind the setting."""
-        return self.found is not None and self.found.clock_seen
+        return self.found is not None and self.found.timezone_verified
 
     def compare_clocks(self) -> None:
         """Ask the list for one contact, for the answer tells the time of the API's clock.
@@ -91,7 +91,7 @@ class RangeHead:
             ClockError: The machine's clock and the API's differ by more than a day.
         """
         now = self._client.now().replace(microsecond=0)
-        self._list.advice(Window(now - timedelta(days=1), now), per_page=1)
+        self._list.try_page(Window(now - timedelta(days=1), now), per_page=1)
         self._client.now()  # compares them
 
     def warn_if_old(self) -> None:
@@ -119,15 +119,15 @@ class RangeHead:
         if head.nothing_new:
             logger.info("No contact is new")
             return parts
-        if not head.clock_seen:
+        if not head.timezone_verified:
             logger.info(
                 "Whether the Space's clock is where `timezone` (%s) says cannot be told in this "
                 "run: %s. So the hours around now are read again by the next runs",
                 self._settings.zone.key,
                 head.why,
             )
-        careful = Window(sync_range.careful_start, whole.start)
-        if careful.seconds and (not head.clock_seen or self._was_behind(whole.start)):
+        careful = Window(sync_range.start_if_unverified, whole.start)
+        if careful.seconds and (not head.timezone_verified or self._was_behind(whole.start)):
             parts.insert(0, (careful, None))
         reaches_now = sync_range.end_date is None or whole.end < sync_range.end_date
         if head.must_read_ahead and reaches_now:
@@ -143,7 +143,7 @@ class RangeHead:
         end = sync_range.end(self._client.now())
         if repeated(end, self._settings.zone):
             newest = Window(end - SECOND, end)
-            if self._list.advice(newest, per_page=1) is None:
+            if self._list.try_page(newest, per_page=1) is None:
                 end = before_repeated(end, self._settings.zone)
         return Window(sync_range.start, end)
 
@@ -179,7 +179,7 @@ class RangeHead:
         """
         refusal: Exception
         try:
-            return self._paginator.first_page(window, advisory=self._settings.mode == EXPORT)
+            return self._paginator.first_page(window, optional=self._settings.mode == EXPORT)
         except (TooLongError, RejectedError) as error:
             now = self._client.now().replace(microsecond=0)
             if window.end > now:  # the machine's clock is ahead, and the API refuses the future
@@ -198,11 +198,11 @@ class RangeHead:
 
     def _newest_day(self, window: Window) -> Page | None:
         day = replace(window, start=max(window.start, window.end - timedelta(days=1)))
-        return self._list.advice(day, per_page=LARGEST_PAGE)
+        return self._list.try_page(day, per_page=LARGEST_PAGE)
 
     def _check_head(
         self, sync_range: SyncRange, whole: Window, first: Page | None, *, is_test: bool = False
-    ) -> Head:
+    ) -> ZoneCheckResult:
         """Check the Space's clock, unless the range ends so early that it does not matter.
 
         It matters to a test of the connection, and to a bookmark that relies on that clock, which
@@ -210,21 +210,21 @@ class RangeHead:
         """
         page = first or self._newest_day(whole)
         self.list_answers = page is not None
-        if whole.end <= sync_range.safe_commit(self.began):
-            if sync_range.careful_start == whole.start and not is_test:
-                return Head(clock_seen=True)
+        if whole.end <= sync_range.latest_commit_if_unverified(self.began):
+            if sync_range.start_if_unverified == whole.start and not is_test:
+                return ZoneCheckResult(timezone_verified=True)
             now = self._client.now().replace(microsecond=0)
             whole = Window(now - timedelta(days=1), now)
             page = self._newest_day(whole)
         clock = self._client.latest_now
-        head = self._timezone_check.head(sync_range, whole, page, clock)
-        if head.clock_seen and page is not None and sync_range.end_date is None:
+        head = self._timezone_check.check(sync_range, whole, page, clock)
+        if head.timezone_verified and page is not None and sync_range.end_date is None:
             self.newest_id = max((contact.id for contact in page.contacts), default=None)
         return head
 
     # A test of the connection.
 
-    def sample(
+    def read_for_test(
         self, sync_range: SyncRange, at_most: int, *, quick: bool = False
     ) -> Iterator[tuple[Window, Iterator[list[Contact]]]]:
         """Read the beginning of a range's first page, to test the connection, and report on it.
@@ -245,7 +245,7 @@ class RangeHead:
         if asked.start >= asked.end:
             return
         try:
-            first = self._paginator.first_page(asked, at_most=at_most, advisory=quick)
+            first = self._paginator.first_page(asked, at_most=at_most, optional=quick)
         except (TooLongError, RejectedError):
             # The newest day will do; its end is that of the API's clock, which is known by now.
             asked = self._asked(sync_range)
@@ -253,7 +253,7 @@ class RangeHead:
             asked = replace(asked, start=max(asked.start, asked.end - day))
             if asked.start >= asked.end:
                 return
-            first = self._paginator.first_page(asked, at_most=at_most, advisory=quick)
+            first = self._paginator.first_page(asked, at_most=at_most, optional=quick)
         whole = self._begin(asked, sync_range)
         if whole.start < whole.end:
             head = self.found = self._check_head(sync_range, whole, first, is_test=not quick)
@@ -279,7 +279,7 @@ class RangeHead:
             logger.info("%s; whether exports do, only a sync can tell", error.what)
         raise AbortedSyncPausedException
 
-    def _report(self, whole: Window, first: Page, head: Head) -> None:
+    def _report(self, whole: Window, first: Page, head: ZoneCheckResult) -> None:
         """Tell what a test of the connection has shown; two more calls, ten without dates."""
         logger.info("The key works")
         everything = self._every_column.page(whole, per_page=1)
@@ -298,7 +298,7 @@ class RangeHead:
                     "later, if it was created in the last minutes",
                     offset,
                 )
-        if head.clock_seen:
+        if head.timezone_verified:
             logger.info(
                 "The Space's clock agrees with the setting `timezone`: %s", self._settings.zone.key
             )

@@ -85,7 +85,7 @@ class ContactList:
         *,
         per_page: int,
         cursor: str | None = None,
-        advisory: bool = False,
+        optional: bool = False,
     ) -> Page:
         """Ask for one page, newest id first.
 
@@ -93,7 +93,7 @@ class ContactList:
             window: What to ask for.
             per_page: 1 to 5000 contacts.
             cursor: Where the page begins; None for the first.
-            advisory: Whether the run can go on without the answer.
+            optional: Whether the run can go on without the answer.
 
         Raises:
             TapError: The page cannot be had, or does not hold contacts.
@@ -101,22 +101,22 @@ class ContactList:
         query: dict[str, int | str] = {"per_page": per_page, **self._options}
         if cursor is not None:
             query["cursor"] = cursor
-        return self._client.list_contacts(window, self._decoder.page, query, advisory=advisory)
+        return self._client.list_contacts(window, self._decoder.page, query, optional=optional)
 
-    def first_page(self, window: Window, *, per_page: int, advisory: bool = False) -> Page:
+    def first_page(self, window: Window, *, per_page: int, optional: bool = False) -> Page:
         """Ask for the first page of a window that may be too long.
 
         Args:
             window: What to ask for.
             per_page: 1 to 5000 contacts.
-            advisory: Whether the run can go on without the answer.
+            optional: Whether the run can go on without the answer.
 
         Raises:
             TooLongError: The list serves shorter windows only.
             TapError: The page cannot be had, or does not hold contacts.
         """
         try:
-            return self.page(window, per_page=per_page, advisory=advisory)
+            return self.page(window, per_page=per_page, optional=optional)
         except RejectedError as error:
             if window.seconds <= SURELY_SERVED:
                 raise
@@ -124,20 +124,20 @@ class ContactList:
         except TooSlowError as error:
             if self.length.refused is None:  # it may be slow whatever it is asked for
                 day = replace(window, start=window.end - timedelta(seconds=SURELY_SERVED))
-                self.page(day, per_page=1, advisory=advisory)
+                self.page(day, per_page=1, optional=optional)
             reason = error.what
         self.length.note_refused(window)
         raise TooLongError(reason)
 
-    def advice(
-        self, window: Window | WallRange, *, per_page: int, patient: bool = False
+    def try_page(
+        self, window: Window | WallRange, *, per_page: int, wait_for_limit: bool = False
     ) -> Page | None:
         """Ask for one page that the run can go on without.
 
         Args:
             window: What to ask for.
             per_page: 1 to 5000 contacts.
-            patient: Whether a 429 is worth the wait for another try.
+            wait_for_limit: Whether a 429 is worth the wait for another try.
 
         Returns:
             The page; None when the list refuses to answer, or does not answer soon.
@@ -146,10 +146,10 @@ class ContactList:
             AccessError: The key may not do this.
             UnreachableError: Nothing has answered since the run began.
         """
-        page = _advised(partial(self.page, window, per_page=per_page, advisory=True))
-        if page is None and patient and self._client.limiters["list"].delay() > 0:
-            self._client.ask_list_again()
-            return self.advice(window, per_page=per_page)
+        page = _page_or_none(partial(self.page, window, per_page=per_page, optional=True))
+        if page is None and wait_for_limit and self._client.limiters["list"].delay() > 0:
+            self._client.allow_optional_requests()
+            return self.try_page(window, per_page=per_page)
         return page
 
     def newest(self, window: Window, *, per_page: int) -> Page | None:
@@ -167,7 +167,9 @@ class ContactList:
         while True:
             part = self.length.cut(window, newest=True)
             try:
-                page = _advised(partial(self.first_page, part, per_page=per_page, advisory=True))
+                page = _page_or_none(
+                    partial(self.first_page, part, per_page=per_page, optional=True)
+                )
             except TooLongError:
                 continue
             if page is None or part == window:
@@ -175,7 +177,7 @@ class ContactList:
             return page._replace(next_cursor=page.next_cursor or "older")
 
 
-def _advised(ask: Callable[[], Page]) -> Page | None:
+def _page_or_none(ask: Callable[[], Page]) -> Page | None:
     """Ask for a page; None when the list refuses to answer, or does not answer soon."""
     try:
         return ask()
@@ -210,35 +212,35 @@ class CursorPaginator:
         self._inspect = inspect
 
     def first_page(
-        self, window: Window, *, at_most: int | None = None, advisory: bool = False
+        self, window: Window, *, at_most: int | None = None, optional: bool = False
     ) -> Page:
         """Read the first page of a window: all of it, when no cursor follows.
 
         Args:
             window: What to read.
             at_most: How many contacts will do.
-            advisory: Whether the run can go on without the answer.
+            optional: Whether the run can go on without the answer.
 
         Raises:
             TooLongError: The list serves shorter windows only.
             TapError: It cannot be read.
         """
         per_page = min(self._page_size, at_most or self._page_size)
-        return self._list.first_page(window, per_page=per_page, advisory=advisory)
+        return self._list.first_page(window, per_page=per_page, optional=optional)
 
     def read(self, window: Window, first: Page | None = None) -> Iterator[list[Contact]]:
         """Read a window's contacts, page by page; see `pages`."""
         return (page.contacts for page in self.pages(window, first))
 
     def pages(
-        self, window: Window, first: Page | None = None, *, advisory: bool = False
+        self, window: Window, first: Page | None = None, *, optional: bool = False
     ) -> Iterator[Page]:
         """Read a window, in parts where the list refuses its length.
 
         Args:
             window: What to read.
             first: Its first page, when that has already been read.
-            advisory: Whether the run can go on without the pages behind the first.
+            optional: Whether the run can go on without the pages behind the first.
 
         Yields:
             Its pages; after the API refuses a cursor, once, all of them again.
@@ -257,14 +259,14 @@ class CursorPaginator:
                 logger.info("Asking for less than %s at once: %s", part, refusal)
                 continue
             try:
-                yield from self._follow(part, page, advisory=advisory)
+                yield from self._follow(part, page, optional=optional)
             except RejectedError:
                 logger.warning("The cursor was refused; reading %s from its start again", part)
                 page = self._list.page(part, per_page=self._page_size)
-                yield from self._follow(part, page, advisory=advisory)
+                yield from self._follow(part, page, optional=optional)
             start, first = part.end, None
 
-    def _follow(self, window: Window, page: Page, *, advisory: bool) -> Iterator[Page]:
+    def _follow(self, window: Window, page: Page, *, optional: bool) -> Iterator[Page]:
         """Go from page to page until one has no cursor."""
         seen: set[str] = set()
         empty = 0
@@ -281,5 +283,5 @@ class CursorPaginator:
                 raise ApiError(msg, "Run again; if it stays, ask Cometly's support.")
             seen.add(cursor)
             page = self._list.page(
-                window, per_page=self._page_size, cursor=cursor, advisory=advisory
+                window, per_page=self._page_size, cursor=cursor, optional=optional
             )

@@ -52,19 +52,19 @@ _RECENT = timedelta(minutes=10)  # less than the least difference between two of
 _AHEAD = timedelta(minutes=2)  # of the clock: what the machine's may be off
 _QUARTER = timedelta(minutes=15)  # every offset in use is a multiple of it
 _LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets in use
-_CROWD = 3  # contacts from the future: so many are no coincidence
+_MIN_FUTURE_CONTACTS = 3  # contacts from the future: so many are no coincidence
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
-_CLOSE = timedelta(minutes=7)  # two contacts so close tell the same offset
-_BUSY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
+_SAME_TIME = timedelta(minutes=7)  # two contacts so close tell the same offset
+_MIN_CONTACTS_A_DAY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _NOTHING_NEW = "no contact is new"
 
 
-class Head(t.NamedTuple):
+class ZoneCheckResult(t.NamedTuple):
     """What is known about the newest end of the range.
 
     Attributes:
-        clock_seen: Whether the Space's clock was seen not to be behind the setting.
+        timezone_verified: Whether the Space's clock was seen not to be behind the setting.
         can_read_ahead: Whether the API serves ranges that end in the future.
         nothing_ahead: Whether no contact lies between the end of the range and the next 26 hours.
         nothing_new: Whether nothing was created since the bookmark was written, whatever the
@@ -73,7 +73,7 @@ class Head(t.NamedTuple):
         why: Why the clock was not seen.
     """
 
-    clock_seen: bool
+    timezone_verified: bool
     can_read_ahead: bool = False
     nothing_ahead: bool = False
     nothing_new: bool = False
@@ -83,7 +83,7 @@ class Head(t.NamedTuple):
     @property
     def must_read_ahead(self) -> bool:
         """Whether contacts may lie ahead of now, by the setting's clock, and can be read."""
-        return not self.clock_seen and self.can_read_ahead and not self.nothing_ahead
+        return not self.timezone_verified and self.can_read_ahead and not self.nothing_ahead
 
 
 class TimezoneCheck:
@@ -101,13 +101,13 @@ class TimezoneCheck:
         self._is_outdated = False
         self._is_late: Callable[[], bool] = lambda: False
 
-    def head(
+    def check(
         self,
         sync_range: SyncRange,
         window: Window,
         first: Page | None,
         clock: Callable[[], datetime],
-    ) -> Head:
+    ) -> ZoneCheckResult:
         """Find out about the head of a range.
 
         Args:
@@ -121,20 +121,25 @@ class TimezoneCheck:
             TimezoneError: The Space's clock is not where the setting says.
         """
         if first is None:
-            return Head(clock_seen=False, why="the list of contacts does not answer")
+            return ZoneCheckResult(
+                timezone_verified=False, why="the list of contacts does not answer"
+            )
         page, recent, now = first, False, clock()
         if not first.contacts:
             if sync_range.newest_id is not None:
-                head = self._by_newest_id(sync_range.careful_start, sync_range.newest_id, now)
+                head = self._by_newest_id(sync_range.start_if_unverified, sync_range.newest_id, now)
                 if head is not None:
                     return head
             window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
-            ahead = self._list.advice(window, per_page=LARGEST_PAGE, patient=True)
+            ahead = self._list.try_page(window, per_page=LARGEST_PAGE, wait_for_limit=True)
             if ahead is None:
-                return Head(clock_seen=False, why=_NO_FUTURE)
+                return ZoneCheckResult(timezone_verified=False, why=_NO_FUTURE)
             if not ahead.contacts:
-                return Head(
-                    clock_seen=False, can_read_ahead=True, nothing_ahead=True, why=_NOTHING_NEW
+                return ZoneCheckResult(
+                    timezone_verified=False,
+                    can_read_ahead=True,
+                    nothing_ahead=True,
+                    why=_NOTHING_NEW,
                 )
             page, recent = ahead, ahead.next_cursor is None and now - window.start <= _RECENT
         if is_dated(page.contacts):
@@ -142,7 +147,9 @@ class TimezoneCheck:
         self._is_late = lambda: clock() - now > _AHEAD
         return self._by_clock(window, page.contacts, now, recent=recent)
 
-    def _by_newest_id(self, start: datetime, newest_id: int, now: datetime) -> Head | None:
+    def _by_newest_id(
+        self, start: datetime, newest_id: int, now: datetime
+    ) -> ZoneCheckResult | None:
         """See whether anything is new under any zone: the list gives the newest id first.
 
         Args:
@@ -154,12 +161,12 @@ class TimezoneCheck:
             None when something is new.
         """
         window = Window(start, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
-        page = self._list.advice(window, per_page=1, patient=True)
+        page = self._list.try_page(window, per_page=1, wait_for_limit=True)
         if page is None:
-            return Head(clock_seen=False, why=_NO_FUTURE)
+            return ZoneCheckResult(timezone_verified=False, why=_NO_FUTURE)
         if any(contact.id > newest_id for contact in page.contacts):
             return None
-        return Head(clock_seen=False, nothing_new=True, why=_NOTHING_NEW)
+        return ZoneCheckResult(timezone_verified=False, nothing_new=True, why=_NOTHING_NEW)
 
     def inspect(self, contacts: Sequence[Contact], window: Window) -> None:
         """Compare creation times with what was asked for.
@@ -200,7 +207,7 @@ class TimezoneCheck:
     def _is_range_ignored(self, page: Page, contact: Contact) -> bool:
         """Whether most of what was served for the minutes around a contact is of other times."""
         created = _created(contact).replace(microsecond=0)
-        minutes = wall_range(created - _CLOSE, created + SECOND, self._zone)
+        minutes = wall_range(created - _SAME_TIME, created + SECOND, self._zone)
         return len(_outside(page.contacts, minutes)) > max(1, len(page.contacts) / 2)
 
     def suggested_offset(self, now: datetime) -> str | None:
@@ -218,7 +225,9 @@ class TimezoneCheck:
 
     # With `created_at`.
 
-    def _by_date(self, window: Window, contacts: Sequence[Contact], now: datetime) -> Head:
+    def _by_date(
+        self, window: Window, contacts: Sequence[Contact], now: datetime
+    ) -> ZoneCheckResult:
         """Ask for the newest contacts by their creation time: under the setting, then elsewhere.
 
         Args:
@@ -232,13 +241,13 @@ class TimezoneCheck:
         if found is not None:
             created = _created(found)
             if self._offset(created) == self._offset(now):
-                return Head(clock_seen=True)
+                return ZoneCheckResult(timezone_verified=True)
             why = "since the newest contact, the clock may have been changed"
-        ahead = self._list.advice(
-            Window(min(window.end, now), now + WIDEST_ZONE_GAP), per_page=1, patient=True
+        ahead = self._list.try_page(
+            Window(min(window.end, now), now + WIDEST_ZONE_GAP), per_page=1, wait_for_limit=True
         )
-        return Head(
-            clock_seen=False,
+        return ZoneCheckResult(
+            timezone_verified=False,
             can_read_ahead=ahead is not None,
             nothing_ahead=ahead is not None and window.end <= now and not ahead.contacts,
             why=why,
@@ -248,7 +257,7 @@ class TimezoneCheck:
         # The latest by date: after an import, the newest ids may have old dates.
         dated = sorted((c for c in contacts if c.created_at), key=_created, reverse=True)
         # Where the setting's clock was changed, nobody knows how the API reads its wall time.
-        plain = [c for c in dated if not self._is_changed(_created(c) - _CLOSE, _created(c))]
+        plain = [c for c in dated if not self._is_changed(_created(c) - _SAME_TIME, _created(c))]
         first, *others = plain or dated
         back = self._comes_back(first)
         if back is not False or not plain:
@@ -277,7 +286,7 @@ class TimezoneCheck:
         """Ask for the minutes up to a contact's creation; the offset as for `_comes_back`."""
         created = _created(contact).replace(microsecond=0)
         wall = created + (self._offset(created) if offset is None else offset)
-        return self._between(wall - _CLOSE, wall + SECOND)
+        return self._between(wall - _SAME_TIME, wall + SECOND)
 
     def _raise_if_elsewhere(self, contact: Contact, others: Sequence[Contact]) -> bool:
         """Find the offset under which the API serves a contact, halving what is possible.
@@ -317,7 +326,7 @@ class TimezoneCheck:
 
     def _by_clock(
         self, window: Window, contacts: Sequence[Contact], now: datetime, *, recent: bool = False
-    ) -> Head:
+    ) -> ZoneCheckResult:
         """Look for contacts from the future, and for some from the last minutes.
 
         Args:
@@ -332,36 +341,36 @@ class TimezoneCheck:
         if found is not None and found.contacts and not recent:
             future = self._from(now + _AHEAD, now)
         if found is None or future is None:
-            return Head(clock_seen=False, why=_NO_FUTURE)
+            return ZoneCheckResult(timezone_verified=False, why=_NO_FUTURE)
         if self._is_changed(now - _RECENT, now + _AHEAD):
             why = "the clock is being changed"
-            return Head(clock_seen=False, can_read_ahead=True, why=why)
+            return ZoneCheckResult(timezone_verified=False, can_read_ahead=True, why=why)
         if future.contacts:
             ids = {contact.id for contact in future.contacts}
             newest_known = max((c.id for c in contacts if c.id not in ids), default=0)
-            if len(ids) >= _CROWD and (recent or min(ids) > newest_known):
+            if len(ids) >= _MIN_FUTURE_CONTACTS and (recent or min(ids) > newest_known):
                 self._raise_if_ahead(now)
             why = "the creation time of a contact is still to come"
-            return Head(clock_seen=False, can_read_ahead=True, why=why)
+            return ZoneCheckResult(timezone_verified=False, can_read_ahead=True, why=why)
         if self._is_late():
-            return Head(
-                clock_seen=False, can_read_ahead=True, why="the list takes minutes to answer"
+            return ZoneCheckResult(
+                timezone_verified=False, can_read_ahead=True, why="the list takes minutes to answer"
             )
         if recent or found.contacts:
-            return Head(clock_seen=True, can_read_ahead=True)
+            return ZoneCheckResult(timezone_verified=True, can_read_ahead=True)
         why = "no contact is recent, and the API does not tell `created_at`"
-        return Head(
-            clock_seen=False,
+        return ZoneCheckResult(
+            timezone_verified=False,
             can_read_ahead=True,
             nothing_ahead=now - window.end <= _RECENT,
-            seems_old=len(contacts) >= _BUSY,
+            seems_old=len(contacts) >= _MIN_CONTACTS_A_DAY,
             why=why,
         )
 
     def _from(self, since: datetime, now: datetime) -> Page | None:
         """Ask for some contacts from a moment on, up to where the clock of any zone may be."""
         window = Window(since, now + WIDEST_ZONE_GAP)
-        return self._list.advice(window, per_page=_CROWD, patient=True)
+        return self._list.try_page(window, per_page=_MIN_FUTURE_CONTACTS, wait_for_limit=True)
 
     def _raise_if_ahead(self, now: datetime) -> None:
         """Name the offset that explains contacts whose wall time is still to come."""
@@ -378,10 +387,10 @@ class TimezoneCheck:
             now: UTC.
         """
         now = now.replace(microsecond=0)
-        day = self._list.advice(
-            Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE, patient=True
+        day = self._list.try_page(
+            Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE, wait_for_limit=True
         )
-        if day is None or len(day.contacts) < _BUSY:
+        if day is None or len(day.contacts) < _MIN_CONTACTS_A_DAY:
             return
         offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, timedelta())
         if offset is not None and offset < self._offset(now) - 2 * _QUARTER:
@@ -421,7 +430,9 @@ class TimezoneCheck:
     ) -> Page | None:
         """Ask for contacts between two wall times, whose zone is of no account."""
         start, end = (edge.replace(tzinfo=UTC, microsecond=0) for edge in (start, end))
-        return self._list.advice(wall_range(start, end, UTC), per_page=per_page, patient=True)
+        return self._list.try_page(
+            wall_range(start, end, UTC), per_page=per_page, wait_for_limit=True
+        )
 
     def _is_law_elsewhere(self, when: datetime, offset: timedelta) -> bool:
         """Tell whether another zone database has the offset that was found for the setting."""
@@ -465,7 +476,7 @@ def _offset_text(offset: timedelta) -> str:
 
 def _apart(contact: Contact, others: Sequence[Contact]) -> list[Contact]:
     """Give those that were created at another time than a contact."""
-    return [c for c in others if abs(_created(c) - _created(contact)) > _CLOSE]
+    return [c for c in others if abs(_created(c) - _created(contact)) > _SAME_TIME]
 
 
 def _outside(contacts: Sequence[Contact], wall: WallRange) -> list[Contact]:
@@ -477,7 +488,7 @@ def _is_on(page: Page, contact: Contact) -> bool:
     """Whether a page holds a contact, or one that was created close to it."""
     created = _created(contact).replace(microsecond=0)
     return any(
-        other.created_at is not None and abs(other.created_at - created) <= _CLOSE + SECOND
+        other.created_at is not None and abs(other.created_at - created) <= _SAME_TIME + SECOND
         for other in page.contacts
     )
 

@@ -80,7 +80,7 @@ class PlannedWindows:
             self._tasks.start(partial(self._ask, window), partial(self._answered, window))
 
     def _ask(self, window: Window) -> _Answer:
-        page = self._list.first_page(window, per_page=LARGEST_PAGE, advisory=True)
+        page = self._list.first_page(window, per_page=LARGEST_PAGE, optional=True)
         newest = frozenset(contact.id for contact in page.contacts[:IDS_REMEMBERED])
         return probe_of(window, page), newest
 

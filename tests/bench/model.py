@@ -148,9 +148,9 @@ class ModelClient(CometlyClient):
         decode: Callable[[bytes], _T],
         query: Mapping[str, int | str],
         *,
-        advisory: bool = False,
+        optional: bool = False,
     ) -> _T:
-        limits = {"at_most": _ADVICE_SECONDS} if advisory else {}
+        limits = {"at_most": _ADVICE_SECONDS} if optional else {}
         acquire(self.limiters["list"], self.clock, endpoint="list", **limits)
         with self._request("list"):
             page = self._page(self._ids(window), int(query["per_page"]), query.get("cursor"))

@@ -106,7 +106,7 @@ def simulate(space: Space, **config: object) -> Outcome:
     held: dict[bool, list[int]] = {True: [], False: []}
     with logged("tap_cometly", logging.WARNING) as warnings:
         for extract in reading.extract(sync_range):
-            held["export" in extract.way].append(sum(map(len, extract.contacts)))
+            held["export" in extract.method].append(sum(map(len, extract.contacts)))
     wall = clock.monotonic()
     clock.close()
     client.close()

@@ -35,7 +35,7 @@ from tests.support.clock import FakeClock, InTurn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tap_cometly.extract.extractor import Extract
+    from tap_cometly.extract.extractor import WindowRead
     from tap_cometly.timeranges import WallRange
 
 UTC = timezone.utc
@@ -212,7 +212,7 @@ class _Stream(ContactsStream):
     range = ContactsStream._range  # noqa: SLF001, what is tested
 
     def commit(
-        self, extract: Extract, reader: Extractor, sync_range: Any, bookmark: Bookmark
+        self, extract: WindowRead, reader: Extractor, sync_range: Any, bookmark: Bookmark
     ) -> None:
         self._commit(extract.window.end, reader, sync_range, bookmark)
 
@@ -233,7 +233,7 @@ class _List(ContactList):
         *,
         per_page: int,
         cursor: str | None = None,
-        advisory: bool = False,
+        optional: bool = False,
     ) -> Page:
         if isinstance(window, Window):
             window = wall_range(window.start, window.end, self._zone)

@@ -52,7 +52,7 @@ def test_a_run_starts_at_its_bookmark_less_the_lookback_but_not_before_the_start
 def test_a_start_date_with_a_zone_is_read_from_26_hours_before_for_what_it_may_mean() -> None:
     first = range_of(StartDate(NEW_YEAR, has_zone=True))
 
-    assert first.start == first.careful_start == NEW_YEAR - WIDEST_ZONE_GAP
+    assert first.start == first.start_if_unverified == NEW_YEAR - WIDEST_ZONE_GAP
     assert first.first_wanted == NEW_YEAR
 
 
@@ -76,7 +76,7 @@ def test_a_bookmark_that_may_be_wrong_is_read_from_26_hours_before(
 ) -> None:
     read = range_of(WALL_TIME, reached, lookback=lookback * DAY)
 
-    assert (read.start, read.careful_start) == (start, careful)
+    assert (read.start, read.start_if_unverified) == (start, careful)
 
 
 # Where it ends.
@@ -97,4 +97,5 @@ def test_ranges_are_in_whole_seconds() -> None:
     start = StartDate(NEW_YEAR + fraction, has_zone=False)
 
     assert range_of(start).start == NEW_YEAR
-    assert range_of(WALL_TIME, Reached(february(1) + fraction)).careful_start.microsecond == 0
+    unverified = range_of(WALL_TIME, Reached(february(1) + fraction)).start_if_unverified
+    assert unverified.microsecond == 0

@@ -20,7 +20,7 @@ from tap_cometly.exceptions import ApiError, RateLimitError, UnavailableError
 from tests.support.clock import FakeClock
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=timezone.utc)
-ADVISORY = 20.0
+OPTIONAL = 20.0
 
 
 @pytest.fixture
@@ -85,14 +85,14 @@ def test_an_outage_lasts_from_request_to_request_until_an_answer_or_a_long_silen
         retry.failed("status 503")  # it pauses, to try again
 
 
-def test_an_advisory_request_is_given_up_after_its_own_time(clock: FakeClock) -> None:
+def test_an_optional_request_is_given_up_after_its_own_time(clock: FakeClock) -> None:
     outage = Outage()
     fail(RetryPolicy(clock, outage=outage), clock, LONGEST_OUTAGE - 60)
-    retry = RetryPolicy(clock, outage=outage, advisory=True)
+    retry = RetryPolicy(clock, outage=outage, optional=True)
 
-    pauses = fail(retry, clock, ADVISORY)
+    pauses = fail(retry, clock, OPTIONAL)
 
-    assert sum(pauses) == pytest.approx(ADVISORY, abs=0.01)
+    assert sum(pauses) == pytest.approx(OPTIONAL, abs=0.01)
     with pytest.raises(UnavailableError, match="for 20 s: status 504"):
         retry.failed("status 504")
 
@@ -117,10 +117,10 @@ def test_retry_after_is_a_second_at_least_and_a_minute_where_it_says_nothing(
     assert wait_told(retry_after, NOON) == seconds
 
 
-def test_an_advisory_request_does_not_wait_for_a_limit_but_keeps_it(
+def test_an_optional_request_does_not_wait_for_a_limit_but_keeps_it(
     clock: FakeClock, limiter: RateLimiter
 ) -> None:
-    retry = RetryPolicy(clock, advisory=True)
+    retry = RetryPolicy(clock, optional=True)
 
     with pytest.raises(UnavailableError, match=r"over its limit \(429\)"):
         retry.limited("30", limiter, clock.now())
@@ -172,14 +172,14 @@ def test_a_wait_for_the_same_limit_is_logged_once(
 def test_a_pause_is_waited_for_if_there_is_time_and_else_fails_at_once(
     clock: FakeClock, limiter: RateLimiter
 ) -> None:
-    limiter.pause_for(ADVISORY)
+    limiter.pause_for(OPTIONAL)
 
     with pytest.raises(UnavailableError, match="The list limit is used up"):
-        acquire(limiter, clock, endpoint="list", at_most=ADVISORY - 1)
+        acquire(limiter, clock, endpoint="list", at_most=OPTIONAL - 1)
     assert (clock.monotonic(), limiter.in_flight) == (0.0, 0)
 
-    acquire(limiter, clock, endpoint="list", at_most=ADVISORY + 1)
-    assert clock.monotonic() == pytest.approx(ADVISORY, abs=0.01)
+    acquire(limiter, clock, endpoint="list", at_most=OPTIONAL + 1)
+    assert clock.monotonic() == pytest.approx(OPTIONAL, abs=0.01)
 
 
 def test_a_slot_in_flight_is_waited_for_no_longer_than_there_is_time(clock: FakeClock) -> None:
@@ -187,9 +187,9 @@ def test_a_slot_in_flight_is_waited_for_no_longer_than_there_is_time(clock: Fake
     assert limiter.try_acquire()
 
     with pytest.raises(UnavailableError):
-        acquire(limiter, clock, endpoint="list", at_most=ADVISORY)
+        acquire(limiter, clock, endpoint="list", at_most=OPTIONAL)
 
-    assert clock.monotonic() == pytest.approx(ADVISORY, abs=0.1)
+    assert clock.monotonic() == pytest.approx(OPTIONAL, abs=0.1)
 
 
 def test_a_wait_for_a_slot_in_flight_is_short_and_not_logged(

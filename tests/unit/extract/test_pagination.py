@@ -44,7 +44,7 @@ SLOW = TooSlowError("Status 504", "Run again.")
 class Call(NamedTuple):
     window: Window
     query: Mapping[str, Any]
-    advisory: bool
+    optional: bool
 
 
 class Client:
@@ -65,9 +65,9 @@ class Client:
         decode: Callable[[bytes], Any],
         query: Mapping[str, Any],
         *,
-        advisory: bool = False,
+        optional: bool = False,
     ) -> Any:
-        self.calls.append(Call(window, query, advisory))
+        self.calls.append(Call(window, query, optional))
         if self.script and (failure := self.script.popleft()):
             raise failure
         if window.seconds > self._longest:
@@ -95,16 +95,16 @@ def read(paginator: CursorPaginator, window: Window, **first: Any) -> list[int]:
     return [c.id for contacts in paginator.read(window, **first) for c in contacts]
 
 
-def test_an_advisory_page_request_returns_none_on_failure_but_raises_on_a_wrong_key() -> None:
+def test_an_optional_page_request_returns_none_on_failure_but_raises_on_a_wrong_key() -> None:
     client = Client([0.5])
     client.script.extend([REJECTED, SILENT, None, AccessError("The key is wrong", "Check it.")])
     contacts = list_of(client)
 
-    assert [contacts.advice(DAY, per_page=1) for _ in range(2)] == [None, None]
-    assert contacts.advice(DAY, per_page=1) is not None
+    assert [contacts.try_page(DAY, per_page=1) for _ in range(2)] == [None, None]
+    assert contacts.try_page(DAY, per_page=1) is not None
     with pytest.raises(AccessError):
-        contacts.advice(DAY, per_page=1)
-    assert all(call.advisory for call in client.calls)
+        contacts.try_page(DAY, per_page=1)
+    assert all(call.optional for call in client.calls)
 
 
 # Windows that are too long for the list.
