@@ -373,8 +373,12 @@ class SyncRange:
         return min(settled, self.end_date or settled).replace(microsecond=0)
 
     def latest_commit_if_unverified(self, now: datetime) -> datetime:
-        """Return the latest bookmark that is right under every zone the Space may have, UTC."""
-        return (now - WIDEST_ZONE_GAP - self.settle).replace(microsecond=0)
+        """Return the latest bookmark that is right under every zone the Space may have, UTC.
+
+        Args:
+            now: UTC, whole seconds.
+        """
+        return now - WIDEST_ZONE_GAP - self.settle
 
 
 def _earlier(instant: datetime, by: timedelta, floor: datetime) -> datetime:

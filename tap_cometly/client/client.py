@@ -164,7 +164,7 @@ class CometlyClient:
         }
 
     def now(self) -> datetime:
-        """Give the earlier of the machine's clock and the API's, UTC.
+        """Return the earlier of the machine's clock and the API's, UTC, whole seconds.
 
         Raises:
             ClockError: They differ by more than a day.
@@ -181,11 +181,12 @@ class CometlyClient:
                 abs(ahead.total_seconds()),
                 "ahead of" if ahead > timedelta() else "behind",
             )
-        return self._clock.now() - max(ahead, timedelta())
+        return (self._clock.now() - max(ahead, timedelta())).replace(microsecond=0)
 
     def latest_now(self) -> datetime:
-        """Give the later of the machine's clock and the API's, UTC."""
-        return self._clock.now() - min(self._clock_ahead or timedelta(), timedelta())
+        """Return the later of the machine's clock and the API's, UTC, whole seconds."""
+        latest = self._clock.now() - min(self._clock_ahead or timedelta(), timedelta())
+        return latest.replace(microsecond=0)
 
     def list_contacts(
         self,
@@ -201,7 +202,8 @@ class CometlyClient:
             window: The range of creation times; a `WallRange` is sent as it is.
             decode: Reads the answer. When it raises `GarbledError` the client asks again.
             query: `per_page` (1 to 5000), `cursor` but for the first page, `include_*`.
-            optional: Whether the run can go on without the answer. Then the call is given up soon.
+            optional: Whether it is a request that the run can go on without. Then it is given up
+                soon.
 
         Returns:
             What `decode` made of the answer.

@@ -1,4 +1,4 @@
-"""Pages or exports: which way a range is read, and what happens when one of them fails."""
+"""Pages or exports: how a range is read, and what happens when one of them fails."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tap_cometly.exceptions import (
 )
 from tap_cometly.exports.orchestrator import ExportOrchestrator
 from tap_cometly.exports.reader import ExportReader
+from tap_cometly.extract.connection_test import ConnectionTest
 from tap_cometly.extract.head import RangeHead
 from tap_cometly.extract.planner import WindowPlanner
 from tap_cometly.extract.windows import PlannedWindows, probe_of
@@ -43,7 +44,7 @@ _AHEAD = 2  # windows beyond those being exported whose ends should be known
 
 _BY_PAGES, _BY_EXPORT = "by pages", "by export"
 _EXPORTS_UNUSABLE = (ColumnError, ExportError, ForbiddenError)
-"""What speaks against exports, not against reading by pages."""
+"""Errors that rule out exports but not pages."""
 
 
 class WindowRead(t.NamedTuple):
@@ -74,7 +75,7 @@ class Extractor:
         progress: Where it is noted what exports are doing.
 
     Attributes:
-        head: Looks at the newest end of the range, before anything is read.
+        head: Checks the newest end of the range, before anything is read.
         is_whole: Whether the last window that was given is the last one of the run.
     """
 
@@ -82,7 +83,6 @@ class Extractor:
         self._settings = settings
         self._services = services
         self._paginator = services.paginator
-        self._timezone_check = services.timezone_check
         self._progress = progress
         self.head = RangeHead(settings, services)
         self.is_whole = False
@@ -90,8 +90,9 @@ class Extractor:
     def read_for_test(
         self, sync_range: SyncRange, at_most: int, *, quick: bool = False
     ) -> Iterator[WindowRead]:
-        """Read a few contacts, to test the connection; see `RangeHead.read_for_test`."""
-        for window, contacts in self.head.read_for_test(sync_range, at_most, quick=quick):
+        """Read a few contacts, to test the connection; see `ConnectionTest.read`."""
+        test = ConnectionTest(self._settings, self._services, self.head)
+        for window, contacts in test.read(sync_range, at_most, quick=quick):
             yield WindowRead(window, contacts)
 
     def extract(self, sync_range: SyncRange) -> Iterator[WindowRead]:
@@ -146,7 +147,7 @@ class Extractor:
         threshold = self._settings.export_threshold
         with contextlib.suppress(TooLongError):  # the paginator reads it in parts
             first = first or self._paginator.first_page(window)
-        # With so many, exports go on where the list does not answer.
+        # From half the threshold on, exports take over soon when the list stops answering.
         many = first is not None and 2 * len(first.contacts) >= threshold
         try:
             for page in self._paginator.pages(window, first, optional=many):
@@ -190,7 +191,7 @@ class Extractor:
             orchestrator,
             services.repository,
             services.export_columns,
-            self._timezone_check.inspect,
+            services.timezone_check.inspect,
         )
         done = window.start
         self._progress.exports = orchestrator.describe
@@ -200,7 +201,7 @@ class Extractor:
                     read = reader.next_window()
                 except WindowNotExportedError as error:
                     part, method, expected = error.window, _BY_PAGES, error.window.expected
-                    contacts = self._instead_of_export(error, orchestrator)
+                    contacts = self._instead_of_export(part, error.what, orchestrator)
                 else:
                     if read is None:
                         return
@@ -222,11 +223,11 @@ class Extractor:
             orchestrator.close()
 
     def _instead_of_export(
-        self, error: WindowNotExportedError, orchestrator: ExportOrchestrator
+        self, window: Window, reason: str, orchestrator: ExportOrchestrator
     ) -> Iterator[list[Contact]]:
         """Read a window by pages that no export can read, while other exports go on."""
-        logger.warning("%s. Reading %s by pages", error.what, error.window)
-        for contacts in self._paginator.read(error.window):
+        logger.warning("%s. Reading %s by pages", reason, window)
+        for contacts in self._paginator.read(window):
             yield contacts
             orchestrator.advance()
 
@@ -249,8 +250,7 @@ class Extractor:
             incomplete = isinstance(error, IncompleteExportError)
             if self._settings.mode == EXPORT and (incomplete or not jobs_failed):
                 raise
-            failure = WindowNotExportedError(error.what, error.advice, window)
-            yield from self._instead_of_export(failure, orchestrator)
+            yield from self._instead_of_export(window, error.what, orchestrator)
 
     def _planned(
         self, window: Window, first: Page | None, target: int, *, ahead: int

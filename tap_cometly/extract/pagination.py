@@ -32,6 +32,12 @@ SURELY_SERVED = 86_400  # seconds; a window that no list refuses for its length
 _EMPTY_PAGES = 100  # in a row, each with a cursor: nothing is going to come
 
 
+def newest_day(window: Window) -> Window:
+    """Return the last day of a window, which no list refuses for its length."""
+    day = timedelta(seconds=SURELY_SERVED)
+    return replace(window, start=max(window.start, window.end - day))
+
+
 class ServedLength:
     """How long a window the list serves, as a run learns it: some lists refuse long ones.
 
@@ -47,8 +53,12 @@ class ServedLength:
         if self.refused is None or window.seconds < self.refused.seconds:
             self.refused = window
 
+    def forget_refused(self) -> None:
+        """Forget which windows were refused: it was not for their length."""
+        self.refused = None
+
     def cut(self, window: Window, *, newest: bool = False) -> Window:
-        """Give the beginning of a window, or its newest part, as long as is worth asking for."""
+        """Return the beginning of a window, or its newest part, as long as is worth asking for."""
         if self.refused is None or window.seconds < self.refused.seconds:
             return window
         longest = timedelta(seconds=self.refused.seconds // 2)
@@ -72,12 +82,12 @@ class ContactList:
         client: CometlyClient,
         decoder: ContactDecoder,
         options: Mapping[str, int],
-        length: ServedLength | None = None,
+        length: ServedLength,
     ) -> None:
         self._client = client
         self._decoder = decoder
         self._options = options
-        self.length = length or ServedLength()
+        self.length = length
 
     def page(
         self,
@@ -93,7 +103,7 @@ class ContactList:
             window: What to ask for.
             per_page: 1 to 5000 contacts.
             cursor: Where the page begins; None for the first.
-            optional: Whether the run can go on without the answer.
+            optional: Whether it is a request that the run can go on without.
 
         Raises:
             TapError: The page cannot be had, or does not hold contacts.
@@ -109,7 +119,7 @@ class ContactList:
         Args:
             window: What to ask for.
             per_page: 1 to 5000 contacts.
-            optional: Whether the run can go on without the answer.
+            optional: Whether it is a request that the run can go on without.
 
         Raises:
             TooLongError: The list serves shorter windows only.
@@ -123,8 +133,7 @@ class ContactList:
             reason = error.what
         except TooSlowError as error:
             if self.length.refused is None:  # it may be slow whatever it is asked for
-                day = replace(window, start=window.end - timedelta(seconds=SURELY_SERVED))
-                self.page(day, per_page=1, optional=optional)
+                self.page(newest_day(window), per_page=1, optional=optional)
             reason = error.what
         self.length.note_refused(window)
         raise TooLongError(reason)
@@ -219,7 +228,7 @@ class CursorPaginator:
         Args:
             window: What to read.
             at_most: How many contacts will do.
-            optional: Whether the run can go on without the answer.
+            optional: Whether it is a request that the run can go on without.
 
         Raises:
             TooLongError: The list serves shorter windows only.

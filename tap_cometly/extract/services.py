@@ -76,7 +76,7 @@ def open_services(
     length = ServedLength()
     plain = ContactList(client, ContactDecoder(fields_asked(()), silent), {}, length)
     every = ContactList(client, ContactDecoder(FIELDS, silent), dict.fromkeys(OPTIONS, 1), length)
-    timezone_check = TimezoneCheck(plain, settings.zone)
+    timezone_check = TimezoneCheck(plain, settings.zone, client.latest_now)
     paginator = CursorPaginator(
         ContactList(client, decoder, options, length),
         OptionalColumns(fields, "The list"),

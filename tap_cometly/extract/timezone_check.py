@@ -1,25 +1,26 @@
-"""The time zone check: is the Space's clock where the setting `timezone` says, right now?
+"""The time zone check: does the Space keep the time zone of the setting `timezone`, right now?
 
-The API filters creation times in the Space's wall time and does not tell its zone. Inside a range
+The API filters creation times in the Space's wall time and does not report its zone. Inside a range
 a wrong setting loses nothing, for neighbouring windows share their boundary. It loses at the head,
-the newest end of the range: with a Space whose clock is behind the setting, the bookmark would
-claim wall times that are still to come. So each run finds out about the head, in one of two ways:
+the newest end of the range: with a Space whose zone is behind the setting's, the bookmark would
+claim wall times that are still to come. So each run checks the head, in one of two ways:
 
-- Contacts tell `created_at`: the newest one must come back when asked for by its creation time.
-- They do not: a contact whose wall time lies in the last minutes shows that the Space's clock is
-  not behind the setting; contacts whose wall time is still to come show that it is ahead.
+- Contacts have `created_at`: the newest one must come back when asked for by its creation time.
+- They do not: a contact whose wall time lies in the last minutes shows that the Space's zone is
+  not behind the setting's; contacts whose wall time is still to come show that it is ahead.
 
 Where the range holds no contact and the bookmark knows the highest id that was read, one call shows
-first whether any contact is new. If none is, the clock does not matter.
+first whether any contact is new. If none is, the zone does not matter.
 
-Only an offset that explains what was seen is an error. Everything else leaves the head unknown: it
-is then read up to 26 hours of wall time ahead, and the bookmark stays 26 hours behind.
+Only an offset that explains what was seen is an error. Everything else leaves the setting
+unverified: the run then reads 26 hours of wall time ahead, and the bookmark stays 26 hours behind.
 """
 
 from __future__ import annotations
 
 import logging
 import typing as t
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import resources
 from zoneinfo import ZoneInfo
@@ -27,9 +28,16 @@ from zoneinfo import ZoneInfo
 from tap_cometly.client.client import LARGEST_PAGE
 from tap_cometly.contacts.schema import is_dated
 from tap_cometly.exceptions import TimezoneError
+from tap_cometly.extract.offset_search import (
+    HIGHEST_OFFSET,
+    QUARTER,
+    SAME_TIME,
+    OffsetSearch,
+    created_second,
+    is_on,
+)
 from tap_cometly.timeranges import (
     SECOND,
-    UTC,
     WIDEST_ZONE_GAP,
     Window,
     repeated,
@@ -49,31 +57,29 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _RECENT = timedelta(minutes=10)  # less than the least difference between two offsets in use
-_AHEAD = timedelta(minutes=2)  # of the clock: what the machine's may be off
-_QUARTER = timedelta(minutes=15)  # every offset in use is a multiple of it
-_LOWEST, _HIGHEST = timedelta(hours=-12), timedelta(hours=14)  # of the offsets in use
-_MIN_FUTURE_CONTACTS = 3  # contacts from the future: so many are no coincidence
+_AHEAD = timedelta(minutes=2)  # of now: what the machine's clock may be off
+_MIN_FUTURE_CONTACTS = 3  # so many contacts from the future are no coincidence
 _TRIES = 3  # contacts asked for by their creation time; pages inspected for strays
-_SAME_TIME = timedelta(minutes=7)  # two contacts so close tell the same offset
-_MIN_CONTACTS_A_DAY = 3_000  # contacts in 26 hours: with so many, an hour without any is odd
+_MIN_CONTACTS_A_DAY = 3_000  # in 26 hours: with so many, an hour without any is odd
 _NO_FUTURE = "the list of contacts does not answer for times that are still to come"
 _NOTHING_NEW = "no contact is new"
 
 
-class ZoneCheckResult(t.NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class ZoneCheckResult:
     """What is known about the newest end of the range.
 
     Attributes:
-        timezone_verified: Whether the Space's clock was seen not to be behind the setting.
+        timezone_verified: Whether the Space's time zone was found not to be behind the setting's.
         can_read_ahead: Whether the API serves ranges that end in the future.
         nothing_ahead: Whether no contact lies between the end of the range and the next 26 hours.
         nothing_new: Whether nothing was created since the bookmark was written, whatever the
-            Space's clock shows.
+            Space's time zone.
         seems_old: Whether no contact is recent though there are many; see `warn_if_old`.
-        why: Why the clock was not seen.
+        why: Why the setting was not verified.
     """
 
-    timezone_verified: bool
+    timezone_verified: bool = False
     can_read_ahead: bool = False
     nothing_ahead: bool = False
     nothing_new: bool = False
@@ -82,75 +88,64 @@ class ZoneCheckResult(t.NamedTuple):
 
     @property
     def must_read_ahead(self) -> bool:
-        """Whether contacts may lie ahead of now, by the setting's clock, and can be read."""
+        """Whether contacts may lie ahead of now in the setting's wall time, and can be read."""
         return not self.timezone_verified and self.can_read_ahead and not self.nothing_ahead
 
 
 class TimezoneCheck:
-    """Compares the Space's clock with the setting `timezone`.
+    """Compares the Space's time zone with the setting `timezone`.
 
     Args:
         contacts: The list, asked for no optional columns.
         zone: The setting.
+        latest_now: Returns the later of the machine's clock and the API's, UTC, whole seconds: no
+            contact is newer.
     """
 
-    def __init__(self, contacts: ContactList, zone: ZoneInfo) -> None:
+    def __init__(
+        self, contacts: ContactList, zone: ZoneInfo, latest_now: Callable[[], datetime]
+    ) -> None:
         self._list = contacts
+        self._search = OffsetSearch(contacts, zone)
         self._zone = zone
+        self._latest_now = latest_now
         self._inspections_left = _TRIES
         self._is_outdated = False
-        self._is_late: Callable[[], bool] = lambda: False
 
-    def check(
-        self,
-        sync_range: SyncRange,
-        window: Window,
-        first: Page | None,
-        clock: Callable[[], datetime],
-    ) -> ZoneCheckResult:
-        """Find out about the head of a range.
+    def check(self, sync_range: SyncRange, window: Window, first: Page | None) -> ZoneCheckResult:
+        """Check the setting at the newest end of a range.
 
         Args:
             sync_range: Of the run.
             window: The part of it that has been asked for.
             first: Its first page; None when the list did not answer.
-            clock: Gives the later of the machine's clock and the API's, UTC: no right contact is
-                newer.
 
         Raises:
-            TimezoneError: The Space's clock is not where the setting says.
+            TimezoneError: The Space's time zone is not the setting's.
         """
         if first is None:
-            return ZoneCheckResult(
-                timezone_verified=False, why="the list of contacts does not answer"
-            )
-        page, recent, now = first, False, clock()
+            return ZoneCheckResult(why="the list of contacts does not answer")
+        page, recent, now = first, False, self._latest_now()
         if not first.contacts:
             if sync_range.newest_id is not None:
-                head = self._by_newest_id(sync_range.start_if_unverified, sync_range.newest_id, now)
-                if head is not None:
-                    return head
-            window = Window(window.end, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
+                start = sync_range.start_if_unverified
+                if result := self._by_newest_id(start, sync_range.newest_id, now):
+                    return result
+            window = Window(window.end, now + WIDEST_ZONE_GAP)
             ahead = self._list.try_page(window, per_page=LARGEST_PAGE, wait_for_limit=True)
             if ahead is None:
-                return ZoneCheckResult(timezone_verified=False, why=_NO_FUTURE)
+                return ZoneCheckResult(why=_NO_FUTURE)
             if not ahead.contacts:
-                return ZoneCheckResult(
-                    timezone_verified=False,
-                    can_read_ahead=True,
-                    nothing_ahead=True,
-                    why=_NOTHING_NEW,
-                )
+                return ZoneCheckResult(can_read_ahead=True, nothing_ahead=True, why=_NOTHING_NEW)
             page, recent = ahead, ahead.next_cursor is None and now - window.start <= _RECENT
         if is_dated(page.contacts):
             return self._by_date(window, page.contacts, now)
-        self._is_late = lambda: clock() - now > _AHEAD
-        return self._by_clock(window, page.contacts, now, recent=recent)
+        return self._by_wall_time(window, page.contacts, now, recent=recent)
 
     def _by_newest_id(
         self, start: datetime, newest_id: int, now: datetime
     ) -> ZoneCheckResult | None:
-        """See whether anything is new under any zone: the list gives the newest id first.
+        """Ask for one contact, the newest by id under any zone.
 
         Args:
             start: Of what has to be read again, UTC.
@@ -160,13 +155,13 @@ class TimezoneCheck:
         Returns:
             None when something is new.
         """
-        window = Window(start, now.replace(microsecond=0) + WIDEST_ZONE_GAP)
+        window = Window(start, now + WIDEST_ZONE_GAP)
         page = self._list.try_page(window, per_page=1, wait_for_limit=True)
         if page is None:
-            return ZoneCheckResult(timezone_verified=False, why=_NO_FUTURE)
+            return ZoneCheckResult(why=_NO_FUTURE)
         if any(contact.id > newest_id for contact in page.contacts):
             return None
-        return ZoneCheckResult(timezone_verified=False, nothing_new=True, why=_NOTHING_NEW)
+        return ZoneCheckResult(nothing_new=True, why=_NOTHING_NEW)
 
     def inspect(self, contacts: Sequence[Contact], window: Window) -> None:
         """Compare creation times with what was asked for.
@@ -176,8 +171,8 @@ class TimezoneCheck:
             window: What was asked for.
 
         Raises:
-            TimezoneError: The API serves another range, because its clock is not where the setting
-                says or because it ignores the range.
+            TimezoneError: The API serves another range, because the Space's time zone is not the
+                setting's or because it ignores the range.
         """
         times = [contact.created_at for contact in contacts if contact.created_at is not None]
         if not times or self._is_outdated or not self._inspections_left:
@@ -189,8 +184,8 @@ class TimezoneCheck:
         self._inspections_left -= 1
         if len(outside) > 1:
             first, *others = outside
-            page = self._around(first)
-            if page is None or not _is_on(page, first):
+            page = self._search.around(first)
+            if page is None or not is_on(page, first):
                 self._raise_if_elsewhere(first, others)
             elif self._is_range_ignored(page, first):
                 msg = (
@@ -206,21 +201,20 @@ class TimezoneCheck:
 
     def _is_range_ignored(self, page: Page, contact: Contact) -> bool:
         """Whether most of what was served for the minutes around a contact is of other times."""
-        created = _created(contact).replace(microsecond=0)
-        minutes = wall_range(created - _SAME_TIME, created + SECOND, self._zone)
+        created = created_second(contact)
+        minutes = wall_range(created - SAME_TIME, created + SECOND, self._zone)
         return len(_outside(page.contacts, minutes)) > max(1, len(page.contacts) / 2)
 
     def suggested_offset(self, now: datetime) -> str | None:
-        """Say which offset the newest contact's wall time suggests, halving the hours around now.
+        """Return which offset the newest contact's wall time suggests.
 
         Args:
-            now: UTC.
+            now: UTC, whole seconds.
 
         Returns:
             Like `UTC+09:00`; None when no contact is there, or the list does not answer.
         """
-        now = now.replace(microsecond=0)
-        offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, WIDEST_ZONE_GAP)
+        offset = self._search.suggested_by_newest(now, -WIDEST_ZONE_GAP, WIDEST_ZONE_GAP)
         return None if offset is None else _offset_text(offset)
 
     # With `created_at`.
@@ -233,21 +227,19 @@ class TimezoneCheck:
         Args:
             window: What was asked for.
             contacts: On the first page of it.
-            now: UTC.
+            now: UTC, whole seconds.
         """
-        now = now.replace(microsecond=0)
         found = self._one_that_comes_back(contacts)
         why = "no contact was found again by its creation time"
         if found is not None:
-            created = _created(found)
+            created = created_second(found)
             if self._offset(created) == self._offset(now):
                 return ZoneCheckResult(timezone_verified=True)
-            why = "since the newest contact, the clock may have been changed"
+            why = "since the newest contact, the time zone's offset may have changed"
         ahead = self._list.try_page(
             Window(min(window.end, now), now + WIDEST_ZONE_GAP), per_page=1, wait_for_limit=True
         )
         return ZoneCheckResult(
-            timezone_verified=False,
             can_read_ahead=ahead is not None,
             nothing_ahead=ahead is not None and window.end <= now and not ahead.contacts,
             why=why,
@@ -255,41 +247,25 @@ class TimezoneCheck:
 
     def _one_that_comes_back(self, contacts: Sequence[Contact]) -> Contact | None:
         # The latest by date: after an import, the newest ids may have old dates.
-        dated = sorted((c for c in contacts if c.created_at), key=_created, reverse=True)
-        # Where the setting's clock was changed, nobody knows how the API reads its wall time.
-        plain = [c for c in dated if not self._is_changed(_created(c) - _SAME_TIME, _created(c))]
+        dated = sorted((c for c in contacts if c.created_at), key=created_second, reverse=True)
+        # Where the setting's offset changes, nobody knows how the API reads a wall time.
+        plain = [
+            c
+            for c in dated
+            if not self._is_changed(created_second(c) - SAME_TIME, created_second(c))
+        ]
         first, *others = plain or dated
-        back = self._comes_back(first)
+        back = self._search.comes_back(first)
         if back is not False or not plain:
             return first if back else None
         if self._raise_if_elsewhere(first, others):
             return None
         # It may have been merged away meanwhile.
         tries = _apart(first, others)[: _TRIES - 1]
-        return next(filter(self._comes_back, tries), None)
-
-    def _comes_back(self, contact: Contact, offset: timedelta | None = None) -> bool | None:
-        """Ask for a contact by its creation time.
-
-        Args:
-            contact: It tells `created_at`.
-            offset: Of the Space's clock at that time; by default the setting's.
-
-        Returns:
-            Whether a contact of that time came back: the very one, or one close to it, for the very
-            one may have been merged away. None when the list did not answer.
-        """
-        page = self._around(contact, offset)
-        return None if page is None else _is_on(page, contact)
-
-    def _around(self, contact: Contact, offset: timedelta | None = None) -> Page | None:
-        """Ask for the minutes up to a contact's creation; the offset as for `_comes_back`."""
-        created = _created(contact).replace(microsecond=0)
-        wall = created + (self._offset(created) if offset is None else offset)
-        return self._between(wall - _SAME_TIME, wall + SECOND)
+        return next(filter(self._search.comes_back, tries), None)
 
     def _raise_if_elsewhere(self, contact: Contact, others: Sequence[Contact]) -> bool:
-        """Find the offset under which the API serves a contact, halving what is possible.
+        """Find the offset under which the API serves a contact.
 
         Args:
             contact: It does not come back under the setting's offset.
@@ -302,65 +278,54 @@ class TimezoneCheck:
         Raises:
             TimezoneError: There is one, and it is not the setting's.
         """
-        created = _created(contact).replace(microsecond=0)
-        low, high = _LOWEST, _HIGHEST
-        while low < high:
-            middle = low + (high - low) // (2 * _QUARTER) * _QUARTER
-            page = self._between(created + low - SECOND, created + middle + SECOND)
-            if page is None:
-                return False
-            if any(other.id == contact.id for other in page.contacts):
-                high = middle
-            else:
-                low = middle + _QUARTER
-        if low == self._offset(created) or not self._comes_back(contact, low):
+        created = created_second(contact)
+        offset = self._search.serving(contact)
+        if offset is None or offset == self._offset(created):
             return False
-        if self._is_law_elsewhere(created, low):
+        if not self._search.comes_back(contact, offset):
+            return False
+        if self._is_law_elsewhere(created, offset):
             return True
         witness = next(iter(_apart(contact, others)), None)
-        if witness is not None and not self._comes_back(witness, low):
+        if witness is not None and not self._search.comes_back(witness, offset):
             return True
-        raise self._error(created, low, "its clock showed")
+        raise self._error(created, offset, "its clock showed")
 
     # Without `created_at`.
 
-    def _by_clock(
-        self, window: Window, contacts: Sequence[Contact], now: datetime, *, recent: bool = False
+    def _by_wall_time(
+        self, window: Window, contacts: Sequence[Contact], now: datetime, *, recent: bool
     ) -> ZoneCheckResult:
-        """Look for contacts from the future, and for some from the last minutes.
+        """Ask for contacts from the future, and for some from the last minutes.
 
         Args:
             window: What was asked for.
             contacts: On the first page of it.
-            now: UTC.
+            now: UTC, whole seconds.
             recent: Whether the contacts are of the last minutes, if they are not from the future.
         """
-        now = now.replace(microsecond=0)
         since = now + _AHEAD if recent else now - _RECENT
         found = future = self._from(since, now)
         if found is not None and found.contacts and not recent:
             future = self._from(now + _AHEAD, now)
         if found is None or future is None:
-            return ZoneCheckResult(timezone_verified=False, why=_NO_FUTURE)
+            return ZoneCheckResult(why=_NO_FUTURE)
         if self._is_changed(now - _RECENT, now + _AHEAD):
-            why = "the clock is being changed"
-            return ZoneCheckResult(timezone_verified=False, can_read_ahead=True, why=why)
+            why = "the time zone's offset is changing"
+            return ZoneCheckResult(can_read_ahead=True, why=why)
         if future.contacts:
             ids = {contact.id for contact in future.contacts}
             newest_known = max((c.id for c in contacts if c.id not in ids), default=0)
             if len(ids) >= _MIN_FUTURE_CONTACTS and (recent or min(ids) > newest_known):
                 self._raise_if_ahead(now)
             why = "the creation time of a contact is still to come"
-            return ZoneCheckResult(timezone_verified=False, can_read_ahead=True, why=why)
-        if self._is_late():
-            return ZoneCheckResult(
-                timezone_verified=False, can_read_ahead=True, why="the list takes minutes to answer"
-            )
+            return ZoneCheckResult(can_read_ahead=True, why=why)
+        if self._is_late(now):
+            return ZoneCheckResult(can_read_ahead=True, why="the list takes minutes to answer")
         if recent or found.contacts:
             return ZoneCheckResult(timezone_verified=True, can_read_ahead=True)
-        why = "no contact is recent, and the API does not tell `created_at`"
+        why = "no contact is recent, and contacts do not have `created_at`"
         return ZoneCheckResult(
-            timezone_verified=False,
             can_read_ahead=True,
             nothing_ahead=now - window.end <= _RECENT,
             seems_old=len(contacts) >= _MIN_CONTACTS_A_DAY,
@@ -368,74 +333,43 @@ class TimezoneCheck:
         )
 
     def _from(self, since: datetime, now: datetime) -> Page | None:
-        """Ask for some contacts from a moment on, up to where the clock of any zone may be."""
+        """Ask for some contacts from a moment on, up to the latest wall time of any zone."""
         window = Window(since, now + WIDEST_ZONE_GAP)
         return self._list.try_page(window, per_page=_MIN_FUTURE_CONTACTS, wait_for_limit=True)
 
     def _raise_if_ahead(self, now: datetime) -> None:
-        """Name the offset that explains contacts whose wall time is still to come."""
-        offset = self._offset_suggested(now, timedelta(), WIDEST_ZONE_GAP)
-        if offset is None or not self._offset(now) < offset <= _HIGHEST or self._is_late():
+        """Raise an error if an offset explains contacts whose wall time is still to come."""
+        offset = self._search.suggested_by_newest(now, timedelta(), WIDEST_ZONE_GAP)
+        if offset is None or not self._offset(now) < offset <= HIGHEST_OFFSET or self._is_late(now):
             return
         if not self._is_law_elsewhere(now, offset):
             raise self._error(now, offset, "its clock showed at least")
 
-    def warn_if_old(self, now: datetime) -> None:
-        """Warn when no contact has come for long, though there are usually many in an hour.
+    def _is_late(self, since: datetime) -> bool:
+        """Whether so much time has passed that contacts of now may look like ones of the future."""
+        return self._latest_now() - since > _AHEAD
 
-        Args:
-            now: UTC.
-        """
-        now = now.replace(microsecond=0)
+    def warn_if_old(self) -> None:
+        """Warn when no contact has come for long, though there are usually many in an hour."""
+        now = self._latest_now()
         day = self._list.try_page(
             Window(now - WIDEST_ZONE_GAP, now - _RECENT), per_page=LARGEST_PAGE, wait_for_limit=True
         )
         if day is None or len(day.contacts) < _MIN_CONTACTS_A_DAY:
             return
-        offset = self._offset_suggested(now, -WIDEST_ZONE_GAP, timedelta())
-        if offset is not None and offset < self._offset(now) - 2 * _QUARTER:
+        offset = self._search.suggested_by_newest(now, -WIDEST_ZONE_GAP, timedelta())
+        if offset is not None and offset < self._offset(now) - 2 * QUARTER:
             logger.warning(
-                "The newest contacts are old for a Space with so many: perhaps its clock is at "
+                "The newest contacts are old for a Space with so many: perhaps its time zone is at "
                 "%s, and `timezone` (%s) is wrong",
                 _offset_text(offset),
                 self._zone.key,
             )
 
-    def _offset_suggested(self, now: datetime, low: timedelta, high: timedelta) -> timedelta | None:
-        """Find the offset under which the newest contact was created within 15 minutes of now.
-
-        Args:
-            now: UTC, whole seconds.
-            low: How far from the setting's wall time to begin to look, in quarters of an hour.
-            high: How far to look.
-
-        Returns:
-            It; None when no contact is there, or the list does not answer.
-        """
-        here = now + self._offset(now)
-        far, middle = here + high, low
-        while True:
-            page = self._between(here + middle, far, per_page=1)
-            if page is None or not (page.contacts or middle > low):
-                return None
-            low, high = (middle, high) if page.contacts else (low, middle)
-            if high - low <= _QUARTER:
-                return low + _QUARTER + self._offset(now)
-            middle = low + (high - low) // (2 * _QUARTER) * _QUARTER
-
     # Both.
 
-    def _between(
-        self, start: datetime, end: datetime, *, per_page: int = LARGEST_PAGE
-    ) -> Page | None:
-        """Ask for contacts between two wall times, whose zone is of no account."""
-        start, end = (edge.replace(tzinfo=UTC, microsecond=0) for edge in (start, end))
-        return self._list.try_page(
-            wall_range(start, end, UTC), per_page=per_page, wait_for_limit=True
-        )
-
     def _is_law_elsewhere(self, when: datetime, offset: timedelta) -> bool:
-        """Tell whether another zone database has the offset that was found for the setting."""
+        """Return whether another zone database has the offset that was found for the setting."""
         package, _, name = f"tzdata.zoneinfo.{self._zone.key.replace('/', '.')}".rpartition(".")
         try:
             with resources.files(package).joinpath(name).open("rb") as file:
@@ -453,7 +387,7 @@ class TimezoneCheck:
         return outdated
 
     def _is_changed(self, start: datetime, end: datetime) -> bool:
-        """Whether the setting's clock is changed within some minutes, or an hour repeats."""
+        """Whether the setting's offset changes within some minutes, or an hour repeats."""
         twice = repeated(start, self._zone) or repeated(end, self._zone)
         return bool(twice) or self._offset(start) != self._offset(end)
 
@@ -464,7 +398,7 @@ class TimezoneCheck:
         text = _offset_text(offset)
         return TimezoneError(
             f"The Space's time zone is not {self._zone.key}, as the setting `timezone` says: at "
-            f"{utc_text(when.replace(microsecond=0))} {showed} {text}",
+            f"{utc_text(when)} {showed} {text}",
             f"Set `timezone` to the Space's zone, one that was at {text} then.",
         )
 
@@ -475,23 +409,10 @@ def _offset_text(offset: timedelta) -> str:
 
 
 def _apart(contact: Contact, others: Sequence[Contact]) -> list[Contact]:
-    """Give those that were created at another time than a contact."""
-    return [c for c in others if abs(_created(c) - _created(contact)) > _SAME_TIME]
+    """Return those that were created at another time than a contact."""
+    return [c for c in others if abs(created_second(c) - created_second(contact)) > SAME_TIME]
 
 
 def _outside(contacts: Sequence[Contact], wall: WallRange) -> list[Contact]:
-    """Give those that were created outside a range."""
+    """Return those that were created outside a range."""
     return [c for c in contacts if c.created_at and not wall.holds(c.created_at)]
-
-
-def _is_on(page: Page, contact: Contact) -> bool:
-    """Whether a page holds a contact, or one that was created close to it."""
-    created = _created(contact).replace(microsecond=0)
-    return any(
-        other.created_at is not None and abs(other.created_at - created) <= _SAME_TIME + SECOND
-        for other in page.contacts
-    )
-
-
-def _created(contact: Contact) -> datetime:
-    return contact.created_at or datetime.max.replace(tzinfo=UTC)

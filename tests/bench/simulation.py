@@ -13,7 +13,7 @@ from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.repair import RepairLog
 from tap_cometly.contacts.schema import OptionalColumns, fields_asked
 from tap_cometly.extract.extractor import Extractor
-from tap_cometly.extract.pagination import ContactList, CursorPaginator
+from tap_cometly.extract.pagination import ContactList, CursorPaginator, ServedLength
 from tap_cometly.extract.services import Services
 from tap_cometly.extract.timezone_check import TimezoneCheck
 from tap_cometly.runtime.progress import Progress
@@ -131,8 +131,8 @@ def simulate(space: Space, **config: object) -> Outcome:
 def _extractor(client: ModelClient, settings: Settings) -> tuple[ModelRepository, Extractor]:
     """Put the tap's parts together as `open_services` does."""
     fields = fields_asked(())
-    contacts = ContactList(client, ContactDecoder(fields, RepairLog()), {})
-    timezone_check = TimezoneCheck(contacts, settings.zone)
+    contacts = ContactList(client, ContactDecoder(fields, RepairLog()), {}, ServedLength())
+    timezone_check = TimezoneCheck(contacts, settings.zone, client.latest_now)
     paginator = CursorPaginator(
         contacts,
         OptionalColumns(fields, "The list"),

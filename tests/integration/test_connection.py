@@ -40,7 +40,7 @@ def test_it_tells_what_works_and_what_can_be_had(sandbox: StartSandbox, tmp_path
 
     assert run.returncode == 0, run.stderr
     assert "The key works" in run.stderr
-    assert "The Space's clock agrees with the setting `timezone`: UTC" in run.stderr
+    assert "The Space's time zone agrees with the setting `timezone`: UTC" in run.stderr
     assert "The newest contact was created: 2" in run.stderr
     assert "include_comet_tokens, include_all_emails, include_custom_fields" in run.stderr
     # ... and no metric tells of a failure
@@ -52,14 +52,18 @@ def test_it_tells_what_works_and_what_can_be_had(sandbox: StartSandbox, tmp_path
 @pytest.mark.parametrize(
     ("contacts", "options", "told"),
     [
-        (MANY, {}, ["tells when contacts were created", "agrees with the setting"]),
+        (MANY, {}, ["contacts have `created_at`", "agrees with the setting"]),
         (0, {}, ["The key works", "No contact was created in "]),
         (MANY, {"max_list_days": 30}, ["The newest contact was created: 2"]),
-        (3_000, UNDATED, ["does not tell when", "that the Space's clock is at UTC+00:00"]),
+        (
+            3_000,
+            UNDATED,
+            ["do not have `created_at`", "that the Space's time zone is at UTC+00:00"],
+        ),
         (
             3_000,
             {**UNDATED, "timezone": "America/Los_Angeles"},
-            ["does not tell when", "that the Space's clock is at UTC-07:00", "could not"],
+            ["do not have `created_at`", "that the Space's time zone is at UTC-07:00", "could not"],
         ),
         (
             3_000,

@@ -82,7 +82,7 @@ def has_whole_lines(run: Run) -> None:
 def ends_honestly(run: Run, *, now: datetime | None = None) -> None:
     """Exit 0 with the whole range covered; or else one line that says why.
 
-    Where the Space's clock has not been seen, the bookmark stays behind every clock there may be.
+    Where the time zone was not verified, the bookmark stays behind the wall time of every zone.
     """
     assert "Traceback" not in run.log
     if run.exit:
@@ -104,8 +104,8 @@ def ends_honestly(run: Run, *, now: datetime | None = None) -> None:
 
 
 def clock_was_not_seen(run: Run) -> bool:
-    """Whether the run has told that it does not know where the Space's clock is."""
-    return "cannot be told in this run" in run.log or "No contact is new" in run.log
+    """Whether the run has logged that it could not verify the Space's time zone."""
+    return "could not be verified in this run" in run.log or "No contact is new" in run.log
 
 
 def claims_only_what_it_wrote(

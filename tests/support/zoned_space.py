@@ -254,8 +254,8 @@ class _AtOnce(InTurn):
 
 def _extractor(settings: Settings, runs: Runs, machine: timedelta) -> Extractor:
     clock, contacts = runs.clock, _List(runs, settings.zone)
-    check = TimezoneCheck(contacts, settings.zone)
     client = _client(clock, machine)
+    check = TimezoneCheck(contacts, settings.zone, client.latest_now)
     columns = OptionalColumns(fields_asked(()), "The list")
     paginator = CursorPaginator(
         contacts, columns, page_size=settings.page_size, inspect=check.inspect
@@ -277,8 +277,8 @@ def _extractor(settings: Settings, runs: Runs, machine: timedelta) -> Extractor:
 def _client(clock: FakeClock, machine: timedelta) -> Any:
     limiter = SimpleNamespace(available=lambda: 10, delay=lambda: 0.0)
     return SimpleNamespace(
-        now=lambda: clock.now() + min(timedelta(), machine),
-        latest_now=lambda: clock.now() + max(timedelta(), machine),
+        now=lambda: (clock.now() + min(timedelta(), machine)).replace(microsecond=0),
+        latest_now=lambda: (clock.now() + max(timedelta(), machine)).replace(microsecond=0),
         limiters={"list": limiter, "create": limiter},
     )
 

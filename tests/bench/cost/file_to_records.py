@@ -30,7 +30,7 @@ def convert(path: Path) -> None:
     fields = fields_asked(["include_comet_tokens"])
     window = Window(START, START + timedelta(days=3_650))
     nobody = cast("Any", None)  # the list is not asked: each contact lies in the window
-    timezone_check = TimezoneCheck(nobody, ZoneInfo("UTC"))
+    timezone_check = TimezoneCheck(nobody, ZoneInfo("UTC"), nobody)
     columns = OptionalColumns(fields, "The export")
     writer = RecordWriter(BlockEncoder("contacts", None), StdoutWriter(StopSignal()))
     tally = FileTally(window)

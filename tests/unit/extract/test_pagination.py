@@ -26,6 +26,7 @@ from tap_cometly.extract.pagination import (
     SURELY_SERVED,
     ContactList,
     CursorPaginator,
+    ServedLength,
 )
 from tap_cometly.timeranges import Window
 
@@ -83,7 +84,7 @@ class Client:
 
 
 def list_of(client: Any) -> ContactList:
-    return ContactList(client, ContactDecoder(fields_asked(()), RepairLog()), {})
+    return ContactList(client, ContactDecoder(fields_asked(()), RepairLog()), {}, ServedLength())
 
 
 def paginator_of(client: Client) -> CursorPaginator:
