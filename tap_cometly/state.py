@@ -117,7 +117,7 @@ class Bookmark:
 
     @property
     def relies_on_clock(self) -> bool:
-        """Whether contacts before it may be missing if the Space's clock has fallen behind."""
+        """Whether contacts before it may be missing if the Space's time zone has fallen behind."""
         return self._stored.get(_RELIES_ON_CLOCK) is not False
 
     @property

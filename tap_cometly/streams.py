@@ -223,7 +223,7 @@ class ContactsStream(Stream):
     ) -> None:
         """Move the bookmark on: everything up to the window's end has been written.
 
-        Where the Space's clock has not been seen, it stays behind every clock there may be. A
+        Where the time zone was not verified, it stays behind the wall time of every zone. A
         window before the bookmark leaves it as it is, its `timezone` included: under the present
         one, the rest up to the bookmark is still to be read.
         """

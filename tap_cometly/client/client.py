@@ -65,8 +65,8 @@ _TRANSIENT = {408, 425, *_MAY_HAVE_WORKED}
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
 _CLOCKS_AT_ODDS = timedelta(days=1)
 _LONG = 26 * 3600  # seconds of a window that may be too long for a list
-_ADVICE_WAIT = 65.0  # seconds that a call may wait for the rate limit whose answer only advises
-_SILENCE = 60.0  # seconds in which no such call is made after one was not answered
+_OPTIONAL_WAIT = 65.0  # seconds that an optional request may wait for the rate limit
+_SILENCE = 60.0  # seconds in which no optional request is sent after one was not answered
 
 
 _T = t.TypeVar("_T")
@@ -210,7 +210,7 @@ class CometlyClient:
 
         Raises:
             TooSlowError: The list took too long for a window longer than any it has served.
-            UnavailableError: The list did not answer in time, or not to other calls that advise.
+            UnavailableError: The list did not answer in time, or not to other optional requests.
             UnreachableError: Nothing has answered since the run began.
             ApiError: One of its other kinds, by status.
         """
@@ -275,7 +275,7 @@ class CometlyClient:
     def _ask(self, call: _Call[_T]) -> _T:
         """Make a call, and make it again after what may pass: a 429, a failure, a broken answer."""
         retry = RetryPolicy(self._clock, outage=self._outage, optional=call.optional)
-        at_most = _ADVICE_WAIT if call.optional else math.inf
+        at_most = _OPTIONAL_WAIT if call.optional else math.inf
         acquired = call.endpoint != "list"  # by the caller
         while True:
             if not acquired:

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LONGEST_OUTAGE = 300.0  # seconds of failures in a row
-LONGEST_OPTIONAL = 20.0  # seconds of them, of a request that only advises
+LONGEST_OPTIONAL = 20.0  # seconds of them, of an optional request
 LONGEST_UNREACHED = 30.0  # seconds without a connection, before the first answer of a run
 LONGEST_LIMIT_WAIT = 900.0  # seconds of being told to wait in a row
 GARBLED_TRIES = 6
@@ -69,8 +69,8 @@ class RetryPolicy:
         clock: Waits.
         service: Whom log lines and errors name.
         outage: That of the service; its own where there is none to share.
-        optional: Whether the run can go on without the answer. Then the request is given up soon,
-            and does not wait for a limit (429).
+        optional: Whether the run can go on without the request. Then it is given up soon, and does
+            not wait for a limit (429).
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class RetryPolicy:
 
         Raises:
             ApiError: It happened too often.
-            UnavailableError: Likewise, and the request only advises.
+            UnavailableError: Likewise, and the request is optional.
         """
         self._garbled += 1
         if self._garbled >= GARBLED_TRIES:
@@ -145,7 +145,7 @@ class RetryPolicy:
 
         Raises:
             RateLimitError: The wait is too long, or all waits in a row have been.
-            UnavailableError: The request only advises, and is not worth the wait.
+            UnavailableError: The request is optional, and is not worth the wait.
         """
         seconds = wait_told(retry_after, now)
         limiter.pause_for(min(seconds, LONGEST_LIMIT_WAIT))

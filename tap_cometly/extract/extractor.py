@@ -38,6 +38,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PAGE_WINDOW = 75_000  # contacts: what the documented limits allow in a minute
+# The hours read before and after the range have no first page yet and are tried by pages.
 _FEW_DAYS = 3 * 26 * 3600  # seconds
 _LONGEST_WAIT = 5.0  # seconds that pages wait for a probe
 _AHEAD = 2  # windows beyond those being exported whose ends should be known
@@ -117,7 +118,7 @@ class Extractor:
                 yield part._replace(contacts=contacts)
 
     def _extract(self, window: Window, first: Page | None = None) -> Iterator[WindowRead]:
-        """Read a part of the range by pages or by exports, as mode and size tell."""
+        """Read a part of the range by pages or by exports, depending on mode and size."""
         if first is not None and not first.contacts and first.next_cursor is None:
             yield WindowRead(window, iter(()), expected=0)
             return
@@ -141,7 +142,7 @@ class Extractor:
         """Read a range that holds no more than the threshold.
 
         Returns:
-            Its contacts; None when it holds more, or the list does not deliver what exports may.
+            Its contacts; None when it holds more, or when only exports may deliver it.
         """
         held: list[list[Contact]] = []
         threshold = self._settings.export_threshold

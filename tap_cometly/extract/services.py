@@ -35,7 +35,7 @@ class Services:
         contacts: The list, asked for no optional columns.
         every_column: The list, asked for all columns there are.
         paginator: Reads by pages.
-        timezone_check: Asked before anything is written, and about every page and file.
+        timezone_check: Checks the setting before anything is written, and every page and file.
         repository: Export jobs.
         export_columns: Sees to it that exports deliver the columns that were asked for.
         tasks: Makes calls in the background.

@@ -339,7 +339,7 @@ def test_quiet_hours_after_a_busy_one_read_nothing_again_until_a_contact_is_new(
         space.clock.advance(HOUR)
         quiet.append(space.go_on(timezone=LOS_ANGELES))
 
-    # when: the owner moves the Space's clock back, and a contact comes
+    # when: the owner sets the Space's time zone back, and a contact comes
     space.change(timezone="Pacific/Honolulu")
     space.clock.advance(HOUR)
     new = space.space.add(created_at=space.clock.now() - 30 * MINUTE)
