@@ -6,26 +6,20 @@ time zone is the exception.
 
 from __future__ import annotations
 
-import ast
-import codecs
 import contextlib
-import importlib.util
 import ipaddress
-import json
-import logging
 import re
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, time, timezone
 from difflib import get_close_matches
-from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from singer_sdk import typing as th
 from singer_sdk.configuration._dict_config import parse_environment_config
 
-from tap_cometly.exceptions import SettingsError, TapError
+from tap_cometly.exceptions import SettingsError
 from tap_cometly.timeranges import (
     StartDate,
     first_instant,
@@ -33,9 +27,10 @@ from tap_cometly.timeranges import (
     read_date,
     utc_text,
 )
+from tap_cometly.user_files import read_json
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
     from jsonschema import ValidationError
@@ -373,48 +368,7 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-# Where settings come from: files and the environment.
-
-
-def read_config_file(path: str) -> dict[str, t.Any]:
-    """Read a configuration file.
-
-    Raises:
-        SettingsError: It cannot be read, or holds no JSON object.
-    """
-    # What is no file may be anything, e.g. the key: only what looks like a path is quoted.
-    is_path = Path(path).exists() or "/" in path or path.endswith(".json")
-    what = f"The configuration file {path}" if is_path else "A configuration file"
-    try:
-        content = _read_json(decoded(Path(path).read_bytes(), what, SettingsError))
-    except OSError as error:
-        msg = f"{what} cannot be read ({error.strerror or type(error).__name__})"
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None)
-        msg = f"{what} is no JSON" + (f", see its line {line}" if line else "")
-    else:
-        if isinstance(content, dict):
-            return content
-        msg = f"{what} holds something else than settings"
-    raise SettingsError(msg, "Pass files that hold one JSON object each.")
-
-
-def decoded(raw: bytes, what: str, error: type[TapError]) -> str:
-    """Decode a file that a user passed in; a byte order mark is accepted.
-
-    Args:
-        raw: Its content.
-        what: Its name, for the error.
-        error: What to raise when it is in another encoding than UTF-8.
-    """
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:2]:
-        msg = f"{what} is in UTF-16"
-        raise error(msg, "Write it in UTF-8, in PowerShell with `-Encoding utf8`.")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        msg = f"{what} is not in UTF-8"
-        raise error(msg, "Write it in UTF-8.") from None
+# Where settings come from: the environment, or files, whose values may have come as text.
 
 
 def settings_from_environment(schema: Mapping[str, t.Any], prefix: str) -> dict[str, t.Any]:
@@ -456,15 +410,11 @@ def tidy(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
             read = _BOOLEANS.get(value.strip().lower(), value)
         elif isinstance(value, str) and "string" not in kinds:
             with contextlib.suppress(ValueError, RecursionError):
-                read = _read_json(value)
+                read = read_json(value)
         if read is None or (read == "" and optional):
             del config[name]
         else:
             config[name] = read
-
-
-def _read_json(text: str) -> t.Any:
-    return json.loads(text, parse_constant=str)  # NaN would be within all bounds
 
 
 # What is wrong with them.
@@ -515,49 +465,3 @@ def misspelt(config: Mapping[str, t.Any], known: Iterable[str]) -> Iterator[str]
             yield f"No setting of this tap, so without effect: `{name}`; is it `{meant[0]}`?"
         else:
             yield "A setting that this tap does not have is without effect; see --about"
-
-
-# Stream maps, and the level of the log: the SDK fails on these without a word of advice.
-
-_NO_EXPRESSIONS = {"__else__", "__source__", "__key_properties__", "__alias__"}
-
-
-def check_stream_maps(maps: t.Any) -> None:
-    """Check the expressions in stream maps that fit their JSON schema.
-
-    Raises:
-        SettingsError: One has a syntax error, or uses `fake` without the package for it.
-    """
-    for stream, mapped in (maps or {}).items():
-        for name, text in mapped.items() if isinstance(mapped, dict) else ():
-            if isinstance(text, str) and text != "__NULL__" and name not in _NO_EXPRESSIONS:
-                _check_expression(f"{stream}.{name}", text)
-
-
-def _check_expression(place: str, text: str) -> None:
-    try:
-        first = ast.parse(text).body[0]
-    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
-        first = None
-    if not isinstance(first, ast.Expr):
-        msg = f"The setting `stream_maps` has a syntax error in the expression of `{place}`"
-        raise SettingsError(msg, "Correct it; expressions look like Python's: email.lower()")
-    names = {node.id for node in ast.walk(first) if isinstance(node, ast.Name)}
-    if "fake" in names and importlib.util.find_spec("faker") is None:
-        msg = f"The setting `stream_maps` uses `fake` in the expression of `{place}`"
-        raise SettingsError(msg, "Install what invents values: the extra tap-cometly[faker].")
-
-
-def replace_unknown_log_level(environment: MutableMapping[str, str]) -> str | None:
-    """Put the default in the place of a log level that Python does not know.
-
-    Returns:
-        A warning to log; None when nothing was wrong.
-    """
-    own, common = "TAP_COMETLY_LOGLEVEL", "LOGLEVEL"
-    name = own if environment.get(own) or common not in environment else common
-    level = environment.get(name)
-    if level is None or isinstance(logging.getLevelName(level.upper()), int):
-        return None
-    environment[own] = "INFO"
-    return f"{name} is none of DEBUG, INFO, WARNING, ERROR, CRITICAL: INFO is used"

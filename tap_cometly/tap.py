@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import sys
 import threading
 import traceback
@@ -27,12 +26,8 @@ from tap_cometly.catalog import read_catalog
 from tap_cometly.config import (
     SETTINGS_SCHEMA,
     Settings,
-    check_stream_maps,
-    decoded,
     explain,
     misspelt,
-    read_config_file,
-    replace_unknown_log_level,
     settings_from_environment,
     tidy,
 )
@@ -48,7 +43,9 @@ from tap_cometly.messages.writer import StdoutWriter, check_stdout, output_error
 from tap_cometly.runtime.clock import Clock
 from tap_cometly.runtime.signals import Stopped, StopSignal, listening_ends, stop_checking
 from tap_cometly.state import Bookmark, checked_state, read_state
+from tap_cometly.stream_maps import check_stream_maps, refused_map, unusable_maps
 from tap_cometly.streams import ContactsStream
+from tap_cometly.user_files import read_config_file, read_text
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,17 +55,30 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MAP_VALUE = re.compile(r"(?<=')[^':]*:[^']*(?=' is not expected)|(?<=case: ).*")
-
 
 def _command(tap: type[Tap]) -> click.Command:
     """Set up logging, and give the command line of the tap."""
     with _one_error_line():
-        warning = replace_unknown_log_level(os.environ)
+        warning = _replace_unknown_log_level()
         command = _logging_set_up(tap)
         if warning:
             logger.warning(warning)
     return command
+
+
+def _replace_unknown_log_level() -> str | None:
+    """Put the default in the place of a log level that Python does not know.
+
+    Returns:
+        A warning to log; None when nothing was wrong.
+    """
+    own, common = "TAP_COMETLY_LOGLEVEL", "LOGLEVEL"
+    name = own if os.environ.get(own) or common not in os.environ else common
+    level = os.environ.get(name)
+    if level is None or isinstance(logging.getLevelName(level.upper()), int):
+        return None
+    os.environ[own] = "INFO"
+    return f"{name} is none of DEBUG, INFO, WARNING, ERROR, CRITICAL: INFO is used"
 
 
 def _logging_set_up(tap: type[Tap]) -> click.Command:
@@ -138,7 +148,7 @@ class TapCometly(Tap):
         except StreamMapConfigError:
             raise
         except Exception as error:  # noqa: BLE001, the SDK checks these settings by using them
-            raise _unusable_maps(error) from None
+            raise unusable_maps(error) from None
 
     @override
     def load_state(self, state: dict[str, t.Any]) -> None:
@@ -164,7 +174,7 @@ class TapCometly(Tap):
         try:
             errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config))
         except Exception as error:  # noqa: BLE001, the SDK's schema of `__else__` is no schema
-            raise _unusable_maps(error) from None
+            raise unusable_maps(error) from None
         if raise_errors:
             for warning in misspelt(self._config, self.config_jsonschema["properties"]):
                 logger.warning(warning)
@@ -220,10 +230,10 @@ class TapCometly(Tap):
         with _one_error_line():
             check_stdout()
             if state is not None:
-                text = _text_of(state, "The state file", StateError)
+                text = read_text(state, "The state file", StateError)
                 state = StringIO(json.dumps(read_state(text)))
             if catalog is not None:
-                text = _text_of(catalog, "The catalog file", CatalogError)
+                text = read_text(catalog, "The catalog file", CatalogError)
                 catalog = StringIO(json.dumps(read_catalog(text)))
             super().invoke(state=state, catalog=catalog, **kwargs)
 
@@ -288,7 +298,7 @@ def _explained(error: Exception) -> TapError | str:
         case TapError():
             return error
         case StreamMapConfigError():
-            return f"Wrong setting `stream_maps`: {_MAP_VALUE.sub('', str(error))}"
+            return refused_map(error)
         case BrokenPipeError():
             return output_error(error)
     if refused := machine_error(error):
@@ -299,14 +309,3 @@ def _explained(error: Exception) -> TapError | str:
         f"Unexpected {type(error).__name__} in {file}:{place.lineno}; "
         "please report it as an issue of tap-cometly"
     )
-
-
-def _unusable_maps(error: Exception) -> SettingsError:
-    msg = "The settings `stream_maps`, `stream_map_config`, `faker_config` and `flattening_*` "
-    msg += f"cannot be used together ({type(error).__name__})"
-    return SettingsError(msg, "See the SDK's documentation of each.")
-
-
-def _text_of(file: t.IO[str], what: str, error: type[TapError]) -> str:
-    binary: t.IO[bytes] | None = getattr(file, "buffer", None)
-    return file.read() if binary is None else decoded(binary.read(), what, error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -12,7 +11,7 @@ from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.json import serialize_json
 
-from tap_cometly.exceptions import SettingsError
+from tap_cometly.stream_maps import expression_failed
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -139,7 +138,7 @@ class MappedEncoder:
                 try:
                     made = transform(record)
                 except _EXPRESSION_FAILED as error:  # its text may quote the record
-                    raise _expression_failed(error) from None
+                    raise expression_failed(error) from None
                 if made is not None:
                     yield stream, made
 
@@ -148,15 +147,6 @@ def _transform(stream_map: StreamMap) -> Transform:
     if type(stream_map) is SameRecordTransform and stream_map.flattening_enabled:
         return _Flattened(stream_map)
     return stream_map.transform
-
-
-def _expression_failed(error: Exception) -> SettingsError:
-    """Name the column whose expression failed: the SDK's call that evaluates it knows."""
-    calls = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
-    columns = [call["property_name"] or "__filter__" for call in calls if "property_name" in call]
-    which = f"The expression of `{columns[-1]}`" if columns else "An expression"
-    msg = f"{which} in `stream_maps` failed on a record"
-    return SettingsError(msg, "Correct it, perhaps for null: email.lower() if email else None")
 
 
 class _Flattened:

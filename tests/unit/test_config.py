@@ -147,21 +147,6 @@ def test_no_error_quotes_what_may_be_a_key(name: str, before: str, key: str) -> 
 
 
 @pytest.mark.parametrize(
-    "maps",
-    [
-        None,
-        {},
-        {"contacts": None},
-        {"contacts": "__NULL__", "__else__": None},
-        {"contacts": {"name": "name.upper()", "phone": None, "email": "__NULL__"}},
-        {"contacts": {"__alias__": "my people", "__key_properties__": ["id"], "__else__": None}},
-    ],
-)
-def test_stream_maps_without_syntax_errors_pass(maps: Any) -> None:
-    config.check_stream_maps(maps)
-
-
-@pytest.mark.parametrize(
     "url",
     [
         DEFAULT_API_URL,
@@ -217,9 +202,3 @@ def test_an_environment_file_that_cannot_be_read_is_named() -> None:
         pytest.raises(SettingsError, match=r"The `\.env` file cannot be read"),
     ):
         config.settings_from_environment(SETTINGS_SCHEMA, "TAP_COMETLY_")
-
-
-@pytest.mark.parametrize("text", ["nonsense(", "", "x = 1", "a\0b", " indented", "(" * 500])
-def test_a_syntax_error_in_a_stream_map_is_named_as_one(text: str) -> None:
-    with pytest.raises(SettingsError, match=r"syntax error in the expression of `contacts\.name`"):
-        config.check_stream_maps({"contacts": {"name": text}})
