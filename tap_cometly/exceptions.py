@@ -15,7 +15,7 @@ The classes as a tree; each says below what it stands for::
         ├── UnavailableError
         │   └── TooSlowError
         ├── RateLimitError, ExportBusyError, UnreachableError, ClockError
-        └── RejectedError, NotFoundError, AnswerLostError
+        └── RejectedError, AnswerLostError
 
     Exception                       caught within the tap; no user sees these
     ├── TooLongError, GarbledError, NoContactError
@@ -166,10 +166,6 @@ class ClockError(ApiError):
 
 class RejectedError(ApiError):
     """The API found a parameter wrong (422)."""
-
-
-class NotFoundError(ApiError):
-    """The API knows no such export (404)."""
 
 
 class AnswerLostError(ApiError):

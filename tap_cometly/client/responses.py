@@ -17,7 +17,6 @@ from tap_cometly.exceptions import (
     ApiError,
     ExportBusyError,
     ForbiddenError,
-    NotFoundError,
     RejectedError,
     machine_error,
 )
@@ -28,7 +27,7 @@ if t.TYPE_CHECKING:
 _PART = 2**16  # bytes
 _LARGEST = 128 * 2**20  # bytes; a page of 5,000 contacts has 1 to 10 million
 _GZIP_FRAME = 31  # zlib's `wbits`
-_ZipError = t.cast("type[Exception]", isal_zlib.error)
+ZipError = t.cast("type[Exception]", isal_zlib.error)
 
 
 class Answer(t.NamedTuple):
@@ -75,7 +74,7 @@ class Answer(t.NamedTuple):
         unzip = isal_zlib.decompressobj(_GZIP_FRAME)
         try:
             whole: bytes = unzip.decompress(self.body, _LARGEST)
-        except _ZipError:
+        except ZipError:
             msg = "the answer is not encoded as it says"
             raise ContentDecodingError(msg) from None
         if not unzip.eof:
@@ -110,8 +109,6 @@ def error_for_status(method: str, path: str, status: int, content: bytes, secret
             what = f"The key may not do this: {method} {path} (status {status}: {said})"
             advice = "Check the key's rights and the Space's subscription with Cometly."
             return ForbiddenError(what, advice)
-        case 404 if "/exports/" in path:
-            return NotFoundError(what, "The export is gone; run again.")
         case _ if 300 <= status < 400:  # noqa: PLR2004, it could lead anywhere
             what = f"Cometly's API answered {method} {path} with a redirect (status {status})"
         case 422:

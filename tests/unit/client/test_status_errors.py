@@ -20,7 +20,6 @@ from tap_cometly.exceptions import (
     ApiError,
     ForbiddenError,
     MachineError,
-    NotFoundError,
     RejectedError,
     TapError,
 )
@@ -33,8 +32,7 @@ KEY = "ck_secret"
     [
         (401, "/contacts", AccessError),
         (403, "/contacts/exports", ForbiddenError),
-        (404, "/contacts/exports/7", NotFoundError),
-        (404, "/contacts", ApiError),
+        (404, "/contacts/exports/7", ApiError),
         (422, "/contacts", RejectedError),
         (418, "/contacts", ApiError),
     ],
