@@ -196,7 +196,10 @@ SETTINGS_SCHEMA: dict[str, t.Any] = th.PropertiesList(
 ).to_dict()
 
 
-_EARLIEST = datetime(1000, 1, 3, tzinfo=timezone.utc)  # leaves room to look around in every zone
+# An earlier start counts as this one. 26 hours before it is a date in every zone, also for MySQL,
+# whose dates begin with the year 1000.
+_EARLIEST = datetime(1000, 1, 3, tzinfo=timezone.utc)
+_LONGEST_CONNECT = 30.0  # seconds
 _RESEMBLING = 0.8  # of 1, as `difflib` has it
 
 
@@ -225,6 +228,11 @@ class Settings:
     def mode(self) -> str:
         """The mode that counts: exports have no custom fields."""
         return PAGINATION if self.include_custom_fields else self.extraction_mode
+
+    @property
+    def timeouts(self) -> tuple[float, float]:
+        """Seconds to wait for a connection, and for a service to send something."""
+        return min(self.request_timeout, _LONGEST_CONNECT), self.request_timeout
 
     @classmethod
     def of(cls, config: Mapping[str, t.Any]) -> Settings:

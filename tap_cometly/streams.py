@@ -7,7 +7,7 @@ import logging
 import typing as t
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 
 from singer_sdk import Stream
 from singer_sdk.exceptions import AbortedSyncPausedException
@@ -83,7 +83,7 @@ class ContactsStream(Stream):
     def _sync_records(
         self, context: types.Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, t.Any], t.Any, t.Any]:
-        bookmark = None if self._full_table else Bookmark(self.stream_state)
+        bookmark = self._bookmark()
         sync_range = self._range(bookmark)
         writer = contact_writer(
             self,
@@ -97,9 +97,10 @@ class ContactsStream(Stream):
         is_sample = self.ABORT_AT_RECORD_COUNT is not None
         if is_tested := is_first and not is_sample and is_tested_by_meltano():
             self._write_early(sync_range, writer)
-        describe = partial(str, bookmark or "No bookmark")
         with (
-            SyncReporter(self, self._clock, self._stop, describe) as reporter,
+            SyncReporter(
+                self, self._clock, self._stop, lambda: str(bookmark or "No bookmark")
+            ) as reporter,
             self._extractor(sync_range, reporter.progress, self._settings) as extractor,
         ):
             for extract in self._extracts(extractor, sync_range, bookmark):
@@ -142,7 +143,7 @@ class ContactsStream(Stream):
         from tap_cometly.extract.extractor import Extractor  # noqa: PLC0415, not to discover
         from tap_cometly.extract.services import open_services  # noqa: PLC0415
 
-        progress.begin(Window(sync_range.start, sync_range.end(self._clock.now())).seconds)
+        progress.begin(self._whole(sync_range).seconds)
         opened = contextlib.ExitStack()
         try:
             services = open_services(settings, self.fields, self._clock, progress)
@@ -156,7 +157,7 @@ class ContactsStream(Stream):
         self, extractor: Extractor, sync_range: SyncRange, bookmark: Bookmark | None
     ) -> Iterator[WindowRead]:
         """Give the windows to read; none where the range is empty."""
-        whole = Window(sync_range.start, sync_range.end(self._clock.now()))
+        whole = self._whole(sync_range)
         if whole.start >= whole.end:
             if bookmark is not None and bookmark.is_ahead_of(self._clock.now()):
                 extractor.head.compare_clocks()
@@ -170,6 +171,14 @@ class ContactsStream(Stream):
             yield from naming(whole, extractor.read_for_test(sync_range, sample))
         else:
             yield from naming(whole, extractor.extract(sync_range))
+
+    def _bookmark(self) -> Bookmark | None:
+        """Return the bookmark; None in a FULL_TABLE sync, which leaves it alone."""
+        return None if self._full_table else Bookmark(self.stream_state)
+
+    def _whole(self, sync_range: SyncRange) -> Window:
+        """Return the range as far as it goes by the machine's clock."""
+        return Window(sync_range.start, sync_range.end(self._clock.now()))
 
     def _range(self, bookmark: Bookmark | None) -> SyncRange:
         settings = self._settings
@@ -272,8 +281,7 @@ class ContactsStream(Stream):
         Yields:
             Each contact. Neither messages nor bookmarks are written.
         """
-        bookmark = None if self._full_table else Bookmark(self.stream_state)
-        sync_range = self._range(bookmark)
+        sync_range = self._range(self._bookmark())
         progress = Progress(self._clock)
         with self._extractor(sync_range, progress, self._settings) as extractor:
             for extract in self._extracts(extractor, sync_range, bookmark=None):

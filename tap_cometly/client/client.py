@@ -169,6 +169,16 @@ class CometlyClient:
         Raises:
             ClockError: They differ by more than a day.
         """
+        self.check_clock()
+        earliest = self._clock.now() - max(self._clock_ahead or timedelta(), timedelta())
+        return earliest.replace(microsecond=0)
+
+    def check_clock(self) -> None:
+        """Compare the machine's clock with the API's, once that has answered; warn once.
+
+        Raises:
+            ClockError: They differ by more than a day.
+        """
         ahead = self._clock_ahead or timedelta()
         if abs(ahead) > _CLOCKS_AT_ODDS:
             hours = abs(ahead) // timedelta(hours=1)
@@ -181,7 +191,6 @@ class CometlyClient:
                 abs(ahead.total_seconds()),
                 "ahead of" if ahead > timedelta() else "behind",
             )
-        return (self._clock.now() - max(ahead, timedelta())).replace(microsecond=0)
 
     def latest_now(self) -> datetime:
         """Return the later of the machine's clock and the API's, UTC, whole seconds."""
@@ -261,7 +270,6 @@ class CometlyClient:
         """Ask how an export job is doing; the caller has acquired the right to make the request.
 
         Raises:
-            NotFoundError: The API knows no such export.
             ApiError: One of its other kinds, by status.
         """
         read = partial(_read_export, ExportStatus)
@@ -320,14 +328,13 @@ class CometlyClient:
             self.limiters[call.endpoint].release(headers)
 
     def _send(self, call: _Call[_T]) -> requests.Response:
-        timeout = self._settings.request_timeout
         logger.debug("%s %s", call.method, call.path)
         return self._session.request(
             call.method,
             self._settings.api_url + call.path,
             params=call.query,
             json=call.body,
-            timeout=(min(timeout, 30.0), timeout),
+            timeout=self._settings.timeouts,
             allow_redirects=False,
             stream=True,
         )

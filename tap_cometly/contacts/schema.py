@@ -158,8 +158,8 @@ class OptionalColumns:
         self._optional = [field for field in fields if field.option]
         self._undecided = bool(self._optional)
 
-    def fill(self, contacts: list[Contact]) -> list[Contact]:
-        """Write null where a delivered column is missing from a contact.
+    def fill(self, contacts: list[Contact]) -> None:
+        """Set to null, in place, what contacts lack of the columns that are delivered.
 
         The first contacts decide what is delivered.
 
@@ -173,7 +173,6 @@ class OptionalColumns:
                 for contact in contacts:
                     if getattr(contact, field.name) is msgspec.UNSET:
                         setattr(contact, field.name, None)
-        return contacts
 
     def _decide(self, contacts: list[Contact]) -> None:
         asked = {field.option for field in self._optional if field.option}

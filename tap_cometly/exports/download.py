@@ -58,13 +58,13 @@ class Downloader:
 
     Args:
         clock: For pauses, and to notice a download that is too slow.
-        timeout: Seconds to wait for the store to send something.
+        timeouts: Seconds to wait for a connection, and for the store to send something.
         user_agent: The header.
     """
 
-    def __init__(self, clock: Clock, *, timeout: float, user_agent: str) -> None:
+    def __init__(self, clock: Clock, *, timeouts: tuple[float, float], user_agent: str) -> None:
         self._clock = clock
-        self._timeout = timeout
+        self._timeouts = timeouts
         self._session = requests.Session()
         # None of `.netrc` either: S3 refuses any authorization beside the URL's own.
         self._session.auth = lambda request: request
@@ -137,7 +137,7 @@ class Downloader:
     def _get(self, url: str) -> requests.Response:
         return self._session.get(
             url,
-            timeout=(min(self._timeout, 30.0), self._timeout),
+            timeout=self._timeouts,
             allow_redirects=False,
             stream=True,
         )

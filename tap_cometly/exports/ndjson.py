@@ -5,8 +5,9 @@ from __future__ import annotations
 import typing as t
 import zlib
 
-from isal import igzip, isal_zlib
+from isal import igzip
 
+from tap_cometly.client.responses import ZipError
 from tap_cometly.exceptions import BadFileError
 
 if t.TYPE_CHECKING:
@@ -17,7 +18,6 @@ if t.TYPE_CHECKING:
 
 _BLOCK = 64 * 2**10  # bytes; measured: neither smaller nor larger blocks are faster
 _LONGEST_LINE = 8 * 2**20  # bytes; a contact has some hundred
-_IsalError = t.cast("type[Exception]", isal_zlib.error)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -83,7 +83,7 @@ def _unzipped(file: t.BinaryIO) -> Iterator[bytes]:
     try:
         while chunk := unzipped.read(_BLOCK):
             yield chunk
-    except (EOFError, OSError, zlib.error, _IsalError) as error:
+    except (EOFError, OSError, zlib.error, ZipError) as error:
         msg = f"it is no whole gzip file ({type(error).__name__})"
         raise BadFileError(msg) from None
     finally:

@@ -101,7 +101,8 @@ class ExportReader:
         for contacts in self._blocks(job):
             tally.add(contacts)
             self._inspect(contacts, job.window)
-            yield self._columns.fill(contacts)
+            self._columns.fill(contacts)
+            yield contacts
             self._orchestrator.advance()
 
     def _blocks(self, job: ExportJob) -> Iterator[list[Contact]]:

@@ -81,7 +81,7 @@ class RangeHead:
         """
         now = self._client.now()
         self._list.try_page(Window(now - _DAY, now), per_page=1)
-        self._client.now()  # compares them
+        self._client.check_clock()
 
     def warn_if_old(self) -> None:
         """Warn when no contact has come for long, in a Space that has usually many in an hour."""

@@ -68,7 +68,7 @@ def open_services(
     clock = clock.fresh()
     client = CometlyClient(settings, clock)
     progress.requests = client.request_stats
-    downloader = Downloader(clock, timeout=float(settings.request_timeout), user_agent=user_agent())
+    downloader = Downloader(clock, timeouts=settings.timeouts, user_agent=user_agent())
     repairs = RepairLog()
     decoder = ContactDecoder(fields, repairs)
     options = {field.option: 1 for field in fields if field.option}

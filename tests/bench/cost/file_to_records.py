@@ -38,7 +38,8 @@ def convert(path: Path) -> None:
         for contacts in blocks(file, ContactDecoder(fields, RepairLog())):
             tally.add(contacts)
             timezone_check.inspect(contacts, window)
-            writer.write(columns.fill(contacts))
+            columns.fill(contacts)
+            writer.write(contacts)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,8 @@ def columns(*options: str) -> OptionalColumns:
 
 
 def filled(optional: OptionalColumns, *given: dict[str, Any]) -> list[Any]:
-    return optional.fill(contacts(*given))
+    optional.fill(found := contacts(*given))
+    return found
 
 
 def test_where_a_delivered_column_is_missing_there_is_null_and_other_values_stay() -> None:
