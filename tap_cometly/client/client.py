@@ -31,7 +31,7 @@ from tap_cometly.client.retry import (
     RetryPolicy,
     acquire,
     http_date,
-    wait_told,
+    retry_after_seconds,
 )
 from tap_cometly.contacts.schema import REFUSED
 from tap_cometly.exceptions import ClockError, GarbledError, TooSlowError, UnavailableError
@@ -157,7 +157,7 @@ class CometlyClient:
         self._session.close()
 
     def request_stats(self) -> Mapping[str, RequestStats]:
-        """Tell what has been asked for so far, by endpoint."""
+        """Return what has been asked for so far, by endpoint."""
         return {
             endpoint: RequestStats(limiter.requests, limiter.in_flight, limiter.waited)
             for endpoint, limiter in self.limiters.items()
@@ -219,7 +219,8 @@ class CometlyClient:
 
         Raises:
             TooSlowError: The list took too long for a window longer than any it has served.
-            UnavailableError: The list did not answer in time, or not to other optional requests.
+            UnavailableError: The list did not answer in time, or the request is optional and an
+                earlier optional request has just failed.
             UnreachableError: Nothing has answered since the run began.
             ApiError: One of its other kinds, by status.
         """
@@ -292,7 +293,7 @@ class CometlyClient:
             acquired = False
             try:
                 answer = self._exchange(call)
-                # Measured: five pages unzipped at once are a tenth of the process.
+                # Measured: unzipping five pages at once adds a tenth to the process's memory.
                 with self._one_reader:
                     content = answer.unzipped()
                     if answer.status in _SERVED:
@@ -304,11 +305,11 @@ class CometlyClient:
                 if call.impatient and isinstance(failure, _NOT_IN_TIME):
                     raise _too_slow(problem) from None
                 never_reached = self._clock_ahead is None and never_sent(failure)
-                retry.failed(problem, never_reached=never_reached)
+                retry.after_failure(problem, never_reached=never_reached)
             except GarbledError as reason:
                 if call.creates:
                     raise answer_lost(str(reason)) from None
-                retry.garbled(str(reason))
+                retry.after_unreadable(str(reason))
             else:
                 self._raise_or_wait(call, answer, content, retry)
 
@@ -346,11 +347,11 @@ class CometlyClient:
         status, key = answer.status, self._settings.api_key
         now = self._clock.now() - (self._clock_ahead or timedelta())  # by the API's clock
         if status == requests.codes.too_many_requests:
-            retry.limited(answer.retry_after, self.limiters[call.endpoint], now)
+            retry.pause_for_429(answer.retry_after, self.limiters[call.endpoint], now)
             return
         problem = f"status {status}"
         if call.creates:
-            seconds = wait_told(answer.retry_after, now)
+            seconds = retry_after_seconds(answer.retry_after, now)
             if busy := busy_error(status, content, key, seconds):
                 raise busy
             if status in _MAY_HAVE_WORKED:
@@ -359,17 +360,17 @@ class CometlyClient:
             raise error_for_status(call.method, call.path, status, content, key)
         if call.impatient and status in _TOO_SLOW:
             raise _too_slow(problem)
-        retry.failed(problem)
+        retry.after_failure(problem)
 
     def _note_answered(self, response: requests.Response) -> None:
         if response.status_code not in _TRANSIENT:
-            self._outage.over()
+            self._outage.note_answer()
         if told := http_date(response.headers.get("Date", "")):
             self._clock_ahead = self._clock.now() - told
 
 
 def user_agent() -> str:
-    """Give the User-Agent header of all requests."""
+    """Return the User-Agent header of all requests."""
     return f"tap-cometly/{metadata.version('tap-cometly')}"
 
 

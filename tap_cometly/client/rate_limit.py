@@ -18,7 +18,8 @@ if t.TYPE_CHECKING:
     from tap_cometly.runtime.clock import Clock
 
 MINUTE = 60.0  # seconds
-_ASK_AGAIN = 5.0  # seconds after which one request finds out what an earlier run has left
+# Seconds until one request is tried after the headers said that none remain; doubled each time.
+_ASK_AGAIN = 5.0
 _LONGEST_NUMBER = 9  # digits of a header; anything longer is nonsense
 
 
@@ -57,25 +58,25 @@ class RateLimiter:
         return max(1, int(self._limit * self._share))
 
     def delay(self) -> float:
-        """Tell how long until a request may go.
+        """Return how long until a request may go.
 
         Returns:
-            Seconds; 0 when one may go now, infinity when only an answer can make room.
+            Seconds; 0 when one may go now, infinity when only an answer can free a slot.
         """
         with self._lock:
             return self._delay(self._clock.monotonic())
 
     def available(self) -> int:
-        """Tell how many requests may be made now, as far as this run and the headers tell."""
+        """Return how many requests may be made now, by this run's own count and the headers."""
         with self._lock:
             now = self._clock.monotonic()
             return 0 if self._delay(now) > 0 else int(min(self._free(now)))
 
     def note_wait(self, seconds: float) -> float:
-        """Count a wait that begins now; of several at once, the time that any of them takes.
+        """Count a wait that begins now; waits that overlap are counted once.
 
         Returns:
-            Seconds by which it outlasts those that are counted already.
+            Seconds by which it extends those already counted.
         """
         with self._lock:
             now = self._clock.monotonic()
@@ -117,13 +118,13 @@ class RateLimiter:
                 self._left_to_all -= 1
 
     def pause_for(self, seconds: float) -> None:
-        """Let nothing go for a while, as the server told."""
+        """Let nothing go for a while, as the server asked."""
         with self._lock:
             until = self._clock.monotonic() + seconds
             self._blocked_until = max(self._blocked_until, until)
 
     def _free(self, now: float) -> tuple[float, float]:
-        """Give the slots that are free by our own count, and by what the server said last."""
+        """Return the slots that are free by our own count, and by what the server said last."""
         while self._answered and self._answered[0] + MINUTE <= now:
             self._answered.popleft()
             self._ask_again = MINUTE  # by now an earlier run's requests do not count any more

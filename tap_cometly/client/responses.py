@@ -64,7 +64,7 @@ class Answer(t.NamedTuple):
         return cls(response.status_code, headers.get("Retry-After"), bytes(body), encoding)
 
     def unzipped(self) -> bytes:
-        """Give the body without its encoding; `requests` takes twice as long (measured).
+        """Return the body without its encoding; `requests` takes twice as long (measured).
 
         Raises:
             ContentDecodingError: It is not encoded as it says.
@@ -95,7 +95,7 @@ _UNSENDABLE = (
 
 
 def error_for_status(method: str, path: str, status: int, content: bytes, secret: str) -> ApiError:
-    """Say what a status means that trying again would not change.
+    """Return the exception for a status that a retry would not change.
 
     Of the body only its message is quoted, without the secret key.
     """
@@ -117,7 +117,7 @@ def error_for_status(method: str, path: str, status: int, content: bytes, secret
 
 
 def busy_error(status: int, content: bytes, secret: str, seconds: float) -> ExportBusyError | None:
-    """Say that an export cannot be created now because another one is in progress.
+    """Return the error for an export that cannot be created while another one is in progress.
 
     Returns:
         The error to raise, with the seconds to wait; None where the answer means something else.
@@ -166,7 +166,7 @@ def describe_failure(failure: Exception, *, service: str = "Cometly's API") -> s
 
 
 def never_sent(failure: Exception) -> bool:
-    """Tell whether a request surely did not reach the API: no connection was made."""
+    """Return whether a request surely did not reach the API: no connection was made."""
     if isinstance(failure, requests.exceptions.ConnectTimeout):
         return True
     reason = getattr(failure.args[0], "reason", None) if failure.args else None
@@ -174,7 +174,7 @@ def never_sent(failure: Exception) -> bool:
 
 
 def answer_lost(reason: str) -> AnswerLostError:
-    """Say that nobody knows whether an export was created."""
+    """Return the error for when nobody knows whether an export was created."""
     msg = f"The answer to creating an export was lost ({reason})"
     return AnswerLostError(msg, "Run again; the bookmark is kept.")
 

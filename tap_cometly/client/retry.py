@@ -30,7 +30,7 @@ LONGEST_OUTAGE = 300.0  # seconds of failures in a row
 LONGEST_OPTIONAL = 20.0  # seconds of them, of an optional request
 LONGEST_UNREACHED = 30.0  # seconds without a connection, before the first answer of a run
 LONGEST_LIMIT_WAIT = 900.0  # seconds of being told to wait in a row
-GARBLED_TRIES = 6
+UNREADABLE_TRIES = 6
 LONGEST_PAUSE = 30.0  # seconds; also the longest silence in the log
 RUN_AGAIN = "Run again later; the bookmark is kept."
 UNSAID_WAIT = 60.0  # seconds to wait when a 429 does not say how long: a limit's whole window
@@ -43,15 +43,18 @@ class Outage:
     _began: float | None = None
     _last: float = 0.0
 
-    def over(self) -> None:
+    def note_answer(self) -> None:
         """Note that the service has answered."""
         self._began = None
 
-    def began(self, now: float) -> float:
-        """Note a failure, and tell when the first one of its row was.
+    def note_failure(self, now: float) -> float:
+        """Note a failure.
 
         Args:
             now: Monotonic seconds. After a long silence nobody knows what was in between.
+
+        Returns:
+            When the first failure of its row was, in monotonic seconds.
         """
         if self._began is None or now - self._last > 2 * LONGEST_PAUSE:
             self._began = now
@@ -62,8 +65,8 @@ class Outage:
 class RetryPolicy:
     """The pauses around one request, from its first try to its last.
 
-    A request that fails while nothing else has been answered counts as part of the same outage:
-    what the outage has lasted already counts.
+    Failures of several requests count as one outage while the service answers none of them: a
+    request that fails for the first time is charged with the time the outage has already lasted.
 
     Args:
         clock: Waits.
@@ -89,10 +92,10 @@ class RetryPolicy:
         self._waits = itertools.islice(waits, 1, None)  # the first is for the library's decorator
         self._failing_since: float | None = None
         self._waited_for_limit = 0.0
-        self._garbled = 0
+        self._unreadable = 0
 
-    def failed(self, reason: str, *, never_reached: bool = False) -> None:
-        """Pause after a failure that may pass.
+    def after_failure(self, reason: str, *, never_reached: bool = False) -> None:
+        """Sleep before the next try of a request that failed.
 
         Args:
             reason: What failed, in words.
@@ -103,7 +106,7 @@ class RetryPolicy:
             UnreachableError: No connection could be made for half a minute.
         """
         now = self._clock.monotonic()
-        began = self._outage.began(now)
+        began = self._outage.note_failure(now)
         if self._failing_since is None:
             self._failing_since = now if self._optional else began
         longest = LONGEST_OPTIONAL if self._optional else LONGEST_OUTAGE
@@ -120,23 +123,23 @@ class RetryPolicy:
         logger.warning("%s: %s; trying again in %.1f s", self._service, reason, pause)
         self._clock.sleep(pause)
 
-    def garbled(self, reason: str) -> None:
-        """Pause after an answer that cannot be read, which is no outage: not for as long.
+    def after_unreadable(self, reason: str) -> None:
+        """Sleep after an answer that cannot be read: not an outage, so it is given up sooner.
 
         Raises:
             ApiError: It happened too often.
             UnavailableError: Likewise, and the request is optional.
         """
-        self._garbled += 1
-        if self._garbled >= GARBLED_TRIES:
-            msg = f"{self._service} gave {GARBLED_TRIES} unreadable answers in a row: {reason}"
+        self._unreadable += 1
+        if self._unreadable >= UNREADABLE_TRIES:
+            msg = f"{self._service} gave {UNREADABLE_TRIES} unreadable answers in a row: {reason}"
             if self._optional:
                 raise UnavailableError(msg, RUN_AGAIN)
             raise ApiError(msg, "Check the setting `api_url`; if it is right, ask Cometly.")
-        self.failed(reason)
+        self.after_failure(reason)
 
-    def limited(self, retry_after: str | None, limiter: RateLimiter, now: datetime) -> None:
-        """Wait as a 429 tells, together with all requests that share the limiter.
+    def pause_for_429(self, retry_after: str | None, limiter: RateLimiter, now: datetime) -> None:
+        """Pause the limiter for as long as a 429 asks; the wait itself happens in `acquire`.
 
         Args:
             retry_after: The header.
@@ -147,7 +150,7 @@ class RetryPolicy:
             RateLimitError: The wait is too long, or all waits in a row have been.
             UnavailableError: The request is optional, and is not worth the wait.
         """
-        seconds = wait_told(retry_after, now)
+        seconds = retry_after_seconds(retry_after, now)
         limiter.pause_for(min(seconds, LONGEST_LIMIT_WAIT))
         if seconds > LONGEST_LIMIT_WAIT:
             until = "for ever"
@@ -164,7 +167,7 @@ class RetryPolicy:
             msg = "Cometly's API has been over its limit for 15 minutes in a row (429)"
             advice = "Lower `rate_limit_share`, or stop other clients of this Space, and run again."
             raise RateLimitError(msg, advice)
-        logger.info("Over the limit (429): waiting %.0f s as told", seconds)
+        logger.info("Cometly's API answered 429: no request to this endpoint for %.0f s", seconds)
 
 
 def _minutes(seconds: float) -> str:
@@ -185,20 +188,20 @@ def acquire(
         if clock.monotonic() + (0 if math.isinf(delay) else delay) > until:
             msg = f"The {endpoint} limit is used up"
             raise UnavailableError(msg, RUN_AGAIN)
-        # An answer that is under way makes room.
+        # The answer to a request in flight may free a slot.
         pause = 0.05 if math.isinf(delay) else min(delay, LONGEST_PAUSE)
-        if limiter.note_wait(pause) > 1:  # no other request has told of the same wait
+        if limiter.note_wait(pause) > 1:  # no other request has logged the same wait
             logger.info(
-                "The %s limit of %d a minute is used up, by this run, an earlier one or another "
-                "client; going on in %.0f s",
+                "Waiting %.0f s for the %s limit (%d requests a minute, shared with other clients "
+                "of the Space)",
+                pause if math.isinf(delay) else delay,
                 endpoint,
                 limiter.limit,
-                pause if math.isinf(delay) else delay,
             )
         clock.sleep(pause)
 
 
-def wait_told(retry_after: str | None, now: datetime) -> float:
+def retry_after_seconds(retry_after: str | None, now: datetime) -> float:
     """Read a `Retry-After` header: seconds, perhaps with a fraction, or an HTTP date.
 
     Returns:
@@ -214,7 +217,7 @@ def wait_told(retry_after: str | None, now: datetime) -> float:
 
 
 def http_date(text: str) -> datetime | None:
-    """Read the date of a header, which is UTC where it names no zone; None if it is none."""
+    """Read the date of a header, UTC where it names no zone; None if it is not a date."""
     try:
         date = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError):

@@ -117,7 +117,7 @@ class Downloader:
             try:
                 response = self._get(url)
             except requests.RequestException as failure:
-                retry.failed(describe_failure(failure, service="the file store"))
+                retry.after_failure(describe_failure(failure, service="the file store"))
                 continue
             status = response.status_code
             if status in {requests.codes.ok, requests.codes.partial_content}:
@@ -129,7 +129,7 @@ class Downloader:
                 case 404 | 410:
                     raise FileGoneError
                 case _ if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
-                    retry.failed(f"status {status}")
+                    retry.after_failure(f"status {status}")
                 case _:  # a redirect is not followed: it could lead anywhere
                     msg = f"the store answered with status {status}"
                     raise BadFileError(msg)

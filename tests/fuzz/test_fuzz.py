@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_cometly.client.client import CometlyClient
-from tap_cometly.client.retry import wait_told
+from tap_cometly.client.retry import retry_after_seconds
 from tap_cometly.config import Settings
 from tap_cometly.contacts.decoder import ContactDecoder
 from tap_cometly.contacts.repair import RepairLog
@@ -253,7 +253,7 @@ retry_after = st.one_of(st.text(), st.floats().map(str), st.integers().map(str),
 @fuzz
 @given(retry_after)
 def test_any_retry_after_says_how_long_to_wait(text: str) -> None:
-    assert wait_told(text, NOON) >= 1.0
+    assert retry_after_seconds(text, NOON) >= 1.0
 
 
 @fuzz

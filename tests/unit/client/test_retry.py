@@ -14,7 +14,7 @@ from tap_cometly.client.retry import (
     Outage,
     RetryPolicy,
     acquire,
-    wait_told,
+    retry_after_seconds,
 )
 from tap_cometly.exceptions import ApiError, RateLimitError, UnavailableError
 from tests.support.clock import FakeClock
@@ -40,7 +40,7 @@ def fail(retry: RetryPolicy, clock: FakeClock, seconds: float) -> list[float]:
     """Fail for so long, and give the pauses."""
     pauses, until = [], clock.monotonic() + seconds
     while (before := clock.monotonic()) < until:
-        retry.failed("status 503")
+        retry.after_failure("status 503")
         pauses.append(clock.monotonic() - before)
     return pauses
 
@@ -55,16 +55,16 @@ def test_pauses_grow_for_five_minutes(clock: FakeClock) -> None:
     assert max(pauses) <= LONGEST_PAUSE + 0.01
     assert clock.monotonic() == pytest.approx(LONGEST_OUTAGE, abs=0.01)
     with pytest.raises(UnavailableError):
-        retry.failed("status 503")
+        retry.after_failure("status 503")
 
 
 def test_an_answer_that_cannot_be_read_is_asked_for_six_times(clock: FakeClock) -> None:
     retry = RetryPolicy(clock)
     for _ in range(5):
-        retry.garbled("no JSON")
+        retry.after_unreadable("no JSON")
 
     with pytest.raises(ApiError, match="6 unreadable answers in a row: no JSON"):
-        retry.garbled("no JSON")
+        retry.after_unreadable("no JSON")
 
 
 @pytest.mark.parametrize("between", ["nothing", "an answer", "an hour"])
@@ -74,15 +74,15 @@ def test_an_outage_lasts_from_request_to_request_until_an_answer_or_a_long_silen
     outage = Outage()
     fail(RetryPolicy(clock, outage=outage), clock, LONGEST_OUTAGE)
     if between == "an answer":
-        outage.over()
+        outage.note_answer()
     clock.sleep(3600 if between == "an hour" else 0)
     retry = RetryPolicy(clock, outage=outage)
 
     if between == "nothing":
         with pytest.raises(UnavailableError):
-            retry.failed("status 503")
+            retry.after_failure("status 503")
     else:
-        retry.failed("status 503")  # it pauses, to try again
+        retry.after_failure("status 503")  # it pauses, to try again
 
 
 def test_an_optional_request_is_given_up_after_its_own_time(clock: FakeClock) -> None:
@@ -94,7 +94,7 @@ def test_an_optional_request_is_given_up_after_its_own_time(clock: FakeClock) ->
 
     assert sum(pauses) == pytest.approx(OPTIONAL, abs=0.01)
     with pytest.raises(UnavailableError, match="for 20 s: status 504"):
-        retry.failed("status 504")
+        retry.after_failure("status 504")
 
 
 # A 429.
@@ -114,7 +114,7 @@ def test_an_optional_request_is_given_up_after_its_own_time(clock: FakeClock) ->
 def test_retry_after_is_a_second_at_least_and_a_minute_where_it_says_nothing(
     retry_after: str | None, seconds: float
 ) -> None:
-    assert wait_told(retry_after, NOON) == seconds
+    assert retry_after_seconds(retry_after, NOON) == seconds
 
 
 def test_an_optional_request_does_not_wait_for_a_limit_but_keeps_it(
@@ -123,12 +123,12 @@ def test_an_optional_request_does_not_wait_for_a_limit_but_keeps_it(
     retry = RetryPolicy(clock, optional=True)
 
     with pytest.raises(UnavailableError, match=r"over its limit \(429\)"):
-        retry.limited("30", limiter, clock.now())
+        retry.pause_for_429("30", limiter, clock.now())
 
     assert clock.monotonic() == 0.0
     assert limiter.delay() == pytest.approx(30.0, abs=0.01)
     with pytest.raises(RateLimitError):  # this one ends the run
-        retry.limited("86400", limiter, clock.now())
+        retry.pause_for_429("86400", limiter, clock.now())
 
 
 OVER = "has been over its limit for 15 minutes in a row"
@@ -148,10 +148,10 @@ def test_a_limit_that_does_not_end_is_an_error(
 ) -> None:
     retry = RetryPolicy(clock)
     for _ in range(waits):
-        retry.limited(retry_after, limiter, clock.now())
+        retry.pause_for_429(retry_after, limiter, clock.now())
 
     with pytest.raises(RateLimitError, match=said):
-        retry.limited(retry_after, limiter, clock.now())
+        retry.pause_for_429(retry_after, limiter, clock.now())
 
 
 # Waiting for the limit.
