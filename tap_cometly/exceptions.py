@@ -58,7 +58,7 @@ class TapError(Exception):
         return self
 
     def __str__(self) -> str:
-        """Give the line the user reads."""
+        """Return the line the user reads."""
         return f"{self.what}{self.where}. {self.advice}"
 
 
@@ -79,7 +79,7 @@ class TimezoneError(TapError):
 
 
 class RecordError(TapError):
-    """Something that should be a contact is none."""
+    """Something that should be a contact is not one."""
 
 
 class ColumnError(TapError):
@@ -181,7 +181,7 @@ class GarbledError(Exception):
 
 
 class NoContactError(Exception):
-    """A value is no contact; the message says why, never what it holds."""
+    """A value is not a contact; the message says why, never what it holds."""
 
 
 class BadFileError(Exception):

@@ -70,8 +70,8 @@ class ContactDecoder:
         """Decode an answer of the list.
 
         Raises:
-            GarbledError: The answer is no page.
-            RecordError: Something in its list is no contact.
+            GarbledError: The answer is not a page.
+            RecordError: Something in its list is not a contact.
         """
         try:
             answer = self._page_decoder.decode(body)
@@ -85,7 +85,7 @@ class ContactDecoder:
         try:
             answer = parse(body, self._repairs)
         except NoContactError:
-            msg = "the answer is no JSON"
+            msg = "the answer is not valid JSON"
             raise GarbledError(msg) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
             msg = "the answer has no list `data`"
@@ -97,7 +97,7 @@ class ContactDecoder:
         try:
             contacts = [self._repairer.contact(raw) for raw in answer["data"]]
         except NoContactError as reason:
-            msg = f"Something on a page of the list is no contact: {reason}"
+            msg = f"Something on a page of the list is not a contact: {reason}"
             raise RecordError(msg, _ADVICE) from None
         self._skip_unknown_fields()
         return Page(self._normalized(contacts), cursor)
@@ -110,7 +110,7 @@ class ContactDecoder:
             first_line: The number of its first line in the file, for errors.
 
         Raises:
-            RecordError: A line is no contact.
+            RecordError: A line is not a contact.
         """
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n")
@@ -130,7 +130,7 @@ class ContactDecoder:
             try:
                 contacts.append(self._repairer.contact(parse(line, self._repairs)))
             except NoContactError as reason:
-                msg = f"Line {number} of an export file is no contact: {reason}"
+                msg = f"Line {number} of an export file is not a contact: {reason}"
                 raise RecordError(msg, _ADVICE) from None
         self._skip_unknown_fields()
         return self._normalized(contacts)
@@ -165,7 +165,7 @@ class ContactDecoder:
 
 
 def _one_a_line(block: bytes, objects: int) -> bool:
-    """Tell whether each line holds one object; `decode_lines` also takes two of them."""
+    """Return whether each line holds one object; `decode_lines` also takes two of them."""
     if _MORE_ON_THE_LINE.search(block) is None:
         return True
     return objects == block.count(b"}\n") == block.count(b"\n")  # the brace may be in a text

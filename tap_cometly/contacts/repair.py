@@ -78,7 +78,7 @@ def parse(text: bytes, repairs: RepairLog) -> t.Any:
     Invalid UTF-8 becomes U+FFFD and is counted; raw control characters are accepted.
 
     Raises:
-        NoContactError: The text is no JSON.
+        NoContactError: The text is not valid JSON.
     """
     invalid = 0
     try:
@@ -91,7 +91,7 @@ def parse(text: bytes, repairs: RepairLog) -> t.Any:
             decoded.lstrip("\ufeff"), strict=False, parse_float=_exact, parse_int=_integer
         )
     except (ValueError, RecursionError):
-        msg = "it is no JSON object"
+        msg = "it is not a JSON object"
         raise NoContactError(msg) from None
     if invalid:
         repairs.count("places with invalid UTF-8", invalid)
@@ -141,7 +141,7 @@ class ContactRepairer:
         """Make a contact of a decoded JSON value.
 
         Raises:
-            NoContactError: The value is no object, or its id is no integer within 64 bits.
+            NoContactError: The value is not an object, or its id not an integer within 64 bits.
         """
         key = _contact_id(raw)
         for name in raw.keys() - self._names:
@@ -152,7 +152,7 @@ class ContactRepairer:
         return self._contact_type(id=key, **values)
 
     def _value(self, read: Callable[[t.Any], t.Any], value: t.Any, column: str) -> t.Any:
-        """Read a value; null is one that does not fit, which readers tell by a `ValueError`."""
+        """Read a value; null is one that does not fit, for which readers raise `ValueError`."""
         try:
             return None if value is None else read(value)
         except (ValueError, InvalidOperation):
@@ -174,7 +174,7 @@ class ContactRepairer:
 
     def _texts(self, column: str, value: t.Any) -> list[str]:
         if not isinstance(value, list):
-            raise ValueError  # noqa: TRY004, no mistake of the caller's
+            raise ValueError  # noqa: TRY004, not a mistake of the caller's
         texts = (self._value(self._text, item, column) for item in value)
         return [text for text in texts if text is not None]
 
@@ -189,7 +189,7 @@ class ContactRepairer:
 
     def _number(self, value: t.Any) -> Decimal | None:
         if isinstance(value, (list, dict, bool)):
-            raise ValueError  # noqa: TRY004, no mistake of the caller's
+            raise ValueError  # noqa: TRY004, not a mistake of the caller's
         number = Decimal(str(value).strip())
         if not fits_a_double(number):
             self._repairs.count("numbers beyond any range")
@@ -202,7 +202,7 @@ class ContactRepairer:
 
 
 def fits_a_double(number: Decimal) -> bool:
-    """Tell whether a number is one that a warehouse can hold."""
+    """Return whether a number is one that a warehouse can hold."""
     if not number.is_finite():
         return False
     return not number or _SMALLEST_NUMBER <= number.copy_abs() <= _LARGEST_NUMBER
@@ -210,14 +210,14 @@ def fits_a_double(number: Decimal) -> bool:
 
 def _contact_id(raw: t.Any) -> int:
     if not isinstance(raw, dict):
-        msg = "it is no JSON object"
+        msg = "it is not a JSON object"
         raise NoContactError(msg)
     if "id" not in raw:
         msg = "it has no id"
         raise NoContactError(msg)
     key = raw["id"]
     if not isinstance(key, int) or isinstance(key, bool):
-        msg = "its id is no integer"
+        msg = "its id is not an integer"
         raise NoContactError(msg)
     if not SMALLEST_ID <= key <= LARGEST_ID:
         msg = "its id does not fit into 64 bits"

@@ -141,7 +141,7 @@ def _slot(field: Field) -> tuple[str, t.Any] | tuple[str, t.Any, t.Any]:
 
 
 def is_dated(contacts: Iterable[Contact]) -> bool:
-    """Tell whether any of some contacts has a `created_at`; not every Space's have one."""
+    """Return whether any of some contacts has a `created_at`; not every Space's have one."""
     return any(contact.created_at is not None for contact in contacts)
 
 

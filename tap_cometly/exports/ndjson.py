@@ -28,7 +28,7 @@ def verify(file: t.BinaryIO) -> int:
         About how many lines it holds.
 
     Raises:
-        BadFileError: It is no complete gzip file, or no lines of sane length.
+        BadFileError: It is not a complete gzip file, or no lines of sane length.
     """
     size = first_chunk = newlines = since_newline = 0
     for chunk in _unzipped(file):
@@ -84,7 +84,7 @@ def _unzipped(file: t.BinaryIO) -> Iterator[bytes]:
         while chunk := unzipped.read(_BLOCK):
             yield chunk
     except (EOFError, OSError, zlib.error, ZipError) as error:
-        msg = f"it is no whole gzip file ({type(error).__name__})"
+        msg = f"it is not a complete gzip file ({type(error).__name__})"
         raise BadFileError(msg) from None
     finally:
         unzipped.close()

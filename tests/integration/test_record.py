@@ -185,7 +185,7 @@ NO_KEYS = {
 def test_a_contact_without_a_usable_key_is_loud(one: Cometly, way: Way, odd: bytes) -> None:
     run = run_of(one, way, line(id=2), odd)
 
-    one.is_loud(run, "is no contact")
+    one.is_loud(run, "is not a contact")
 
 
 @any_way
@@ -205,7 +205,7 @@ def test_of_the_same_field_twice_the_last_one_counts(one: Cometly, way: Way) -> 
     one.is_complete(run)
 
 
-# Lines that are no contact.
+# Lines that are not contacts.
 
 NO_CONTACTS = {
     "null": b"null",
@@ -231,7 +231,7 @@ def test_a_line_that_is_no_contact_is_loud_after_one_fresh_download(
     run = run_of(one, way, line(), line(id=2), odd, line(id=3))
 
     assert one.calls["file"] == 2
-    one.is_loud(run, "Line 3 of an export file is no contact")
+    one.is_loud(run, "Line 3 of an export file is not a contact")
 
 
 @through_files
@@ -269,7 +269,7 @@ def test_a_file_of_blank_lines_is_not_taken_for_an_empty_window(
 def test_something_on_a_page_that_is_no_contact_is_loud(one: Cometly, way: Way, odd: bytes) -> None:
     run = run_of(one, way, line(), odd, line(id=2))
 
-    one.is_loud(run, "page of the list is no contact")
+    one.is_loud(run, "page of the list is not a contact")
 
 
 # The time of creation.

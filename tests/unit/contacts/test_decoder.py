@@ -278,10 +278,10 @@ def test_a_line_holds_a_contact_or_nothing(decoder: ContactDecoder, block: bytes
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (b"[]", "it is no JSON object"),
-        (b'X{"id":1}', "it is no JSON object"),
+        (b"[]", "it is not a JSON object"),
+        (b'X{"id":1}', "it is not a JSON object"),
         (b'{"name":"x"}', "it has no id"),
-        (b'{"id":1.0}', "its id is no integer"),
+        (b'{"id":1.0}', "its id is not an integer"),
         (b'{"id":%d}' % (-(2**63) - 1), "its id does not fit into 64 bits"),
     ],
 )
@@ -293,7 +293,7 @@ def test_a_line_that_is_no_contact_is_named_by_its_number_never_by_its_content(
     with pytest.raises(RecordError) as failure:
         decoder.lines(block, 41)
 
-    assert failure.value.what == f"Line 43 of an export file is no contact: {why}"
+    assert failure.value.what == f"Line 43 of an export file is not a contact: {why}"
 
 
 # Pages.

@@ -33,7 +33,7 @@ Block = list[Contact]
 
 
 def no_contact() -> RecordError:
-    return RecordError("Line 7 of an export file is no contact: it has no id", "Run again.")
+    return RecordError("Line 7 of an export file is not a contact: it has no id", "Run again.")
 
 
 def block(*ids: int) -> Block:
@@ -129,7 +129,7 @@ def test_other_exports_go_on_while_a_window_is_read() -> None:
     assert reader.repository.asked("download", second)[0] < 70.0
 
 
-# A line that is no contact.
+# A line that is not a contact.
 
 
 def test_a_file_with_a_line_that_is_no_contact_is_downloaded_and_read_once_more(
