@@ -46,9 +46,9 @@ def give_back_memory() -> None:
     """Have glibc give back memory that is no longer used; other C libraries have no such settings.
 
     glibc gives each thread an arena of its own and keeps what an arena once held: measured, a tenth
-    of the process, and more with each further thread. One arena is enough, for the tap's threads
-    hardly ever allocate at once. glibc also learns to keep the memory of large pages, which small
-    objects then break up: measured, a fiftieth of the process.
+    of the process's memory, and more with each further thread. One arena is enough, for the tap's
+    threads hardly ever allocate at once. glibc also learns to keep the memory of large pages, which
+    small objects then break up: measured, a fiftieth of the process's memory.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -28,12 +28,12 @@ def read_catalog(text: str) -> dict[str, t.Any]:
         text: Its content.
 
     Raises:
-        CatalogError: It is no Singer catalog.
+        CatalogError: It is not a Singer catalog.
     """
     try:
         catalog: dict[str, t.Any] = json.loads(text)
         Catalog.from_dict({"streams": catalog["streams"]})
-    except Exception:  # noqa: BLE001, whatever the SDK makes of what is no catalog
+    except Exception:  # noqa: BLE001, whatever the SDK makes of what is not a catalog
         msg = "The catalog file holds no Singer catalog"
         raise CatalogError(msg, _ADVICE) from None
     return catalog
@@ -99,9 +99,9 @@ def _complete_keys(entry: CatalogEntry) -> None:
 
 
 def _check_selection(entry: CatalogEntry) -> None:
-    """Tell a stream that is deselected on purpose from one that is so by mistake.
+    """Distinguish a stream that is deselected on purpose from one that is so by mistake.
 
-    In the old style `selected` is no metadata, so the SDK does not see it.
+    In the old style `selected` is not metadata, so the SDK does not see it.
     """
     if entry.metadata.resolve_selection()[()]:
         return

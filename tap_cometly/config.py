@@ -321,7 +321,7 @@ def _date(
         meaning = last_instant if name == "end_date" else first_instant
         return written, meaning(written, zone)
     except (ValueError, OverflowError):
-        msg = f"The setting `{name}` is no date{_shown(config[name], _LIKE_A_DATE)}"
+        msg = f"The setting `{name}` is not a date{_shown(config[name], _LIKE_A_DATE)}"
         advice = "Write it like 2024-01-31 or 2024-01-31T09:30:00Z."
         raise SettingsError(msg, advice) from None
 
@@ -337,10 +337,10 @@ def _start_date(config: Mapping[str, t.Any], zone: ZoneInfo) -> StartDate:
 
 
 def naive_times(config: Mapping[str, t.Any], zone: ZoneInfo) -> Iterator[tuple[str, bool]]:
-    """Say what was understood of date-times that name no zone; plain dates never name one.
+    """Explain date-time settings that have no zone.
 
     Yields:
-        Which instant was understood; and whether it is another one in UTC.
+        A text that names the instant; whether that instant differs from the same text read as UTC.
     """
     for name in [name for name in ("start_date", "end_date") if name in config]:
         written, instant = _date(config, name, zone)
@@ -354,7 +354,7 @@ def _api_url(url: str) -> str:
         parts = urlsplit(url)
         host = parts.hostname if parts.port != 0 else None
     except ValueError:
-        msg = "The setting `api_url` is no URL"
+        msg = "The setting `api_url` is not a URL"
         raise SettingsError(msg, f"Leave it out to use {DEFAULT_API_URL}.") from None
     is_secure = parts.scheme == "https" and host
     if not is_secure and not (parts.scheme == "http" and is_loopback(host)):
@@ -367,7 +367,7 @@ def _api_url(url: str) -> str:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Tell whether a host name stands for this machine's loopback interface."""
+    """Return whether a host name stands for this machine's loopback interface."""
     if host == "localhost":
         return True
     try:
@@ -383,7 +383,7 @@ def settings_from_environment(schema: Mapping[str, t.Any], prefix: str) -> dict[
     """Read what the environment, or a `.env` file, sets; an empty variable counts as unset.
 
     The SDK takes a fraction for text and any word for false, and fails on other misfits: here all
-    stays text, which `tidy` reads.
+    stays text, which `normalize` converts.
 
     Raises:
         SettingsError: There is a `.env` file that cannot be read.
@@ -402,8 +402,8 @@ _BOOLEANS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
 )
 
 
-def tidy(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
-    """Take out of a configuration what counts as unset, and read what came as text but is none.
+def normalize(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
+    """Remove settings that count as unset, and convert text to the type of its setting.
 
     Meltano passes on a variable of its environment as text where its definition of the setting has
     another kind, and an empty variable as an empty text. What cannot be read stays text, for the
@@ -428,8 +428,8 @@ def tidy(config: dict[str, t.Any], schema: Mapping[str, t.Any]) -> None:
 # What is wrong with them.
 
 
-def explain(errors: Iterable[ValidationError]) -> SettingsError:
-    """Turn what the JSON schema found into one error that names each setting.
+def schema_error(errors: Iterable[ValidationError]) -> SettingsError:
+    """Return one error that names each setting that does not fit the JSON schema.
 
     Values are not shown: a mistyped key would be among them.
     """
@@ -461,8 +461,8 @@ def _complaint(error: ValidationError) -> str:
             return f"`{name}` does not fit its description"
 
 
-def misspelt(config: Mapping[str, t.Any], known: Iterable[str]) -> Iterator[str]:
-    """Say which settings are none of this tap's, and what was probably meant.
+def unknown_setting_warnings(config: Mapping[str, t.Any], known: Iterable[str]) -> Iterator[str]:
+    """Warn of settings that this tap does not have, and name what was probably meant.
 
     Only what resembles a setting is quoted: a key in the wrong place would be among the rest.
     """

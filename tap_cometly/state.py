@@ -88,7 +88,7 @@ class Bookmark:
         instant: UTC, whole seconds; None in a first run.
 
     Raises:
-        StateError: The bookmark is of another replication key, or no date-time.
+        StateError: The bookmark is of another replication key, or not a date-time.
     """
 
     def __init__(self, stored: dict[str, t.Any]) -> None:
@@ -135,11 +135,11 @@ class Bookmark:
             return None
 
     def __str__(self) -> str:
-        """Give it as a run's last line of the log has it."""
+        """Return it as the last line of a run's log has it."""
         return f"Bookmark: {utc_text(self.instant)}" if self.instant else "No bookmark"
 
     def reached(self, timezone: str) -> Reached | None:
-        """Give how far it reaches for a run with this setting `timezone`; None in a first run."""
+        """Return how far it reaches for a run with this setting `timezone`; None in a first run."""
         if self.instant is None:
             return None
         same_zone = self.timezone in {None, timezone}
@@ -158,7 +158,8 @@ class Bookmark:
             self._compare_start(start, reached.instant)
             if not reached.same_zone:
                 logger.info(
-                    "The setting `timezone` has changed: a day before the bookmark is read too"
+                    "The setting `timezone` has changed: the 26 hours before the bookmark are read "
+                    "again"
                 )
         elif self._stored:
             logger.warning("The bookmark does not say how far was read: all is read again")
@@ -227,5 +228,5 @@ def _instant(stored: Mapping[str, t.Any]) -> datetime | None:
     try:
         return read_instant(value).replace(microsecond=0)
     except ValueError:
-        msg = "The bookmark is no date-time"
+        msg = "The bookmark is not a date-time"
         raise StateError(msg, _ADVICE) from None

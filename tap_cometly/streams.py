@@ -42,7 +42,7 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# For Meltano's test, whose user waits and sees nothing of what the tap says.
+# For Meltano's test, whose user waits and does not see the tap's log.
 _TEST_CONTACTS = 100  # contacts; a stream map may let only some of them through
 _TEST_TIMEOUT = 5.0  # seconds
 _WITHOUT_CONTACTS = "Set an earlier `start_date`, or run the tap with --test, which needs none."
@@ -54,7 +54,7 @@ class ContactsStream(Stream):
     Args:
         tap: Whose configuration, catalog and state count.
         clock: The machine's.
-        stop: Held while a terminal is written to.
+        stop: Delays a stop signal while services are closed and while the terminal is drawn on.
         stdout: Where messages go.
     """
 
@@ -92,7 +92,8 @@ class ContactsStream(Stream):
             version=self._stream_version,
             on_batch=self._batches.increment,
         )
-        # Meltano's test passes no state; a run by hand whose log is piped, too, may have one.
+        # Meltano's test passes no state. A run by hand with output and log in one pipe may pass
+        # one.
         is_first = bookmark is None or bookmark.instant is None
         is_sample = self.ABORT_AT_RECORD_COUNT is not None
         if is_tested := is_first and not is_sample and is_tested_by_meltano():
@@ -105,7 +106,7 @@ class ContactsStream(Stream):
         ):
             for extract in self._extracts(extractor, sync_range, bookmark):
                 window = extract.window
-                reporter.progress.enter(
+                reporter.progress.start_window(
                     str(window),
                     window.seconds,
                     way=extract.method,
@@ -124,7 +125,7 @@ class ContactsStream(Stream):
         yield from ()  # all messages have been written; the SDK wants a generator
 
     def _write_early(self, sync_range: SyncRange, writer: RecordWriter | BatchWriter) -> None:
-        """Write some contacts before their window, for Meltano's test waits for no more."""
+        """Write a few contacts of the first page early: Meltano's test ends at the first one."""
         timeout = min(self._settings.request_timeout, _TEST_TIMEOUT)
         settings = replace(self._settings, request_timeout=timeout)
         with (
@@ -156,12 +157,12 @@ class ContactsStream(Stream):
     def _extracts(
         self, extractor: Extractor, sync_range: SyncRange, bookmark: Bookmark | None
     ) -> Iterator[WindowRead]:
-        """Give the windows to read; none where the range is empty."""
+        """Return the windows to read; none where the range is empty."""
         whole = self._whole(sync_range)
         if whole.start >= whole.end:
             if bookmark is not None and bookmark.is_ahead_of(self._clock.now()):
                 extractor.head.compare_clocks()
-            logger.info("Nothing to read: the range begins after its end, %s", whole)
+            logger.info("Nothing to read: the range is empty (%s)", whole)
             return
         sample = self.ABORT_AT_RECORD_COUNT
         if sample:
@@ -189,7 +190,7 @@ class ContactsStream(Stream):
             end_date=settings.end,
             settle=timedelta(seconds=0 if self._full_table else settings.settle_seconds),
         )
-        self._tell_naive_times()
+        self._log_naive_times()
         if bookmark is not None:
             bookmark.compare(settings.start.instant, settings.zone.key, self._delivered)
             if self.config.get("emit_activate_version_messages"):
@@ -199,14 +200,14 @@ class ContactsStream(Stream):
                 )
         return sync_range
 
-    def _tell_naive_times(self) -> None:
-        """Tell what was understood of date-times without a zone: YAML may have taken it away."""
+    def _log_naive_times(self) -> None:
+        """Log how date-times without a zone are read: YAML may have taken the zone away."""
         for understood, is_other_in_utc in naive_times(self.config, self._settings.zone):
             logger.info("%s", understood)
             if is_other_in_utc:
                 logger.warning(
-                    "%s: it names no zone. If one stands in your YAML, it was lost on the way, for "
-                    "want of quotes: put the date-time into quotes",
+                    "%s has no zone and is read as the Space's wall time. If your YAML has one, "
+                    "put the value in quotes: an unquoted date-time loses its zone",
                     understood.split(":", 1)[0],
                 )
 
@@ -269,7 +270,7 @@ class ContactsStream(Stream):
         else:
             super()._write_activate_version_message(self._stream_version)
             return
-        logger.warning("No ACTIVATE_VERSION, for %s: no row is dropped", why)
+        logger.warning("No ACTIVATE_VERSION is sent, because %s: the target drops no rows", why)
 
     @override
     def get_records(self, context: types.Context | None) -> Iterable[types.Record]:

@@ -26,10 +26,10 @@ from tap_cometly.catalog import read_catalog
 from tap_cometly.config import (
     SETTINGS_SCHEMA,
     Settings,
-    explain,
-    misspelt,
+    normalize,
+    schema_error,
     settings_from_environment,
-    tidy,
+    unknown_setting_warnings,
 )
 from tap_cometly.exceptions import (
     CatalogError,
@@ -41,7 +41,7 @@ from tap_cometly.exceptions import (
 from tap_cometly.messages.batch import batch_config
 from tap_cometly.messages.writer import StdoutWriter, check_stdout, output_error
 from tap_cometly.runtime.clock import Clock
-from tap_cometly.runtime.signals import Stopped, StopSignal, listening_ends, stop_checking
+from tap_cometly.runtime.signals import Stopped, StopSignal, remember_handlers, stop_checking
 from tap_cometly.state import Bookmark, checked_state, read_state
 from tap_cometly.stream_maps import check_stream_maps, refused_map, unusable_maps
 from tap_cometly.streams import ContactsStream
@@ -57,7 +57,7 @@ logger = logging.getLogger(__name__)
 
 
 def _command(tap: type[Tap]) -> click.Command:
-    """Set up logging, and give the command line of the tap."""
+    """Set up logging, and return the command line of the tap."""
     with _one_error_line():
         warning = _replace_unknown_log_level()
         command = _logging_set_up(tap)
@@ -170,20 +170,21 @@ class TapCometly(Tap):
             SettingsError: One is wrong. Not for discovery, which needs none.
         """
         self.append_builtin_config(self.config_jsonschema)
-        tidy(self._config, self.config_jsonschema)
+        normalize(self._config, self.config_jsonschema)
         try:
             errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config))
-        except Exception as error:  # noqa: BLE001, the SDK's schema of `__else__` is no schema
+        except Exception as error:  # noqa: BLE001, the SDK's schema of `__else__` is invalid
             raise unusable_maps(error) from None
         if raise_errors:
-            for warning in misspelt(self._config, self.config_jsonschema["properties"]):
+            known = self.config_jsonschema["properties"]
+            for warning in unknown_setting_warnings(self._config, known):
                 logger.warning(warning)
             if errors:
-                raise explain(errors)
+                raise schema_error(errors)
             batch_config(self._config.get("batch_config"))
             check_stream_maps(self._config.get("stream_maps"))
             Settings.of(self.config)
-        return [str(explain(errors))] if errors else []
+        return [str(schema_error(errors))] if errors else []
 
     @property
     @override
@@ -207,7 +208,7 @@ class TapCometly(Tap):
         self.stdout_writer.write_lines(f"{text}\n".encode())
         return text
 
-    # The command line: whatever goes wrong is told in one line.
+    # The command line: whatever goes wrong is reported in one line.
 
     cli = plugin_cli(_command)
 
@@ -270,18 +271,18 @@ logging.getLogger("tap_cometly").parent = logging.getLogger(TapCometly.name)
 @contextlib.contextmanager
 def _one_error_line() -> Iterator[None]:
     """Report what ends the program in one line, without a traceback, and exit accordingly."""
-    stop_listening = listening_ends()
+    restore_handlers = remember_handlers()
     try:
         try:
             yield
         finally:
             stop_checking()
-        stop_listening()
+        restore_handlers()
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Stopped as stopped:
         logger.error("Stopped by %s; the next run goes on from the last STATE", stopped.name)  # noqa: TRY400
-        stop_listening()
+        restore_handlers()
         raise
     except Exception as error:  # noqa: BLE001, its text may quote a record: only its place is told
         trace = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
@@ -289,7 +290,7 @@ def _one_error_line() -> Iterator[None]:
         logger.error("%s", _explained(error))  # noqa: TRY400, one line is what was promised
     else:
         return
-    stop_listening()
+    restore_handlers()
     sys.exit(1)
 
 

@@ -17,9 +17,9 @@ def read_config_file(path: str) -> dict[str, t.Any]:
     """Read a configuration file.
 
     Raises:
-        SettingsError: It cannot be read, or holds no JSON object.
+        SettingsError: It cannot be read, or does not hold a JSON object.
     """
-    # What is no file may be anything, e.g. the key: only what looks like a path is quoted.
+    # A text that is not a path may be anything, e.g. the key: only what looks like one is quoted.
     is_path = Path(path).exists() or "/" in path or path.endswith(".json")
     what = f"The configuration file {path}" if is_path else "A configuration file"
     try:
@@ -28,7 +28,7 @@ def read_config_file(path: str) -> dict[str, t.Any]:
         msg = f"{what} cannot be read ({error.strerror or type(error).__name__})"
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
-        msg = f"{what} is no JSON" + (f", see its line {line}" if line else "")
+        msg = f"{what} is not valid JSON" + (f", see its line {line}" if line else "")
     else:
         if isinstance(content, dict):
             return content

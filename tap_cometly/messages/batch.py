@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
     from tap_cometly.contacts.schema import Contact
     from tap_cometly.messages.encoder import Encoder, Rows
 
-# At DEBUG they tell signed requests, session token included.
+# At DEBUG these libraries log signed requests, session token included.
 for _loud in ("aiobotocore", "botocore", "s3fs"):
     logging.getLogger(_loud).setLevel(logging.INFO)
 
@@ -174,10 +174,10 @@ class BatchWriter:
         """
         while contacts:
             fullest = max((file.rows for file in self._files.values()), default=0)
-            room = min(self._config.batch_size - fullest, AT_ONCE)
-            for rows in self._encoder.rows(contacts[:room]):
+            number = min(self._config.batch_size - fullest, AT_ONCE)
+            for rows in self._encoder.rows(contacts[:number]):
                 self._add(rows)
-            contacts = contacts[room:]
+            contacts = contacts[number:]
 
     def finish(self) -> None:
         """Store and send the files that are not full.

@@ -52,10 +52,10 @@ class Encoder(t.Protocol):
     """Makes lines of contacts."""
 
     def records(self, contacts: Sequence[Contact]) -> bytes:
-        """Give RECORD messages."""
+        """Return RECORD messages."""
 
     def rows(self, contacts: Sequence[Contact]) -> Iterable[Rows]:
-        """Give the same records without messages around them."""
+        """Return the same records without messages around them."""
 
 
 class BlockEncoder:
@@ -73,7 +73,7 @@ class BlockEncoder:
         self._column = b"" if version is None else f',"{_VERSION_COLUMN}":{version}'.encode()
 
     def records(self, contacts: Sequence[Contact]) -> bytes:
-        """Give the contacts' RECORD messages."""
+        """Return the contacts' RECORD messages."""
         if not contacts:
             return b""
         extracted = datetime.now(tz=timezone.utc).isoformat().encode()
@@ -84,7 +84,7 @@ class BlockEncoder:
         return b"".join((self._before, records, after, b"\n"))
 
     def rows(self, contacts: Sequence[Contact]) -> Iterator[Rows]:
-        """Give the contacts as plain lines."""
+        """Return the contacts as plain lines."""
         lines = _ENCODER.encode_lines(contacts)
         if self._column:
             lines = lines.replace(b"}\n", self._column + b"}\n")
@@ -108,7 +108,7 @@ class MappedEncoder:
         self._version = version
 
     def records(self, contacts: Sequence[Contact]) -> bytes:
-        """Give the RECORD messages that the SDK would make of the contacts."""
+        """Return the RECORD messages that the SDK would make of the contacts."""
         message: dict[str, t.Any] = {"type": "RECORD", "stream": None, "record": None}
         if self._version is not None:
             message["version"] = self._version
@@ -119,7 +119,7 @@ class MappedEncoder:
         return b"".join(lines)
 
     def rows(self, contacts: Sequence[Contact]) -> Iterator[Rows]:
-        """Give the records in those messages as plain lines, stream by stream."""
+        """Return the records in those messages as plain lines, stream by stream."""
         lines: dict[str, list[bytes]] = {}
         for stream, record in self._made(contacts):
             row = record
@@ -178,6 +178,6 @@ def _line(content: dict[str, t.Any]) -> bytes:
 
 
 def as_record(contact: Contact) -> dict[str, t.Any]:
-    """Give a contact as the SDK wants it: plain values, times as text, numbers exact."""
+    """Return a contact as the SDK wants it: plain values, times as text, numbers exact."""
     record: dict[str, t.Any] = msgspec.to_builtins(contact, builtin_types=(Decimal,))
     return record

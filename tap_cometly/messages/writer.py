@@ -56,12 +56,12 @@ class StdoutWriter(SimpleSingerWriter):
         """Write some whole lines at once.
 
         Raises:
-            OutputError: Whoever reads them is gone, or there is no room for them.
+            OutputError: Whoever reads them is gone, or there is no space for them.
         """
         if not self._checks_reader:
             self._checks_reader = True
             descriptor = _descriptor(sys.stdout)
-            if descriptor is not None and _has_reader(descriptor):
+            if descriptor is not None and _is_pipe_or_socket(descriptor):
                 self._stop.check_regularly(partial(check_reader, descriptor))
         try:
             with self._stop.hold():
@@ -82,7 +82,7 @@ def check_stdout() -> None:
 
 
 def is_tested_by_meltano() -> bool:
-    """Tell whether this is the sync by which `meltano config test` tests the connection.
+    """Return whether this is the sync by which `meltano config test` tests the connection.
 
     Meltano does not say so, but only then does it read messages and log through one pipe.
     """
@@ -91,7 +91,7 @@ def is_tested_by_meltano() -> bool:
         "MELTANO_EXTRACTOR_NAME" in os.environ
         and out is not None
         and log is not None
-        and _has_reader(out)
+        and _is_pipe_or_socket(out)
         and os.path.sameopenfile(out, log)
     )
 
@@ -139,8 +139,8 @@ def _descriptor(stream: t.TextIO) -> int | None:
         return None
 
 
-def _has_reader(descriptor: int) -> bool:
-    """Whether this is a pipe or a socket, whose other end may be closed."""
+def _is_pipe_or_socket(descriptor: int) -> bool:
+    """Return whether this is a pipe or a socket, whose other end may be closed."""
     try:
         mode = os.fstat(descriptor).st_mode
     except OSError:
@@ -155,7 +155,7 @@ def check_reader(descriptor: int) -> None:
         OutputError: The other end of the pipe is closed.
     """
     poll = select.poll()
-    poll.register(descriptor, 0)  # errors are always told
+    poll.register(descriptor, 0)  # errors are always reported
     if any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
         raise output_error(BrokenPipeError(None, "Broken pipe"))
 

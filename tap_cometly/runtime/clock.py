@@ -20,15 +20,15 @@ class Clock:
         self._closed = threading.Event()
 
     def fresh(self) -> Clock:
-        """Give the same clock, for a sync of its own to close."""
+        """Return a clock that shows the same time and is closed on its own."""
         return Clock()
 
     def now(self) -> datetime:
-        """Give the machine's time, in UTC."""
+        """Return the machine's time, UTC."""
         return datetime.now(tz=timezone.utc)
 
     def monotonic(self) -> float:
-        """Give seconds that only ever grow, from an arbitrary start."""
+        """Return seconds that only ever grow, from an arbitrary start."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -43,7 +43,7 @@ class Clock:
     def every(self, seconds: float, do: Callable[[], None]) -> None:
         """Do something every so many seconds in the background, until this clock is closed.
 
-        It must neither raise nor take long.
+        `do` must not raise and must be quick.
 
         Raises:
             MachineError: No more threads can be started.

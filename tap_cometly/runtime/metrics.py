@@ -1,7 +1,7 @@
 """The SDK's metrics: METRIC lines, as whoever reads a Meltano tap's log knows them.
 
-Requests are counted per window at INFO. The time of each single one is told at DEBUG only, where it
-does not drown the rest of the log.
+Requests are counted per window at INFO. The time of each single one is logged at DEBUG only, where
+it does not drown the rest of the log.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FIRST_ERROR = 400  # the lowest HTTP status of a request that failed
 
 
 def request_answered(endpoint: str, status: int, seconds: float) -> None:
-    """Tell, at DEBUG, how long an answer took to begin.
+    """Log, at DEBUG, how long an answer took to begin.
 
     Args:
         endpoint: `list`, `create` or `poll`.
@@ -38,18 +38,18 @@ def request_answered(endpoint: str, status: int, seconds: float) -> None:
 
 
 def requests_made(endpoint: str, count: int) -> None:
-    """Tell how many requests were made to an endpoint since this was told last."""
+    """Log how many requests were made to an endpoint since the last call."""
     tags = {Tag.ENDPOINT: _PATHS[endpoint], Tag.PID: os.getpid()}
     log(get_metrics_logger(), _point("counter", Metric.HTTP_REQUEST_COUNT, count, tags))
 
 
 def export_ended(window: str, seconds: float, *, completed: bool) -> None:
-    """Tell how long an export job took, as far as its polls show; once of each job."""
-    _tell_job("export", seconds, {"window": window}, succeeded=completed)
+    """Log how long an export job took, as far as its polls show; once of each job."""
+    _log_job("export", seconds, {"window": window}, succeeded=completed)
 
 
 def download_ended(window: str, seconds: float, size: int | None) -> None:
-    """Tell how long a download took, its verification included.
+    """Log how long a download took, its verification included.
 
     Args:
         window: What the file's export was of.
@@ -57,10 +57,10 @@ def download_ended(window: str, seconds: float, size: int | None) -> None:
         size: The bytes of the file; None when it did not come whole.
     """
     whole = {} if size is None else {"bytes": size}
-    _tell_job("download", seconds, {"window": window, **whole}, succeeded=size is not None)
+    _log_job("download", seconds, {"window": window, **whole}, succeeded=size is not None)
 
 
-def _tell_job(kind: str, seconds: float, tags: Mapping[str, t.Any], *, succeeded: bool) -> None:
+def _log_job(kind: str, seconds: float, tags: Mapping[str, t.Any], *, succeeded: bool) -> None:
     status = Status.SUCCEEDED if succeeded else Status.FAILED
     all_tags = {Tag.JOB_TYPE: kind, Tag.STATUS: status, **tags}
     log(get_metrics_logger(), _point("timer", Metric.JOB_DURATION, seconds, all_tags))

@@ -57,7 +57,7 @@ class RequestStats(t.NamedTuple):
 
 
 class _Window(t.NamedTuple):
-    """The window that is being read; see `Progress.enter`."""
+    """The window that is being read; see `Progress.start_window`."""
 
     name: str
     seconds: int
@@ -101,7 +101,7 @@ class Progress:
         """Note how long the range to be read is."""
         self._range_seconds = seconds
 
-    def enter(
+    def start_window(
         self,
         window: str,
         seconds: int,
@@ -123,16 +123,16 @@ class Progress:
         if expected is not None and remaining is not None:
             self._expected_in_all = self.contacts + expected + remaining
 
-    def write(self) -> None:
+    def start_writing(self) -> None:
         """Note that messages are being written."""
         self._writing_since = self._clock.monotonic()
 
-    def wrote(self, contacts: int) -> None:
+    def finish_writing(self, contacts: int) -> None:
         """Note that the messages of so many contacts have been written."""
         self._writing_since = None
         self.contacts += contacts
 
-    def leave(self) -> str:
+    def finish_window(self) -> str:
         """Note that the window has been read and committed.
 
         Returns:
@@ -167,7 +167,7 @@ class Progress:
         return self._share
 
     def summary(self) -> str:
-        """Say how much is done, how fast, and how long the rest may take."""
+        """Return how much is done, how fast, and how long the rest may take."""
         elapsed = self._clock.monotonic() - self._began
         rate = self.contacts / elapsed if elapsed > 0 else 0.0
         ahead, share = "", self.share
@@ -175,8 +175,8 @@ class Progress:
             ahead = f", {timedelta(seconds=round(elapsed * (1 - share) / share))} left"
         return f"{self.contacts:,} contacts, {rate:,.0f}/s{ahead}"
 
-    def doing(self) -> str:
-        """Say what is being done, or waited for."""
+    def activity(self) -> str:
+        """Return what is being done, or waited for."""
         now, exports, writing_since = self._clock.monotonic(), self.exports, self._writing_since
         words = [
             _ASKING[endpoint] for endpoint, stats in self.requests().items() if stats.in_flight
@@ -187,8 +187,8 @@ class Progress:
             words.append(f"waiting {now - writing_since:.0f} s for the target")
         return "; ".join(words) or "waiting"
 
-    def spent(self) -> str:
-        """Say which requests were made, and how long limits were waited for."""
+    def request_summary(self) -> str:
+        """Return which requests were made, and how long limits were waited for."""
         made = ", ".join(f"{name} {stats.made}" for name, stats in self.requests().items())
         return f"API calls: {made or 'none'}; {self._waited():.0f} s of waiting for limits"
 
@@ -230,11 +230,11 @@ class LogDisplay(Display):
     @override
     def show(self) -> None:
         share, progress = self._progress.share, self._progress
-        logger.info("%.0f%%, %s; %s", 100 * share, progress.summary(), progress.doing())
+        logger.info("%.0f%%, %s; %s", 100 * share, progress.summary(), progress.activity())
 
 
 class SyncReporter:
-    """Tells how a sync goes, from when it is entered until it is left.
+    """Reports how a sync goes, from when it is entered until it is left.
 
     Args:
         stream: What is synced: its metrics are used.
@@ -243,7 +243,7 @@ class SyncReporter:
         describe_bookmark: Words for the last line: where the bookmark is by then.
 
     Attributes:
-        progress: What there is to tell.
+        progress: What is reported.
     """
 
     def __init__(
@@ -285,15 +285,15 @@ class SyncReporter:
                 after the last one, up to `committed`, counts as waiting for the target, too.
         """
         for block in blocks:
-            self.progress.write()
+            self.progress.start_writing()
             yield block
-            self.progress.wrote(len(block))
+            self.progress.finish_writing(len(block))
             self._counter.increment(len(block))
-        self.progress.write()
+        self.progress.start_writing()
 
     def committed(self) -> None:
-        """Tell that a window has been written to its end, STATE included."""
-        logger.info(self.progress.leave())
+        """Log that a window has been written to its end, STATE included."""
+        logger.info(self.progress.finish_window())
         self._count_requests()
 
     def __exit__(
@@ -313,8 +313,8 @@ class SyncReporter:
         if is_enough:
             return  # `--test` has seen the contacts it wanted; nothing failed
         done = "Done" if kind is None else "Not finished"
-        contacts, spent = f"{self.progress.contacts:,}", self.progress.spent()
-        logger.info("%s: %s contacts. %s. %s", done, contacts, spent, self._describe_bookmark())
+        contacts, requests = f"{self.progress.contacts:,}", self.progress.request_summary()
+        logger.info("%s: %s contacts. %s. %s", done, contacts, requests, self._describe_bookmark())
 
     def _count_requests(self) -> None:
         for endpoint, stats in self.progress.requests().items():

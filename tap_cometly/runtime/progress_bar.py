@@ -71,7 +71,7 @@ class ProgressBar(Display):
             self._bar.ncols = width - 1
             self._bar.n = progress.share
             self._bar.set_description_str(progress.summary())
-            self._below.set_description_str(progress.doing()[: width - 1])
+            self._below.set_description_str(progress.activity()[: width - 1])
 
     @override
     def close(self) -> None:
@@ -104,7 +104,7 @@ def _is_no_metric(record: logging.LogRecord) -> bool:
 
 
 def _handlers() -> Iterator[logging.StreamHandler[t.Any]]:
-    """Give those that write to standard error, whoever set them up."""
+    """Return those that write to standard error, whoever set them up."""
     loggers = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:

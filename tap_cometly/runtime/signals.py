@@ -129,12 +129,11 @@ def stop_checking() -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
-def listening_ends() -> Callable[[], None]:
-    """Remember who handles signals now.
+def remember_handlers() -> Callable[[], None]:
+    """Remember the handlers of signals.
 
     Returns:
-        What gives the signals back to them: to be called once the last line has been logged, for
-        nobody can be told of a signal any more.
+        A function that restores these handlers. Call it after the last log line.
     """
     if not _in_main_thread():
         return lambda: None

@@ -27,17 +27,18 @@ class TaskRunner(t.Protocol):
         """Begin some work; `then` is called from within `wait`, with its result or its error."""
 
     def wait(self, seconds: float) -> None:
-        """Hand on what has been done; wait for it no longer than so many seconds."""
+        """Call `then` for each task that has ended, waiting up to `seconds` for the first."""
 
     def close(self) -> None:
         """Give up what is under way."""
 
 
-def done(work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> Callable[[], None]:
-    """Do some work.
+def run_task(work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> Callable[[], None]:
+    """Run a task.
 
     Returns:
-        What hands its result or its error on; nothing is handed on once the sync is over.
+        A function that calls `then` with the result or the error; it does nothing once the sync is
+        over.
     """
     outcome: _T | Exception
     try:
@@ -71,13 +72,13 @@ class ThreadTasks:
             return
 
         def run() -> None:
-            self._done.put(done(work, then))
+            self._done.put(run_task(work, then))
 
         self._threads = {thread for thread in self._threads if thread.is_alive()}
         self._threads.add(start_thread(run))  # only now: a signal may end all this at any line
 
     def wait(self, seconds: float) -> None:
-        """Hand on everything that has been done, or the first that gets done in time."""
+        """Call `then` for each task that has ended, waiting up to `seconds` for the first."""
         with contextlib.suppress(queue.Empty):
             if seconds > 0:
                 self._done.get(timeout=seconds)()

@@ -13,7 +13,7 @@ from typing_extensions import Self, override
 
 from tap_cometly.exceptions import ClosedError
 from tap_cometly.runtime.clock import Clock
-from tap_cometly.runtime.tasks import done
+from tap_cometly.runtime.tasks import run_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class VirtualTime(Clock):
         def run() -> None:
             self._thread.woken = woken
             woken.acquire()
-            self._outcomes.append(done(work, then))
+            self._outcomes.append(run_task(work, then))
             self._handed_back.release()
 
         Thread(target=run, daemon=True).start()

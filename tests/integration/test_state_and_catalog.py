@@ -102,7 +102,7 @@ def test_unknown_keys_of_a_bookmark_and_other_streams_survive(start_space: Start
         (f"{json.dumps(state_at())}\n{json.dumps(state_at())}\n", "is not one JSON object"),
         ('{"contacts": {}}', "holds no bookmarks"),
         ('{"bookmarks": {"contacts": 5}}', "holds no bookmarks"),
-        (json.dumps(state_at("yesterday")), "no date-time"),
+        (json.dumps(state_at("yesterday")), "not a date-time"),
         (json.dumps(state_at(replication_key="updated_at")), "'updated_at', not 'created_at'"),
     ],
 )

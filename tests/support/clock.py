@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from tap_cometly.exceptions import ClosedError
 from tap_cometly.runtime.clock import Clock
-from tap_cometly.runtime.tasks import done
+from tap_cometly.runtime.tasks import run_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,7 +128,7 @@ class InTurn:
     def start(self, work: Callable[[], _T], then: Callable[[_T | Exception], None]) -> None:
         if self._clock.closed:
             return
-        self._done.append(done(work, then))
+        self._done.append(run_task(work, then))
 
     def wait(self, seconds: float) -> None:
         time.sleep(_BREATH)  # the sandbox may be writing a file

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from singer_sdk.plugin_base import JSONSchemaValidator
 
 from tap_cometly import config
-from tap_cometly.config import DEFAULT_API_URL, SETTINGS_SCHEMA, Settings, explain
+from tap_cometly.config import DEFAULT_API_URL, SETTINGS_SCHEMA, Settings, schema_error
 from tap_cometly.exceptions import SettingsError
 from tap_cometly.timeranges import utc_text, wall_range
 
@@ -32,7 +32,7 @@ def settings(**given_: Any) -> Settings:
 def complaint(**given_: Any) -> str:
     complete = {"api_key": "k", "start_date": "2024-01-01", **given_}
     errors = list(JSONSchemaValidator(SETTINGS_SCHEMA).iter_errors(complete))
-    return str(explain(errors)) if errors else ""
+    return str(schema_error(errors)) if errors else ""
 
 
 def test_every_setting_has_title_and_description_and_every_number_its_bounds() -> None:
@@ -61,7 +61,7 @@ def test_bounds_and_default_are_allowed_and_nothing_beyond_the_bounds(name: str)
 def test_a_number_that_is_none_is_refused_wherever_it_comes_from(text: str) -> None:
     given_ = {"lookback_days": text}
 
-    config.tidy(given_, SETTINGS_SCHEMA)
+    config.normalize(given_, SETTINGS_SCHEMA)
 
     assert "`lookback_days` must be " in complaint(**given_)
 
@@ -123,7 +123,10 @@ def test_a_date_time_without_a_zone_is_reported_with_the_instant_understood(
 @pytest.mark.parametrize(
     ("given_", "why"),
     [
-        *(({"end_date": text}, "`end_date` is no date") for text in ("", "2024-01-01T25:00", "T")),
+        *(
+            ({"end_date": text}, "`end_date` is not a date")
+            for text in ("", "2024-01-01T25:00", "T")
+        ),
         ({"end_date": "2024-01-01"}, "`start_date` is not before `end_date`"),
         *(
             ({"timezone": zone}, "`timezone` names no known zone")

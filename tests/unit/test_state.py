@@ -64,7 +64,7 @@ def test_a_bookmark_is_an_instant_in_any_iso_form(
 
 @pytest.mark.parametrize("value", ["", "P1D", 1714996800, True, ["2024-05-06"], {}])
 def test_a_bookmark_that_is_no_time_is_refused(value: Any) -> None:
-    with pytest.raises(StateError, match=r"The bookmark is no date-time. Pass the last STATE"):
+    with pytest.raises(StateError, match=r"The bookmark is not a date-time. Pass the last STATE"):
         Bookmark({"replication_key_value": value})
 
 
