@@ -130,8 +130,9 @@ class Stretch(NamedTuple):
     @classmethod
     def between(cls, before: Checkpoint, after: Checkpoint) -> Stretch:
         """Estimate how many contacts lie between two checkpoints."""
-        if after.exact and after.since == before.second:
-            return cls(before, after, after.count, sure=True)
+        if after.exact and after.since <= before.second:  # counted, perhaps with what lies before
+            part = (after.second - before.second) / (after.second - after.since)
+            return cls(before, after, after.count * part, sure=True)
         newer = after.groups
         if not before.groups:  # ids are positive
             most = sum(new.highest * new.contacts / new.ids for new in newer)
@@ -257,7 +258,7 @@ class Checkpoints:
         pairs = range(1, len(points))
         for at in (*pairs, *reversed(pairs)):
             before, after = points[at - 1 : at + 1]
-            if after.exact and not after.count and after.since == before.second:  # nothing between
+            if after.exact and not after.count and after.since <= before.second:  # nothing between
                 if not before.groups:
                     points[at - 1] = replace(before, groups=after.groups)
                 elif not after.groups:

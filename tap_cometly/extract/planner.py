@@ -37,7 +37,7 @@ _TOLERANCE = 0.06  # of the target: how much more or less than aimed at a window
 _SMALL = 0.5  # of the target: so little between two checkpoints need not be divided further
 _PARTS = 4  # into which a stretch is divided at once, at most
 _OLDEST = 1 / 256  # of the range: where the oldest contacts are looked for first
-_PROBES, _PROBES_A_WINDOW = 100, 4  # at most so many probes, and so many more for each window
+_PROBES, _PROBES_A_WINDOW = 200, 4  # at most so many probes, and so many more for each window
 _SHORTER = 8  # after a refusal, probes are this many times shorter: each refusal costs a call
 _FAR_LESS = 8  # times fewer contacts than expected: the shortest allowed window is doubled
 _FIRST_SECONDS = 24 * 3600  # a window without a probe is at first at most a day,
@@ -232,7 +232,7 @@ class WindowPlanner:
 
     def _is_located(self, stretch: Stretch) -> bool:
         """Whether it is known well enough how many contacts it holds."""
-        if stretch.sure or stretch.seconds == 1:
+        if stretch.sure or stretch.end - max(stretch.start, self._next_start) == 1:
             return True
         if not stretch.after.groups:
             return False
