@@ -42,7 +42,7 @@ _SMALL = 0.75  # with fewer, and no known ids, the list is asked
 _SMALL_THOUGH_IDS_ARE_THERE = 1 / 2  # with fewer, the list is asked though ids are known
 _TOO_SMALL = 1 / 3  # with fewer, a file is rejected if the list does not answer
 
-_NEW = 0.1  # of the ids that the list shows now: contacts created after the job
+_CHANGED = 0.1  # of the ids that the list shows: created, or merged away, since the job was created
 _FEW = 3  # contacts that may be missing in any case
 _CALLS_LEFT = 8  # of the minute, for the list to count as idle: probes come first
 _LONGEST_WAIT = 60  # times that the list's limit is waited for, a second at most
@@ -154,7 +154,7 @@ class CompletenessCheck:
         if shown is None:
             if not tally.is_too_small_to_trust:
                 return None
-            if rejected_rows == tally.rows:
+            if rejected_rows == tally.rows and not tally.lacks_known_ids:
                 logger.warning(
                     "The list of contacts does not answer; the export of %s was made twice, with "
                     "the same %d contacts, and is believed",
@@ -224,6 +224,7 @@ class FileTally:
         self.sample = sample
         self.rows = 0
         self.missing = set(sample or ()) | window.newest
+        self._known = len(self.missing)
 
     def add(self, contacts: Sequence[Contact]) -> None:
         """Note some contacts."""
@@ -247,6 +248,11 @@ class FileTally:
     def can_still_be_checked(self) -> bool:
         """Whether the file has been compared with nothing but an estimate."""
         return self.sample is None and self._window.counted is None
+
+    @property
+    def lacks_known_ids(self) -> bool:
+        """Whether more known ids are missing than may have been merged into others since."""
+        return len(self.missing) > max(_FEW, _CHANGED * self._known)
 
     @property
     def is_too_small_to_trust(self) -> bool:
@@ -315,4 +321,4 @@ def _lacks(file: frozenset[int], shown: frozenset[int]) -> bool:
     if not file:
         return bool(missing)
     old = [contact_id for contact_id in missing if contact_id < max(file)]
-    return len(old) > _FEW or len(missing) > max(_FEW, _NEW * len(shown))
+    return len(old) > _FEW or len(missing) > max(_FEW, _CHANGED * len(shown))

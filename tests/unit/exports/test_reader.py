@@ -249,3 +249,15 @@ def test_a_file_that_differs_the_second_time_fails_when_the_list_does_not_answer
 
     with pytest.raises(WindowNotExportedError, match="the list does not answer"):
         reader.read()
+
+
+@pytest.mark.parametrize("probed", [True, False])
+def test_a_file_that_lacks_what_is_known_twice_fails_when_the_list_does_not_answer(
+    *, probed: bool
+) -> None:
+    window = replace(DAY, newest=frozenset(range(100)) if probed else frozenset())
+    reader = Reader(window, files=[[block(*range(60))], [block(*range(60))]])
+    reader.repository.script("newest", NO_ANSWER if probed else range(100))
+
+    with pytest.raises(WindowNotExportedError, match="the list does not answer"):
+        reader.read()
