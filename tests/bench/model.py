@@ -27,7 +27,7 @@ from tap_cometly.timeranges import WallRange, wall_range
 from tests.bench.spaces import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_cometly.client.client import Endpoint
     from tap_cometly.config import Settings
@@ -223,7 +223,6 @@ class ModelRepository(ExportRepository):
         super().__init__(client, nobody, nobody, newest, options={})
         self.disk = Disk()
         self._model = client
-        self._repeated = [Contact(id=0)] * _BLOCK
 
     @override
     def download(self, url: str) -> SpoolFile:
@@ -241,9 +240,20 @@ class ModelRepository(ExportRepository):
     def contacts(self, spool: SpoolFile) -> Iterator[list[Contact]]:
         assert isinstance(spool.file, _File)
         ids = spool.file.job.ids
-        known = sorted(self._model.looked_at.intersection(ids))
+        known = sorted(each for each in self._model.looked_at if each in ids)
         for begin in range(0, len(ids), _BLOCK):
             size = min(_BLOCK, len(ids) - begin)
-            told = list(map(Contact, known[begin : begin + size]))
             self._model.clock.sleep(size / WRITTEN_A_SECOND)
-            yield told + self._repeated[: size - len(told)]
+            yield _Block(map(Contact, known[begin : begin + size]), size)
+
+
+class _Block(list[Contact]):
+    """The contacts of a block whose ids matter; its length is that of the whole block."""
+
+    def __init__(self, contacts: Iterable[Contact], length: int) -> None:
+        super().__init__(contacts)
+        self._length = length
+
+    @override
+    def __len__(self) -> int:
+        return self._length
