@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import logging
 import re
 import traceback
 import typing as t
@@ -12,6 +13,10 @@ from tap_cometly.exceptions import SettingsError
 
 if t.TYPE_CHECKING:
     from singer_sdk.exceptions import StreamMapConfigError
+
+# At DEBUG it writes what a `__filter__` makes of each contact. A logging configuration can undo a
+# level, but not a filter.
+logging.getLogger("singer_sdk.mapper").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 _MAP_VALUE = re.compile(r"(?<=')[^':]*:[^']*(?=' is not expected)|(?<=case: ).*")
 _NO_EXPRESSIONS = {"__else__", "__source__", "__key_properties__", "__alias__"}

@@ -71,8 +71,11 @@ _SILENCE = 60.0  # seconds in which no optional request is sent after one was no
 
 _T = t.TypeVar("_T")
 
-# At DEBUG these write URLs with their query: cursors and presigned signatures.
-logging.getLogger("urllib3").setLevel(logging.INFO)
+# These write URLs with their query, in warnings too: cursors and presigned signatures. A logging
+# configuration can undo a level, but not a filter, which no logger inherits from another.
+for _name in list(logging.root.manager.loggerDict):
+    if _name.startswith("urllib3"):
+        logging.getLogger(_name).addFilter(lambda _: False)
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
 import json
 import subprocess
 import tempfile
 import threading
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from typing_extensions import override
 
 from tests.generated.catalogs import CATALOGS, path_of
 from tests.integration.conftest import HOUR, NOW, Cometly
-from tests.support.properties import PLENTY
+from tests.support.properties import PLENTY, is_silent
 from tests.support.running import SCRIPT, launch, sync
 
 if TYPE_CHECKING:
@@ -219,6 +222,61 @@ def test_the_loggers_of_modules_are_configured_with_the_taps(
 
     [done] = [line for line in run.log.splitlines() if "Done: 0 contacts" in line]
     assert done.startswith("PLAIN tap_cometly.runtime.progress Done: ")
+
+
+LOUD = """
+version: 1
+disable_existing_loggers: false
+handlers: {own: {class: logging.StreamHandler}}
+root: {level: DEBUG, handlers: [own]}
+loggers:
+  urllib3: {level: DEBUG, handlers: [own]}
+  urllib3.connectionpool: {level: DEBUG, handlers: [own]}
+  singer_sdk.mapper: {level: DEBUG, handlers: [own]}
+"""
+
+
+@pytest.fixture(params=["", LOUD], ids=["the SDK's", "a loud one"])
+def log_config(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The variable that names a logging configuration, where there is one."""
+    path = tmp_path / "log.yml"
+    path.write_text(request.param, "utf-8")
+    return {"SINGER_SDK_LOG_CONFIG": str(path)} if request.param else {}
+
+
+class _HalfAHeader(http.server.BaseHTTPRequestHandler):
+    """Answers with a header line that is none."""
+
+    @override
+    def handle(self) -> None:
+        self.rfile.readline()
+        self.wfile.write(b"HTTP/1.1 401 No\r\nno header\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_what_the_http_library_would_log_of_a_url_is_not_logged(
+    sandbox: StartSandbox, log_config: dict[str, str]
+) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _HalfAHeader) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+
+        run = launch(sandbox(), {"api_url": url}, env=log_config)
+        server.shutdown()
+
+    assert "does not accept the key" in run.log
+    assert all(word not in run.log for word in ("parse headers", "Traceback", "start_date="))
+
+
+def test_what_a_filter_makes_of_a_contact_is_not_logged(
+    sandbox: StartSandbox, log_config: dict[str, str]
+) -> None:
+    started, now = sandbox(), datetime.now(timezone.utc)
+    started.space.fill(3, now - 2 * HOUR, now - HOUR)
+
+    run = launch(started, {"stream_maps": {"contacts": {"__filter__": "email"}}}, env=log_config)
+
+    assert (run.exit, len(run.records)) == (0, 3)
+    is_silent(run, started)
 
 
 # The files.
