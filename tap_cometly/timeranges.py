@@ -8,6 +8,7 @@ little longer than it need be.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -40,7 +41,9 @@ def read_date(text: t.Any) -> datetime | date:
         raise ValueError(msg)
     import pendulum  # noqa: PLC0415, takes 30 ms and is not always needed
 
-    read: object = pendulum.parse(text, tz=None, exact=True)  # None leaves it naive
+    read: object = None
+    with contextlib.suppress(TypeError):  # of an interval such as `2024-01-01/P1D`
+        read = pendulum.parse(text, tz=None, exact=True)  # None leaves it naive
     if isinstance(read, datetime):
         zone = timezone(read.utcoffset() or timedelta()) if read.tzinfo else None
         return datetime.combine(read.date(), read.time(), tzinfo=zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from datetime import timezone
+from datetime import datetime, timezone
 from operator import attrgetter
 
 import msgspec
@@ -24,6 +24,9 @@ if t.TYPE_CHECKING:
 _ADVICE = "Run again; if it stays, ask Cometly's support about it. The bookmark is kept."
 _NUL = re.compile(rb"\\u0000")  # measured: twice as fast as `in`
 _MORE_ON_THE_LINE = re.compile(rb"\}[^\n]")
+# A `created_at` beyond these is a mistake, and too near the calendar's ends for other zones.
+_EARLIEST = datetime(1000, 1, 1, tzinfo=timezone.utc)
+_LATEST = datetime(9000, 1, 1, tzinfo=timezone.utc)
 
 
 class Page(t.NamedTuple):
@@ -141,8 +144,12 @@ class ContactDecoder:
             self._make_decoders(strict=False)
 
     def _normalized(self, contacts: list[Contact]) -> list[Contact]:
-        """Move times to UTC, and make numbers null that no warehouse can hold."""
-        zones = {c.created_at.tzinfo for c in contacts if c.created_at is not None}
+        """Move times to UTC, and make null what nobody means or no warehouse can hold."""
+        zones = {
+            time.tzinfo if _EARLIEST < time < _LATEST else None
+            for contact in contacts
+            if (time := contact.created_at) is not None
+        }
         if zones - {timezone.utc}:
             for contact in contacts:
                 self._to_utc(contact)
@@ -157,9 +164,9 @@ class ContactDecoder:
     def _to_utc(self, contact: Contact) -> None:
         if contact.created_at is None:
             return
-        try:
+        if _EARLIEST < contact.created_at < _LATEST:
             contact.created_at = contact.created_at.astimezone(timezone.utc)
-        except OverflowError:
+        else:
             self._repairs.count("unreadable values of created_at")
             contact.created_at = None
 

@@ -296,6 +296,9 @@ NO_TIMES = {
     "a thirteenth month": b'"2024-13-01T10:00:00Z"',
     "an object": b'{"date":"2024-06-01 10:00:00"}',
     "true": b"true",
+    "an interval": b'"2024-06-01/P1D"',
+    "the first second": b'"0001-01-01T00:00:00Z"',
+    "the last second": b'"9999-12-31T23:59:59Z"',
 }
 
 

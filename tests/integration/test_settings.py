@@ -53,6 +53,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"api_key": f"{CANARY}é"}, "`api_key` holds a character that no key has", "the key alone"),
     ({"start_date": None}, "`start_date` is missing", "TAP_COMETLY_START_DATE"),
     ({"start_date": CANARY}, "`start_date` is not a date.", "2024-01-31"),
+    ({"end_date": "2024-01-01/P1D"}, "`end_date` is not a date.", "2024-01-31"),
     ({"start_date": 20240101}, "`start_date` must be of type string", "--about"),
     ({"end_date": "31/01/2024"}, "`end_date` is not a date: '31/01/2024'.", "2024-01-31"),
     ({"end_date": "2024-02-30"}, "`end_date` is not a date", "2024-01-31"),
