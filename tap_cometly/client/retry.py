@@ -217,9 +217,9 @@ def retry_after_seconds(retry_after: str | None, now: datetime) -> float:
 
 
 def http_date(text: str) -> datetime | None:
-    """Read the date of a header, UTC where it names no zone; None if it is not a date."""
+    """Read the date of a header, UTC, also where it names no zone; None if it is not a date."""
     try:
         date = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+        return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)

@@ -108,6 +108,8 @@ def test_an_optional_request_is_given_up_after_its_own_time(clock: FakeClock) ->
         ("Sat, 01 Jun 2024 14:00:30 +0200", 30),
         ("Sat, 01 Jun 2024 12:00:30", 30),
         ("Sat, 01 Jun 2024 11:00:00 GMT", 1),
+        ("Fri, 31 Dec 99999999999 00:00:00 GMT", 60),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", 60),
         *((nothing, 60) for nothing in (None, "", "soon", "-5", "nan", "7 seconds", "99 Foo 2024")),
     ],
 )
