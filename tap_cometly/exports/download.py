@@ -166,7 +166,13 @@ class Downloader:
 
 
 def _check(url: str) -> None:
-    parts = urlsplit(url)
+    try:
+        prepared = requests.Request("GET", url).prepare()
+        parts = urlsplit(str(prepared.url))
+        (parts.hostname or "").encode("idna")  # as connecting does: labels may be too long
+    except ValueError:  # of this kind are also the errors of requests and of `encode`
+        msg = "its URL is malformed"
+        raise BadFileError(msg) from None
     plain = parts.scheme == "http" and is_loopback(parts.hostname)
     if parts.username or parts.password or not (parts.scheme == "https" or plain):
         msg = "its URL is neither https nor on loopback, or holds credentials"

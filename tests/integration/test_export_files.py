@@ -116,8 +116,14 @@ def test_a_redirect_from_the_store_is_refused(
     is_loud(run, one_file, f"the store answered with status {status}")
 
 
-@pytest.mark.parametrize("url", ASTRAY.values(), ids=ASTRAY)
-def test_a_url_to_http_or_with_credentials_is_refused(one_file: Cometly, url: str) -> None:
+MALFORMED = ["https://[bad/f", "https://", "/f", "https://x:99999/f", "https://\u2100.com/f"]
+TOO_LONG = f"https://{'a' * 64}.example.com/f"
+
+
+@pytest.mark.parametrize("url", [*MALFORMED, TOO_LONG, *ASTRAY.values()])
+def test_a_url_that_is_malformed_or_to_http_or_has_credentials_is_refused(
+    one_file: Cometly, url: str
+) -> None:
     def elsewhere(answer: dict[str, Any]) -> None:
         if "download_url" in answer:
             answer["download_url"] = url
@@ -128,7 +134,7 @@ def test_a_url_to_http_or_with_credentials_is_refused(one_file: Cometly, url: st
 
     assert len(run.hosts) == 1  # the API
     assert "canary_password" not in run.log
-    is_loud(run, one_file, "neither https nor on loopback, or holds credentials")
+    is_loud(run, one_file, "stayed unusable: its URL is ")
 
 
 def test_a_target_that_reads_nothing_for_long_does_not_matter(
