@@ -57,10 +57,10 @@ LARGEST_PAGE = 5000  # contacts; source: the same
 
 _SLOWEST_ANSWER = 5  # times the request timeout, from the first byte to the last
 _SERVED = {200, 201, 202}
-_MAY_HAVE_WORKED = {500, 502, 503, 504, 520, 521, 522, 523, 524, 529}  # of a request to create
 _TOO_SLOW = {408, 504, 524}  # as gateways say it
 _NOT_IN_TIME = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
-_TRANSIENT = {408, 425, *_MAY_HAVE_WORKED}
+_TRANSIENT = {408, 425}  # beside all from 500 on
+_SERVER_ERRORS = 500  # and above; of a request to create, any of these may hide a success
 
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between the machine's clock and the API's
 _CLOCKS_AT_ODDS = timedelta(days=1)
@@ -129,7 +129,8 @@ class CometlyClient:
             endpoint: RateLimiter(limit, share=settings.rate_limit_share, clock=clock)
             for endpoint, limit in DOCUMENTED_LIMITS.items()
         }
-        self._clock_ahead: timedelta | None = None  # of the API's; None before its first answer
+        self._was_answered = False
+        self._clock_ahead = timedelta()  # of the API's
         self._warned_of_clock = False
         self._outage = Outage()
         self._silent_until = -math.inf
@@ -173,7 +174,7 @@ class CometlyClient:
             ClockError: They differ by more than a day.
         """
         self.check_clock()
-        earliest = self._clock.now() - max(self._clock_ahead or timedelta(), timedelta())
+        earliest = self._clock.now() - max(self._clock_ahead, timedelta())
         return earliest.replace(microsecond=0)
 
     def check_clock(self) -> None:
@@ -182,7 +183,7 @@ class CometlyClient:
         Raises:
             ClockError: They differ by more than a day.
         """
-        ahead = self._clock_ahead or timedelta()
+        ahead = self._clock_ahead
         if abs(ahead) > _CLOCKS_AT_ODDS:
             hours = abs(ahead) // timedelta(hours=1)
             msg = f"The machine's clock and the API's differ by {hours} hours"
@@ -197,7 +198,7 @@ class CometlyClient:
 
     def latest_now(self) -> datetime:
         """Return the later of the machine's clock and the API's, UTC, whole seconds."""
-        latest = self._clock.now() - min(self._clock_ahead or timedelta(), timedelta())
+        latest = self._clock.now() - min(self._clock_ahead, timedelta())
         return latest.replace(microsecond=0)
 
     def list_contacts(
@@ -307,7 +308,7 @@ class CometlyClient:
                     raise answer_lost(problem) from None
                 if call.impatient and isinstance(failure, _NOT_IN_TIME):
                     raise _too_slow(problem) from None
-                never_reached = self._clock_ahead is None and never_sent(failure)
+                never_reached = not self._was_answered and never_sent(failure)
                 retry.after_failure(problem, never_reached=never_reached)
             except GarbledError as reason:
                 if call.creates:
@@ -348,7 +349,7 @@ class CometlyClient:
     ) -> None:
         """Wait where asking again may help; raise what the status means where it does not."""
         status, key = answer.status, self._settings.api_key
-        now = self._clock.now() - (self._clock_ahead or timedelta())  # by the API's clock
+        now = self._clock.now() - self._clock_ahead  # by the API's clock
         if status == requests.codes.too_many_requests:
             retry.pause_for_429(answer.retry_after, self.limiters[call.endpoint], now)
             return
@@ -357,16 +358,17 @@ class CometlyClient:
             seconds = retry_after_seconds(answer.retry_after, now)
             if busy := busy_error(status, content, key, seconds):
                 raise busy
-            if status in _MAY_HAVE_WORKED:
+            if status >= _SERVER_ERRORS:
                 raise answer_lost(problem)
-        if status not in _TRANSIENT:
+        if not _may_pass(status):
             raise error_for_status(call.method, call.path, status, content, key)
         if call.impatient and status in _TOO_SLOW:
             raise _too_slow(problem)
         retry.after_failure(problem)
 
     def _note_answered(self, response: requests.Response) -> None:
-        if response.status_code not in _TRANSIENT:
+        self._was_answered = True
+        if not _may_pass(response.status_code):
             self._outage.note_answer()
         if told := http_date(response.headers.get("Date", "")):
             self._clock_ahead = self._clock.now() - told
@@ -383,6 +385,10 @@ def _read_export(kind: type[_T], body: bytes) -> _T:
     except REFUSED:
         msg = "the answer about an export cannot be read"
         raise GarbledError(msg) from None
+
+
+def _may_pass(status: int) -> bool:
+    return status in _TRANSIENT or status >= _SERVER_ERRORS
 
 
 def _too_slow(reason: str) -> TooSlowError:

@@ -75,10 +75,10 @@ NOTHING: dict[str, tuple[dict[str, Any], int]] = {
     "four connections closed": ({"endpoint": "create", "kind": "hangup", "times": 4}, 4),
     **{
         f"{status} once the job exists": (
-            {"endpoint": "create", "status": status, "after_work": True},
+            {"endpoint": "create", "status": status, "message": "No.", "after_work": True},
             1,
         )
-        for status in (500, 504)
+        for status in (500, 504, 507, 525)
     },
     **{
         f"{status} on its polls": (

@@ -174,6 +174,10 @@ def too_many(retry_after: str | None, **more: Any) -> dict[str, Any]:
         (too_many("60", call=2, times=10), 10 * MINUTE, 13 * MINUTE),
         ({"call": 2, "times": 6, "status": 500}, 1, 3 * MINUTE),
         ({"call": 2, "times": 6, "status": 502}, 1, 3 * MINUTE),
+        *(
+            ({"call": 2, "times": 6, "status": status, "message": "No."}, 1, 3 * MINUTE)
+            for status in (501, 525, 599)
+        ),
         ({"call": 2, "times": 6, **too_many("5"), "status": 503}, 1, 3 * MINUTE),
         ({"call": 2, "times": 4, "kind": "hangup"}, 1, 3 * MINUTE),
         ({"call": 2, "times": 4, "kind": "cut"}, 1, 3 * MINUTE),
@@ -230,11 +234,14 @@ def test_a_failure_that_lasts_is_loud_with_what_the_api_says(
 
 
 @pytest.mark.parametrize(
-    ("hang_up", "seconds"), [(1, 20.0), (3, MINUTE)], ids=["at the start", "later"]
+    ("hang_up", "seconds", "headers"),
+    [(1, 20.0, {}), (3, MINUTE, {}), (3, MINUTE, {"Date": None})],
+    ids=["at the start", "later", "later, behind a proxy that takes `Date` away"],
 )
 def test_a_name_that_cannot_be_resolved_for_a_while_heals(
-    forty: Cometly, hang_up: int, seconds: float
+    forty: Cometly, hang_up: int, seconds: float, headers: dict[str, None]
 ) -> None:
+    forty.fault("list", "replace", times=hang_up - 1, headers=headers)
     forty.fault("list", "hangup", call=hang_up)
     resolve = socket.getaddrinfo
 
