@@ -34,6 +34,8 @@ if t.TYPE_CHECKING:
     from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.singerlib import Catalog
 
+    from tap_cometly.client.client import Endpoint
+    from tap_cometly.client.rate_limit import RateLimiter
     from tap_cometly.extract.extractor import Extractor, WindowRead
     from tap_cometly.messages.batch import BatchWriter
     from tap_cometly.messages.writer import RecordWriter, StdoutWriter
@@ -69,6 +71,7 @@ class ContactsStream(Stream):
         self._stop = stop
         self._stdout = stdout
         self._batches = self.get_batch_counter()
+        self._limiters: dict[Endpoint, RateLimiter] | None = None  # of the Space, in this run
 
     @cached_property
     def _settings(self) -> Settings:
@@ -147,8 +150,11 @@ class ContactsStream(Stream):
         progress.begin(self._whole(sync_range).seconds)
         opened = contextlib.ExitStack()
         try:
-            services = open_services(settings, self.fields, self._clock, progress)
-            yield Extractor(settings, opened.enter_context(services), progress)
+            services = opened.enter_context(
+                open_services(settings, self.fields, self._clock, progress, self._limiters)
+            )
+            self._limiters = services.client.limiters
+            yield Extractor(settings, services, progress)
         finally:
             # A finalizer of a connection would swallow what a signal raises.
             with self._stop.hold():

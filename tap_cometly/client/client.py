@@ -117,15 +117,21 @@ class CometlyClient:
     Args:
         settings: Key, URL, zone, timeout and share of the limits.
         clock: For limits and pauses.
+        limiters: Those of an earlier client of the same Space; its own where there was none.
 
     Attributes:
         limiters: One for each endpoint.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        limiters: dict[Endpoint, RateLimiter] | None = None,
+    ) -> None:
         self._settings = settings
         self._clock = clock
-        self.limiters: dict[Endpoint, RateLimiter] = {
+        self.limiters: dict[Endpoint, RateLimiter] = limiters or {
             endpoint: RateLimiter(limit, share=settings.rate_limit_share, clock=clock)
             for endpoint, limit in DOCUMENTED_LIMITS.items()
         }

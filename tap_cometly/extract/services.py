@@ -19,6 +19,8 @@ from tap_cometly.runtime.tasks import ThreadTasks
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tap_cometly.client.client import Endpoint
+    from tap_cometly.client.rate_limit import RateLimiter
     from tap_cometly.config import Settings
     from tap_cometly.contacts.schema import Field
     from tap_cometly.runtime.clock import Clock
@@ -55,7 +57,11 @@ class Services:
 
 @contextlib.contextmanager
 def open_services(
-    settings: Settings, fields: Sequence[Field], clock: Clock, progress: Progress
+    settings: Settings,
+    fields: Sequence[Field],
+    clock: Clock,
+    progress: Progress,
+    limiters: dict[Endpoint, RateLimiter] | None = None,
 ) -> Iterator[Services]:
     """Put together what reading takes, for one sync, and clear up after it.
 
@@ -64,9 +70,10 @@ def open_services(
         fields: Of a contact.
         clock: The machine's.
         progress: Where it is noted how many requests are made.
+        limiters: Of an earlier client in this run; None where there was none.
     """
     clock = clock.fresh()
-    client = CometlyClient(settings, clock)
+    client = CometlyClient(settings, clock, limiters)
     progress.requests = client.request_stats
     downloader = Downloader(clock, timeouts=settings.timeouts, user_agent=user_agent())
     repairs = RepairLog()

@@ -54,6 +54,15 @@ def test_a_contact_comes_before_any_export_and_the_sync_is_whole(
 
 
 @under_meltanos_test
+def test_what_comes_early_counts_towards_the_limit(start_space: StartSpace) -> None:
+    space = start_space(30, NOW - MONTHS, NOW)
+
+    run = space.sync(rate_limit_share=0.1)
+
+    space.is_complete(run, cuts=0)
+
+
+@under_meltanos_test
 def test_no_bookmark_claims_what_came_early(start_space: StartSpace) -> None:
     space = start_space(3_000, NOW - MONTHS, NOW, config=SMALL_EXPORTS)
     space.fault("create", times=None, status=403)
