@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import typing as t
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
@@ -134,17 +135,27 @@ def repeated(instant: datetime, zone: tzinfo) -> timedelta:
 
 
 def before_repeated(instant: datetime, zone: tzinfo) -> datetime:
-    """Move an instant whose wall time occurs twice back before both; UTC."""
-    while back := repeated(instant, zone):
-        instant -= back
-    return instant
+    """Return the last second, up to an instant (UTC), whose wall time occurs once."""
+    return _once(instant, zone, -1)
 
 
 def behind_repeated(instant: datetime, zone: tzinfo) -> datetime:
-    """Move an instant whose wall time occurs twice on behind both; UTC."""
-    while on := repeated(instant, zone):
-        instant += on
-    return instant
+    """Return the first second, from an instant (UTC) on, whose wall time occurs once."""
+    return _once(instant, zone, 1)
+
+
+def _once(instant: datetime, zone: tzinfo, step: int) -> datetime:
+    """Find the nearest second whose wall time occurs once; `step` is -1 for back, 1 for on."""
+    gap = timedelta()
+    while move := repeated(instant, zone):
+        gap = move
+        instant += step * gap
+    # The last move may have gone too far, by less than its length.
+    seconds = range(gap // SECOND)
+    inside = bisect_left(
+        seconds, 1, key=lambda back: bool(repeated(instant - step * back * SECOND, zone))
+    )
+    return instant - step * max(inside - 1, 0) * SECOND
 
 
 def utc_offset(instant: datetime, zone: tzinfo) -> timedelta:
@@ -259,7 +270,8 @@ class Window:
         """
         middle = self.start + timedelta(seconds=self.seconds // 2)
         each = None if self.expected is None else ceil(self.expected / 2)
-        for boundary in (before_repeated(middle, zone), behind_repeated(middle, zone)):
+        boundaries = before_repeated(middle, zone), behind_repeated(middle, zone)
+        for boundary in sorted(boundaries, key=lambda at: abs(at - middle)):
             if self.start < boundary < self.end:
                 return (
                     Window(self.start, boundary, each, guessed=True),

@@ -16,14 +16,13 @@ expected.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from math import ceil, inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_cometly.extract.density import Checkpoints, Second, Stretch, epoch_second
-from tap_cometly.timeranges import Window, before_repeated, behind_repeated, repeated
+from tap_cometly.timeranges import Window, before_repeated, behind_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -277,12 +276,9 @@ class WindowPlanner:
         if second >= self._end:
             return self._end
         instant = _instant(second)
-        if not repeated(instant, self._zone):
-            return second
-        hours = range(epoch_second(before_repeated(instant, self._zone)), second)
-        first = bisect_left(hours, 1, key=lambda at: bool(repeated(_instant(at), self._zone)))
-        if hours[first - 1] > start:
-            return hours[first - 1]
+        before = epoch_second(before_repeated(instant, self._zone))
+        if before > start:
+            return before
         return min(epoch_second(behind_repeated(instant, self._zone)), self._end)
 
 

@@ -539,6 +539,22 @@ def test_an_import_within_an_hour_that_occurs_twice_is_read_three_times_at_most(
     space.is_complete(run, cuts=0)
 
 
+@KINDS
+def test_no_export_is_said_to_lack_contacts_behind_its_window_and_a_repeated_hour(
+    start_space: StartSpace, kind: Kind
+) -> None:
+    # given: a window whose middle, at 05:15 UTC, lies in the hour that is repeated until 07:00
+    zone, end = "America/New_York", datetime(2024, 11, 3, 7, 1, tzinfo=UTC)
+    options: dict[str, Any] = {"timezone": zone, "page_cap": 100}
+    space = start_space(1_000, end - 8 * HOUR, end + HOUR, kind=kind, now=end + DAY, **options)
+    space.config = {"start_date": "2024-11-02T23:29:00", "end_date": end.isoformat()}
+
+    run = space.sync(timezone=zone, extraction_mode="export")
+
+    space.is_complete(run)
+    assert len(space.windows) == 1
+
+
 # Zones that are wrong.
 
 WRONG = {  # the Space's zone, the setting, and what the error names

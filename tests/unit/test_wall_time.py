@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from tap_cometly.timeranges import (
     SECOND,
+    before_repeated,
+    behind_repeated,
     first_instant,
     last_instant,
     repeated,
@@ -94,6 +97,39 @@ def test_a_range_is_no_longer_than_the_two_meanings_ask_for(
 
     assert start - asked.earliest <= 2 * repeated(start, zone)
     assert asked.latest - (start + HOUR) <= 2 * repeated(start + HOUR, zone)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("America/New_York", "Europe/London", "Australia/Lord_Howe"),
+        *("America/Santiago", "Africa/Casablanca"),
+    ],
+)
+def test_a_range_within_another_is_asked_for_within_the_other(name: str) -> None:
+    zone = ZoneInfo(name)
+    for change in changes(name):
+        # given: instants around the change, and next to the ends of the stretch that is repeated
+        odd = [change + timedelta(seconds=s) for s in range(-8_000, 8_000, 61)]
+        ends = [change + n * HOUR / 2 + away * SECOND for n in range(-2, 3) for away in (-1, 0, 1)]
+        instants = sorted(odd + ends)
+
+        for move in (before_repeated, behind_repeated):
+            moved = [move(instant, zone) for instant in instants]
+
+            assert moved == sorted(moved)
+            assert moved == [move(instant, zone) for instant in moved]
+            # then: the nearest second that is not repeated
+            assert not any(repeated(instant, zone) for instant in moved)
+            one = -SECOND if move is behind_repeated else SECOND
+            for instant, to in zip(instants, moved, strict=True):
+                assert to == instant or repeated(to + one, zone)
+
+        start, *inside = instants
+        ranges = [wall_range(start, end, zone) for end in inside]
+        for part, whole in pairwise(ranges):
+            assert (part.earliest, part.start) == (whole.earliest, whole.start)
+            assert part.latest <= whole.latest
 
 
 def test_early_years_are_written_with_four_digits() -> None:
