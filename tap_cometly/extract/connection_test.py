@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from functools import partial
 
 from singer_sdk.exceptions import AbortedSyncPausedException
 
@@ -65,15 +66,15 @@ class ConnectionTest:
         asked = head.up_to_now(sync_range)
         if asked.start >= asked.end:
             return
+        ask = partial(paginator.first_page, at_most=at_most, optional=quick)
         try:
-            first = paginator.first_page(asked, at_most=at_most, optional=quick)
+            whole, first = head.begin(asked, sync_range, ask)
         except (TooLongError, RejectedError):
             # The newest day will do; its end is that of the API's clock, which is known by now.
             asked = newest_day(head.up_to_now(sync_range))
             if asked.start >= asked.end:
                 return
-            first = paginator.first_page(asked, at_most=at_most, optional=quick)
-        whole = head.begin(asked, sync_range)
+            whole, first = head.begin(asked, sync_range, ask)
         if whole.start < whole.end:
             found = head.check(sync_range, whole, first, is_test=not quick)
             if not quick:

@@ -10,6 +10,8 @@ import logging
 import typing as t
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from math import ceil
 
 from tap_cometly.client.client import LARGEST_PAGE
 from tap_cometly.config import EXPORT
@@ -27,6 +29,7 @@ from tap_cometly.timeranges import (
 )
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from tap_cometly.config import Settings
@@ -50,15 +53,16 @@ class RangeHead:
 
     Attributes:
         found: What is known about the newest end of the range; None before it has been asked about.
-        began: When reading began, by the earlier of the machine's clock and the API's, UTC, whole
-            seconds. What is created later may be missing from windows that are read hours later,
-            too.
+        began: When the first page was asked for, by the earlier of the machine's clock and the
+            API's, UTC, whole seconds. What is created later may be missing from windows that are
+            read hours later, too.
         newest_id: The highest id there was when the time zone was verified; None where it was not.
         list_answers: Whether the list answered when the head was checked; True before that.
     """
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self._settings = settings
+        self._clock = services.clock
         self._client = services.client
         self._list = services.contacts
         self._paginator = services.paginator
@@ -98,11 +102,10 @@ class RangeHead:
         asked = self.up_to_now(sync_range)
         if asked.start >= asked.end:
             return []
-        first = self._ask_first_page(asked)
-        whole = self.begin(asked, sync_range)
+        whole, first = self._ask_first_page(asked, sync_range)
         if whole.start >= whole.end:
             return []
-        if first is not None and whole.end < asked.end:  # the answer showed the time of the API
+        if first is not None and whole.end < asked.end:
             first = _until(first, whole.end)
         found = self.check(sync_range, whole, first)
         parts = [(whole, first)]
@@ -136,10 +139,32 @@ class RangeHead:
                 end = before_repeated(end, self._settings.zone)
         return Window(sync_range.start, end)
 
-    def begin(self, asked: Window, sync_range: SyncRange) -> Window:
-        """Note when reading begins, and return the range up to what was settled then."""
-        self.began = self._client.now()
-        return replace(asked, end=min(asked.end, sync_range.end(self.began)))
+    def begin(
+        self, window: Window, sync_range: SyncRange, ask: Callable[[Window], Page]
+    ) -> tuple[Window, Page]:
+        """Ask for the first page of a window, and note when reading began.
+
+        The answer may take long, and shows what was there when it was asked for.
+
+        Args:
+            window: The range, up to a time that the API may know to be in the future.
+            sync_range: Of the run.
+            ask: Asks for the page.
+
+        Returns:
+            The range up to what was settled when the page was asked for; and the page.
+
+        Raises:
+            TapError: What `ask` raises.
+        """
+        asked_at = self._clock.monotonic()
+        first = ask(window)
+        return self._settled(window, sync_range, self._clock.monotonic() - asked_at), first
+
+    def _settled(self, window: Window, sync_range: SyncRange, seconds: float = 0) -> Window:
+        """Note that reading began so many seconds ago, and cut off what was not settled then."""
+        self.began = self._client.now() - timedelta(seconds=ceil(seconds))
+        return replace(window, end=min(window.end, sync_range.end(self.began)))
 
     def check(
         self, sync_range: SyncRange, whole: Window, first: Page | None, *, is_test: bool = False
@@ -181,25 +206,29 @@ class RangeHead:
             return utc_offset(start, zone) > utc_offset(self.began, zone)
         return may_fall_behind(zone, start - WIDEST_ZONE_GAP, start + _LONGEST_SET_BACK)
 
-    def _ask_first_page(self, window: Window) -> Page | None:
+    def _ask_first_page(self, window: Window, sync_range: SyncRange) -> tuple[Window, Page | None]:
         """Ask how much there is.
 
         Returns:
-            The first page; None when the list refuses so long a range, or does not answer and
-            exports can do without.
+            The range up to what was settled when the first page was asked for; and the page, or
+            None when the list refuses so long a range, or does not answer and exports can do
+            without.
 
         Raises:
             TapError: The list cannot be asked, and nothing can be read without it.
         """
+        ask = partial(self._paginator.first_page, optional=self._settings.mode == EXPORT)
         refusal: Exception
         try:
-            return self._paginator.first_page(window, optional=self._settings.mode == EXPORT)
+            return self.begin(window, sync_range, ask)
         except (TooLongError, RejectedError) as error:
             now = self._client.now()
             if window.end > now:  # the machine's clock is ahead, and the API refuses the future
                 self._list.length.forget_refused()
-                known = replace(window, end=now)
-                return self._ask_first_page(known) if known.start < known.end else None
+                known = replace(window, end=before_repeated(now, self._settings.zone))
+                if known.start < known.end:
+                    return self._ask_first_page(known, sync_range)
+                return self._settled(known, sync_range), None
             if isinstance(error, RejectedError) and self._settings.mode != EXPORT:
                 raise
             refusal = error
@@ -208,7 +237,7 @@ class RangeHead:
                 raise
             refusal = error
         logger.warning("The list does not serve the whole range: %s", refusal.args[0])
-        return None
+        return self._settled(window, sync_range), None
 
 
 def _until(page: Page, end: datetime) -> Page:

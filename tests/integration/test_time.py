@@ -8,6 +8,7 @@ import sys
 import zoneinfo
 from collections import Counter
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -238,6 +239,77 @@ def test_a_contact_that_came_between_the_two_clocks_is_left_for_the_next_run(
     assert late not in run.ids
     assert late in later.ids
     space.is_complete(later)
+
+
+def come_live(space: Cometly, late: timedelta = timedelta()) -> None:
+    """Have contacts come around now, one in 5 seconds, that show up so late."""
+    for n in range(-18, 60):
+        created = NOW + n * 5 * SECOND
+        space.space.add(created_at=created, visible_at=created + late)
+
+
+@KINDS
+@ALL_MODES
+@pytest.mark.parametrize("retry_after", ["120", None], ids=["429", "503"])
+def test_contacts_that_come_while_a_machine_ahead_asks_again_are_read(
+    start_space: StartSpace, mode: str, kind: Kind, retry_after: str | None
+) -> None:
+    # given: an API that refuses the future and cannot answer the second call at once
+    future = frozenset({"list", "create"})
+    space = start_space(500, NOW - 2 * DAY, kind=kind, refuses_future=future)
+    come_live(space)
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    space.fault("list", status=429 if retry_after else 503, call=2, headers=headers)
+    ahead = space.clock.ahead(10 * MINUTE)
+
+    first = space.sync(clock=ahead, extraction_mode=mode)
+    space.clock.advance(HOUR)
+    second = space.go_on(clock=ahead, extraction_mode=mode)
+
+    space.is_complete(first, now=NOW - 2 * SECOND)  # whole seconds, rounded
+    space.is_complete(second, now=NOW + HOUR)
+    assert not space.unread()
+
+
+@KINDS
+@ALL_MODES
+@pytest.mark.parametrize("minutes", [0, 10], ids=["right", "ahead"])
+def test_contacts_that_show_up_while_the_first_page_is_on_its_way_are_read(
+    start_space: StartSpace, mode: str, kind: Kind, minutes: int
+) -> None:
+    # given: contacts that show up late, and an answer that is sent 50 seconds after it was made
+    space = start_space(500, NOW - 2 * DAY, kind=kind)
+    come_live(space, late=45 * SECOND)
+    way = 50 * SECOND
+    headers = {"Date": format_datetime(NOW + way, usegmt=True)}
+    space.fault("list", "edit", edit=lambda _: space.clock.advance(way), headers=headers)
+    ahead = space.clock.ahead(minutes * MINUTE)
+
+    first = space.sync(clock=ahead, extraction_mode=mode)
+    space.clock.advance(HOUR)
+    second = space.go_on(clock=ahead, extraction_mode=mode)
+
+    space.is_complete(first, now=NOW)
+    space.is_complete(second, now=NOW + HOUR)
+    assert not space.unread()
+
+
+@KINDS
+@ALL_MODES
+def test_an_api_that_refuses_the_rest_of_an_hour_that_occurs_twice_is_read_by_a_machine_ahead(
+    start_space: StartSpace, mode: str, kind: Kind
+) -> None:
+    # given: by the API's clock it is 01:55 for the second time; the machine's shows 02:05
+    zone, now = "America/New_York", datetime(2024, 11, 3, 6, 55, tzinfo=UTC)
+    options: dict[str, Any] = {"timezone": zone, "refuses_future": frozenset({"list", "create"})}
+    space = start_space(500, now - 9 * HOUR, now, kind=kind, now=now, **options)
+    ahead = space.clock.ahead(10 * MINUTE)
+    start = "2024-11-02T18:00:00"  # short enough for the refusal not to be about the length
+
+    run = space.sync(clock=ahead, timezone=zone, extraction_mode=mode, start_date=start)
+
+    space.is_complete(run, now=now - 115 * MINUTE)
+    assert len(run.requests) <= 10
 
 
 @pytest.mark.parametrize(("days", "kind"), [(-700, dated), (-1.1, Options), (1.1, dated)])
