@@ -77,8 +77,8 @@ def test_the_key_is_not_part_of_what_settings_show() -> None:
         ("2024-01-01", "America/Los_Angeles", "2024-01-01T08:00:00Z", "2024-01-01 00:00:00"),
         ("2024-01-01T09:30:00", "Asia/Kathmandu", "2024-01-01T03:45:00Z", "2024-01-01 09:30:00"),
         ("2024-01-01 09:30", "Asia/Kathmandu", "2024-01-01T03:45:00Z", "2024-01-01 09:30:00"),
-        # Repeated: the first one, and what is sent lies before both.
-        ("2024-11-03T01:30", "America/Los_Angeles", "2024-11-03T08:30:00Z", "2024-11-03 00:30:00"),
+        # Repeated: the first one, and what is sent is the last second before both.
+        ("2024-11-03T01:30", "America/Los_Angeles", "2024-11-03T08:30:00Z", "2024-11-03 00:59:59"),
         # Skipped: the last second before.
         ("2024-03-10T02:30", "America/Los_Angeles", "2024-03-10T10:00:00Z", "2024-03-10 01:59:59"),
         ("2024-10-06T02:15", "Australia/Lord_Howe", "2024-10-05T15:30:00Z", "2024-10-06 01:59:59"),
