@@ -11,7 +11,6 @@ import typing as t
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from math import ceil
 
 from tap_cometly.client.client import LARGEST_PAGE
 from tap_cometly.config import EXPORT
@@ -157,14 +156,19 @@ class RangeHead:
         Raises:
             TapError: What `ask` raises.
         """
-        asked_at = self._clock.monotonic()
+        began, asked_at = self._client.now(), self._clock.monotonic()
         first = ask(window)
-        return self._settled(window, sync_range, self._clock.monotonic() - asked_at), first
+        waited = timedelta(seconds=self._clock.monotonic() - asked_at)
+        # The header `Date` has whole seconds: this is up to a second before the page was asked for.
+        by_answer = self._client.now() - waited
+        if began - by_answer >= SECOND:
+            began = by_answer.replace(microsecond=0)
+        return self._settled(window, sync_range, began), first
 
-    def _settled(self, window: Window, sync_range: SyncRange, seconds: float = 0) -> Window:
-        """Note that reading began so many seconds ago, and cut off what was not settled then."""
-        self.began = self._client.now() - timedelta(seconds=ceil(seconds))
-        return replace(window, end=min(window.end, sync_range.end(self.began)))
+    def _settled(self, window: Window, sync_range: SyncRange, began: datetime) -> Window:
+        """Note when reading began, and cut off what was not settled then."""
+        self.began = began
+        return replace(window, end=min(window.end, sync_range.end(began)))
 
     def check(
         self, sync_range: SyncRange, whole: Window, first: Page | None, *, is_test: bool = False
@@ -228,7 +232,7 @@ class RangeHead:
                 known = replace(window, end=before_repeated(now, self._settings.zone))
                 if known.start < known.end:
                     return self._ask_first_page(known, sync_range)
-                return self._settled(known, sync_range), None
+                return self._settled(known, sync_range, now), None
             if isinstance(error, RejectedError) and self._settings.mode != EXPORT:
                 raise
             refusal = error
@@ -237,7 +241,7 @@ class RangeHead:
                 raise
             refusal = error
         logger.warning("The list does not serve the whole range: %s", refusal.args[0])
-        return self._settled(window, sync_range), None
+        return self._settled(window, sync_range, self._client.now()), None
 
 
 def _until(page: Page, end: datetime) -> Page:
