@@ -130,9 +130,9 @@ class Stretch(NamedTuple):
     @classmethod
     def between(cls, before: Checkpoint, after: Checkpoint) -> Stretch:
         """Estimate how many contacts lie between two checkpoints."""
-        if after.exact and after.since <= before.second:  # counted, perhaps with what lies before
-            part = (after.second - before.second) / (after.second - after.since)
-            return cls(before, after, after.count * part, sure=True)
+        is_empty = not after.count and after.since < before.second  # as is what lies before, too
+        if after.exact and (after.since == before.second or is_empty):
+            return cls(before, after, after.count, sure=True)
         newer = after.groups
         if not before.groups:  # ids are positive
             most = sum(new.highest * new.contacts / new.ids for new in newer)

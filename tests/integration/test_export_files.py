@@ -294,7 +294,7 @@ def test_a_download_slower_than_1_kb_a_second_is_begun_again(sandbox: StartSandb
     cometly.space.fill(CONTACTS, FIRST, NOW)
     cometly.fault(Fault("file", "trickle", bytes_per_second=1_000))
 
-    run = sync(cometly, EXPORT, clock=HastyClock())
+    run = sync(cometly, {**EXPORT, "end_date": NOW.isoformat()}, clock=HastyClock())
 
     assert "too slowly" in run.log
     assert cometly.log_calls()["file"] == 2
