@@ -111,6 +111,14 @@ class Checkpoint:
         """Whether no ids are hidden behind those that its page shows, as far as can be told."""
         return self.exact or self.second - self.since <= 1
 
+    def counted_since(self, second: Second) -> int | None:
+        """Return how many contacts lie since a second; None where the page does not tell.
+
+        A page that counts more tells so only where there are none.
+        """
+        is_empty = not self.count and self.since < second
+        return self.count if self.exact and (self.since == second or is_empty) else None
+
 
 class Stretch(NamedTuple):
     """The time between two checkpoints.
@@ -130,9 +138,9 @@ class Stretch(NamedTuple):
     @classmethod
     def between(cls, before: Checkpoint, after: Checkpoint) -> Stretch:
         """Estimate how many contacts lie between two checkpoints."""
-        is_empty = not after.count and after.since < before.second  # as is what lies before, too
-        if after.exact and (after.since == before.second or is_empty):
-            return cls(before, after, after.count, sure=True)
+        counted = after.counted_since(before.second)
+        if counted is not None:
+            return cls(before, after, counted, sure=True)
         newer = after.groups
         if not before.groups:  # ids are positive
             most = sum(new.highest * new.contacts / new.ids for new in newer)
@@ -258,7 +266,7 @@ class Checkpoints:
         pairs = range(1, len(points))
         for at in (*pairs, *reversed(pairs)):
             before, after = points[at - 1 : at + 1]
-            if after.exact and not after.count and after.since <= before.second:  # nothing between
+            if after.counted_since(before.second) == 0:  # nothing between
                 if not before.groups:
                     points[at - 1] = replace(before, groups=after.groups)
                 elif not after.groups:
