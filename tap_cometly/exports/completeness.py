@@ -75,8 +75,6 @@ class CompletenessCheck:
         tasks: Makes the calls in the background.
         clock: UTC.
         advance_for: Goes on with other windows for some seconds, while the list is waited for.
-
-    Attributes:
         has_more_windows: Whether windows are still planned, whose probes need the list, too.
     """
 
@@ -86,16 +84,17 @@ class CompletenessCheck:
         tasks: TaskRunner,
         clock: Clock,
         advance_for: Callable[[float], None],
+        has_more_windows: Callable[[], bool],
     ) -> None:
         self._repository = repository
         self._tasks = tasks
         self._clock = clock
         self._advance_for = advance_for
+        self._has_more_windows = has_more_windows
         self._limiter = repository.limiters["list"]
         self._first_pages: dict[Window, Page] = {}
         # Each is of no use any more once the orchestrator has dropped its job.
         self._samples: WeakKeyDictionary[ExportJob, _Sample] = WeakKeyDictionary()
-        self.has_more_windows = True
 
     def remember(self, window: Window, first: Page) -> None:
         """Note the first page of a window: its newest ids need not be asked for again."""
@@ -182,7 +181,7 @@ class CompletenessCheck:
 
         The windows behind it may want probes soon, so all of the limit has to be free for them.
         """
-        if self.has_more_windows:
+        if self._has_more_windows():
             return self._limiter.available() >= self._limiter.limit
         return self._is_idle
 

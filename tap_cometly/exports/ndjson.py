@@ -48,7 +48,7 @@ def blocks(file: t.BinaryIO, decoder: ContactDecoder) -> Iterator[list[Contact]]
     """Read a verified file: its contacts in order, some hundreds at a time.
 
     Raises:
-        RecordError: A line is no contact.
+        RecordError: A line is not a contact.
     """
     line = 1
     for block in _whole_lines(_unzipped(file)):

@@ -98,7 +98,9 @@ class ExportOrchestrator:
         self._tasks = tasks
         self._clock = clock
         self._settings = settings
-        self.completeness = CompletenessCheck(repository, tasks, clock, self.advance_for)
+        self.completeness = CompletenessCheck(
+            repository, tasks, clock, self.advance_for, lambda: self._has_more_windows
+        )
         self._parallel = settings.max_parallel_exports
         self._jobs: tuple[ExportJob, ...] = ()  # replaced, never changed: progress reads it, too
         self._has_more_windows = True
@@ -205,7 +207,7 @@ class ExportOrchestrator:
             try:
                 window = next(self._windows)
             except StopIteration:
-                self._has_more_windows = self.completeness.has_more_windows = False
+                self._has_more_windows = False
                 return
             if window is None:
                 return
